@@ -1,0 +1,49 @@
+package kernels
+
+import "unsafe"
+
+// DeviceKind is a family of devices that share variants.
+type DeviceKind uint8
+
+// The families.
+const (
+	CPU DeviceKind = iota
+	CUDA
+)
+
+func (k DeviceKind) String() string { return [...]string{"cpu", "cuda"}[k] }
+
+// DeviceInfo describes one device of a backend.
+type DeviceInfo struct {
+	Kind   DeviceKind
+	Index  int
+	Name   string // the vendor's name of it
+	Memory int64  // bytes
+}
+
+// Backend is what a family of devices must do besides its ops: memory, copies, streams. Pointers it hands out are 64-byte aligned.
+type Backend interface {
+	Devices() []DeviceInfo
+	Alloc(device, bytes int) (unsafe.Pointer, error)
+	Free(device int, p unsafe.Pointer)
+	CopyIn(s *Stream, dst unsafe.Pointer, src unsafe.Pointer, bytes int) error  // host to device
+	CopyOut(s *Stream, dst unsafe.Pointer, src unsafe.Pointer, bytes int) error // device to host, complete on return
+	Copy(s *Stream, dst, src unsafe.Pointer, bytes int) error                   // within the device
+	NewStream(device int) (*Stream, error)
+	Sync(s *Stream) error
+}
+
+// Stream is an order of execution on one device. On the CPU every op is complete when Run returns.
+type Stream struct {
+	Kind   DeviceKind
+	Device int
+	Handle any // of the backend
+}
+
+var backends [2]Backend
+
+// RegisterBackend is called by kernels/cpu and kernels/cuda when they are linked in.
+func RegisterBackend(k DeviceKind, b Backend) { backends[k] = b }
+
+// BackendOf is the registered backend, or nil.
+func BackendOf(k DeviceKind) Backend { return backends[k] }

@@ -1,0 +1,99 @@
+// Package kerneltest holds every variant of every op against the op's float64 reference.
+package kerneltest
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"syntic/kernels"
+)
+
+// Parity runs every test size of an op on every variant that this machine can run: outputs must lie within the op's tolerance of the
+// reference, relative to the largest value of the output, leave no poison, change no input, and have the same bits for 1, 2 and 8 workers.
+func Parity(t *testing.T, op kernels.AnyOp) {
+	for i := range op.NumCases() {
+		want := op.NewCase(i, uint64(i)+1)
+		t.Run(fmt.Sprint(want.Dims), func(t *testing.T) {
+			want.Ref()
+			tried := 0
+			for _, v := range op.VariantList() {
+				if v.Name == "reference" || !v.Available || !want.Usable(v.Name) {
+					continue
+				}
+				backend := kernels.BackendOf(v.Device)
+				if backend == nil || v.Device != kernels.CPU {
+					continue
+				}
+				tried++
+				s, err := backend.NewStream(0)
+				require.NoError(t, err)
+				var first *kernels.Case
+				for _, workers := range []int{2, 1, 8} {
+					old := runtime.GOMAXPROCS(workers)
+					got, again := op.NewCase(i, uint64(i)+1), op.NewCase(i, uint64(i)+1)
+					err := got.Run(s, v.Name)
+					runtime.GOMAXPROCS(old)
+					require.NoError(t, err, v.Name)
+					if first == nil {
+						first = got
+						for j := range got.Out {
+							compare(t, fmt.Sprintf("%s output %d", v.Name, j), want.Out[j], got.Out[j], op.Tolerance())
+						}
+						for j, in := range got.In {
+							if !changed(got.Out, in) {
+								compare(t, fmt.Sprintf("%s input %d, which must not change", v.Name, j), again.In[j], in, 0)
+							}
+						}
+						continue
+					}
+					if v.Unordered {
+						break
+					}
+					for j := range got.Out {
+						compare(t, fmt.Sprintf("%s output %d with %d workers", v.Name, j, workers), first.Out[j], got.Out[j], 0)
+					}
+				}
+			}
+			if tried == 0 {
+				t.Log("no variant but the reference")
+			}
+		})
+	}
+}
+
+func changed(out []*kernels.View, in *kernels.View) bool {
+	for _, o := range out {
+		if o.Ptr() == in.Ptr() {
+			return true
+		}
+	}
+	return false
+}
+
+func compare(t *testing.T, what string, want, got *kernels.View, tol float64) {
+	t.Helper()
+	if want.DType == kernels.I32 {
+		require.Equal(t, want.I32(), got.I32(), what)
+		return
+	}
+	w, g := want.F32(), got.F32()
+	top := 0.0
+	for _, x := range w {
+		if a := math.Abs(float64(x)); a > top && !math.IsInf(a, 0) {
+			top = a
+		}
+	}
+	for i := range w {
+		a, b := float64(w[i]), float64(g[i])
+		if a == b || (tol == 0 && math.Float32bits(w[i]) == math.Float32bits(g[i])) {
+			continue
+		}
+		if !(math.Abs(a-b) <= tol*top+1e-30) {
+			t.Fatalf("%s %v: element %d is %g, want %g (error %.2g of the largest value %g, allowed %.2g)", what, want, i, b, a, math.Abs(a-b)/top, top, tol)
+		}
+	}
+}
