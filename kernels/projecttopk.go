@@ -1,0 +1,236 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"sort"
+)
+
+// ProjectTopKArgs are the projection of queries on a memory bank.
+type ProjectTopKArgs struct {
+	Query   View // [N, D]
+	Mem     View // [M, D]
+	Exclude View // i32 [N], optional: a row of Mem that query n must not see; none if outside 0..M-1
+	Out     View // [N, D]
+	K       int  // 0 takes all rows
+	Tau     float32
+}
+
+// ProjectTopK replaces each query by a blend of the K rows of a memory bank most similar to it; K = 0 takes all M rows:
+//
+//	Out[n] = Σ_j softmax_j(⟨Query[n], Mem[i_j]⟩/Tau) · Mem[i_j],   i_1..i_K the K nearest of M, ties in index order
+//
+// It is the projection of DeCap (Li et al. 2023, eq. 3 and 4) that SynTIC uses. No variant stores the N×M similarities.
+// A query that may see no row at all gives zeros.
+var ProjectTopK = register(&Op[ProjectTopKArgs]{
+	Name: "project_topk",
+	// N, M, D, K, 1: exclude
+	Dims: projectDims(),
+	Make: func(r *Rand, d []int) ProjectTopKArgs {
+		return ProjectTopKArgs{r.Unit(d[0], d[2]), r.Unit(d[1], d[2]), makeExclude(r, d[4], d[1], d[0]), Poison(d[0], d[2]), d[3], 0.05}
+	},
+	Views: func(a *ProjectTopKArgs) (in, out []*View) {
+		return views(&a.Query, &a.Mem, &a.Exclude), views(&a.Out)
+	},
+	Cost: func(a *ProjectTopKArgs) Cost {
+		n, m, d, k := a.Sizes()
+		return Cost{2 * float64(n) * float64(d) * float64(m+k), float64(a.Query.Bytes() + a.Mem.Bytes() + a.Out.Bytes())}
+	},
+	Check: (*ProjectTopKArgs).check,
+	Ref:   projectTopKRef,
+	Tol:   1e-5, // the similarities' rounding, over Tau, goes through exp
+})
+
+func projectDims() [][]int {
+	return [][]int{{1, 1, 1, 1, 0}, {3, 257, 33, 5, 0}, {8, 2051, 96, 64, 0}, {5, 1000, 64, 0, 0}, {70, 530, 24, 0, 1}, {33, 129, 40, 16, 1}, {1, 5000, 16, 0, 0}, {2, 5, 7, 4, 1}, {4, 1, 8, 0, 0}, {65, 300, 512, 3, 0}}
+}
+
+func makeExclude(r *Rand, flag, m, n int) View {
+	if flag == 0 {
+		return View{}
+	}
+	v := r.Ints(m, n)
+	v.I32()[0] = -1
+	return v
+}
+
+// Sizes are N, M, D and the number of rows taken (M where K is 0).
+func (a *ProjectTopKArgs) Sizes() (n, m, d, k int) {
+	if k = a.K; k == 0 {
+		k = a.Mem.Dim(0)
+	}
+	return a.Query.Dim(0), a.Mem.Dim(0), a.Query.Dim(1), k
+}
+
+func (a *ProjectTopKArgs) check() error {
+	var n, m, d int
+	if !a.Query.Bind(&n, &d) || !a.Mem.Bind(&m, &d) || !a.Out.Bind(&n, &d) || !excludeFits(&a.Exclude, n, m, a.K) || a.K < 0 || a.K > m || !(a.Tau > 0) {
+		return fmt.Errorf("query %v, mem %v, exclude %v, out %v, K %d, Tau %g: want query, out [N, D], mem [M, D], exclude i32 [N], 0 ≤ K ≤ M (less than M with exclude), Tau > 0",
+			a.Query, a.Mem, a.Exclude, a.Out, a.K, a.Tau)
+	}
+	return nil
+}
+
+func excludeFits(e *View, n, m, k int) bool {
+	return e.Absent() || (e.DType == I32 && e.Is(n) && k < m)
+}
+
+// nearest are the k rows of mem most similar to query n in float64, nearest first, ties in index order, and their similarities.
+func nearest(query, mem, exclude *View, n, k int) (index []int, sim []float64) {
+	d := mem.Dim(1)
+	q, b := query.F32()[n*d:n*d+d], mem.F32()
+	sim = make([]float64, mem.Dim(0))
+	for j := range sim {
+		if !exclude.Absent() && int(exclude.I32()[n]) == j {
+			continue
+		}
+		index = append(index, j)
+		for i, x := range q {
+			sim[j] += float64(x) * float64(b[j*d+i])
+		}
+	}
+	sort.SliceStable(index, func(x, y int) bool { return sim[index[x]] > sim[index[y]] })
+	if k > 0 {
+		index = index[:k]
+	}
+	return index, sim
+}
+
+// projectWeights are softmax weights of the rows taken.
+func projectWeights(index []int, sim []float64, tau float64) []float64 {
+	w, sum := make([]float64, len(index)), 0.0
+	for i, j := range index {
+		w[i] = math.Exp((sim[j] - sim[index[0]]) / tau)
+		sum += w[i]
+	}
+	for i := range w {
+		w[i] /= sum
+	}
+	return w
+}
+
+func projectTopKRef(a *ProjectTopKArgs) {
+	n, _, d, _ := a.Sizes()
+	b := a.Mem.F32()
+	for i := 0; i < n; i++ {
+		index, sim := nearest(&a.Query, &a.Mem, &a.Exclude, i, a.K)
+		o := make([]float64, d)
+		for l, w := range projectWeights(index, sim, float64(a.Tau)) {
+			for c := range o {
+				o[c] += w * float64(b[index[l]*d+c])
+			}
+		}
+		narrow(a.Out.F32()[i*d:i*d+d], o)
+	}
+}
+
+// ProjectTopKGradArgs are the gradient of ProjectTopK with respect to Query (the choice of rows is constant, Mem has no gradient):
+//
+//	DQuery = 1/Tau · Σ_j w_j · ⟨DOut, Mem[i_j] − Out⟩ · Mem[i_j]
+type ProjectTopKGradArgs struct {
+	Query, Mem, Exclude View // as in the forward pass
+	Out, DOut, DQuery   View
+	K                   int
+	Tau                 float32
+}
+
+// ProjectTopKGrad is the gradient of ProjectTopK.
+var ProjectTopKGrad = register(&Op[ProjectTopKGradArgs]{
+	Name: "project_topk_grad",
+	Dims: projectDims(),
+	Make: func(r *Rand, d []int) ProjectTopKGradArgs {
+		f := ProjectTopK.Make(r, d)
+		projectTopKRef(&f)
+		return ProjectTopKGradArgs{f.Query, f.Mem, f.Exclude, f.Out, r.Normal(d[0], d[2]), Poison(d[0], d[2]), f.K, f.Tau}
+	},
+	Views: func(a *ProjectTopKGradArgs) (in, out []*View) {
+		return views(&a.Query, &a.Mem, &a.Exclude, &a.Out, &a.DOut), views(&a.DQuery)
+	},
+	Cost: func(a *ProjectTopKGradArgs) Cost {
+		f := a.Forward()
+		n, m, d, k := f.Sizes()
+		return Cost{2 * float64(n) * float64(d) * float64(m+2*k), float64(4*a.Query.Bytes() + a.Mem.Bytes())}
+	},
+	Check: func(a *ProjectTopKGradArgs) error {
+		f := a.Forward()
+		if err := f.check(); err != nil {
+			return err
+		}
+		if !a.DOut.Is(a.Out.Shape()...) || !a.DQuery.Is(a.Out.Shape()...) {
+			return fmt.Errorf("query %v, dout %v, dquery %v: want one shape [N, D]", a.Query, a.DOut, a.DQuery)
+		}
+		return nil
+	},
+	Ref: projectTopKGradRef,
+	Tol: 2e-5, // as the forward pass; sums of either sign
+})
+
+// Forward are the arguments of the forward pass.
+func (a *ProjectTopKGradArgs) Forward() ProjectTopKArgs {
+	return ProjectTopKArgs{a.Query, a.Mem, a.Exclude, a.Out, a.K, a.Tau}
+}
+
+func projectTopKGradRef(a *ProjectTopKGradArgs) {
+	n, d := a.Query.Dim(0), a.Query.Dim(1)
+	b := a.Mem.F32()
+	for i := 0; i < n; i++ {
+		index, sim := nearest(&a.Query, &a.Mem, &a.Exclude, i, a.K)
+		w := projectWeights(index, sim, float64(a.Tau))
+		g, dot, mean := a.DOut.F32()[i*d:i*d+d], make([]float64, len(index)), 0.0
+		for l, j := range index {
+			for c, x := range g {
+				dot[l] += float64(x) * float64(b[j*d+c])
+			}
+			mean += w[l] * dot[l]
+		}
+		dq := make([]float64, d)
+		for l, j := range index {
+			for c := range dq {
+				dq[c] += w[l] * (dot[l] - mean) / float64(a.Tau) * float64(b[j*d+c])
+			}
+		}
+		narrow(a.DQuery.F32()[i*d:i*d+d], dq)
+	}
+}
+
+// TopKArgs are the K rows of Mem most similar to each query: their dot products, falling, and their indices; of equal ones the lower index is first.
+type TopKArgs struct {
+	Query   View // [N, D]
+	Mem     View // [M, D]
+	Exclude View // i32 [N], optional: a row of Mem that query n must not see; none if outside 0..M-1
+	Score   View // [N, K]
+	Index   View // i32 [N, K]
+}
+
+// TopK is exact nearest-neighbour search by dot product. No variant stores the N×M similarities.
+var TopK = register(&Op[TopKArgs]{
+	Name: "topk",
+	// N, M, D, K, 1: exclude
+	Dims: [][]int{{1, 1, 1, 1, 0}, {3, 257, 33, 5, 0}, {8, 2051, 96, 64, 0}, {70, 530, 24, 10, 1}, {1, 5000, 16, 100, 0}, {2, 5, 7, 4, 1}, {4, 9, 8, 9, 0}},
+	Make: func(r *Rand, d []int) TopKArgs {
+		return TopKArgs{r.Unit(d[0], d[2]), r.Unit(d[1], d[2]), makeExclude(r, d[4], d[1], d[0]), Poison(d[0], d[3]), PoisonInts(d[0], d[3])}
+	},
+	Views: func(a *TopKArgs) (in, out []*View) {
+		return views(&a.Query, &a.Mem, &a.Exclude), views(&a.Score, &a.Index)
+	},
+	Cost: func(a *TopKArgs) Cost {
+		return Cost{2 * float64(a.Query.Len()) * float64(a.Mem.Dim(0)), float64(a.Query.Bytes() + a.Mem.Bytes())}
+	},
+	Check: func(a *TopKArgs) error {
+		var n, m, d, k int
+		if !a.Query.Bind(&n, &d) || !a.Mem.Bind(&m, &d) || !a.Score.Bind(&n, &k) || !a.Index.Bind(&n, &k) || a.Index.DType != I32 || k > m || !excludeFits(&a.Exclude, n, m, k) {
+			return fmt.Errorf("query %v, mem %v, exclude %v, score %v, index %v: want query [N, D], mem [M, D], exclude i32 [N], score, index i32 [N, K], 1 ≤ K ≤ M (less than M with exclude)",
+				a.Query, a.Mem, a.Exclude, a.Score, a.Index)
+		}
+		return nil
+	},
+	Ref: func(a *TopKArgs) {
+		n, k := a.Score.Dim(0), a.Score.Dim(1)
+		for i := 0; i < n; i++ {
+			index, sim := nearest(&a.Query, &a.Mem, &a.Exclude, i, k)
+			for l, j := range index {
+				a.Score.F32()[i*k+l], a.Index.I32()[i*k+l] = float32(sim[j]), int32(j)
+			}
+		}
+	},
+})
