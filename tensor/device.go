@@ -1,0 +1,157 @@
+package tensor
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"syntic/kernels"
+	_ "syntic/kernels/cpu" // registers the CPU backend and its variants
+)
+
+// Device is a place where tensors live and ops run.
+type Device struct {
+	info    kernels.DeviceInfo
+	backend kernels.Backend
+	pool    pool
+}
+
+var devices struct {
+	sync.Mutex
+	m map[kernels.DeviceInfo]*Device
+}
+
+func device(info kernels.DeviceInfo) *Device {
+	devices.Lock()
+	defer devices.Unlock()
+	if devices.m == nil {
+		devices.m = map[kernels.DeviceInfo]*Device{}
+	}
+	d := devices.m[info]
+	if d == nil {
+		d = &Device{info: info, backend: kernels.BackendOf(info.Kind)}
+		d.pool.dev = d
+		devices.m[info] = d
+	}
+	return d
+}
+
+// CPU is the host.
+func CPU() *Device { return device(kernels.BackendOf(kernels.CPU).Devices()[0]) }
+
+// Open finds a device by name: "cpu", "cuda", "cuda:1", or "auto", which is the first GPU if there is one and the CPU else.
+// A GPU that is asked for and not there is an error, never silently the CPU.
+func Open(name string) (*Device, error) {
+	family, at, _ := strings.Cut(name, ":")
+	index, err := strconv.Atoi(at)
+	if at != "" && (err != nil || index < 0) || at != "" && family != "cuda" {
+		return nil, fmt.Errorf("device %q: want auto, cpu, cuda or cuda:N", name)
+	}
+	cuda := kernels.BackendOf(kernels.CUDA)
+	switch family {
+	case "cpu", "":
+		return CPU(), nil
+	case "auto":
+		if cuda == nil || len(cuda.Devices()) == 0 {
+			return CPU(), nil
+		}
+		return device(cuda.Devices()[0]), nil
+	case "cuda":
+		if cuda == nil {
+			return nil, fmt.Errorf("device %q: this binary was built without -tags cuda", name)
+		}
+		if l := cuda.Devices(); index < len(l) {
+			return device(l[index]), nil
+		}
+		return nil, fmt.Errorf("device %q: %d CUDA devices found", name, len(cuda.Devices()))
+	}
+	return nil, fmt.Errorf("device %q: want auto, cpu, cuda or cuda:N", name)
+}
+
+// String is the name that Open takes.
+func (d *Device) String() string {
+	if d.info.Kind == kernels.CPU {
+		return "cpu"
+	}
+	return fmt.Sprintf("%v:%d", d.info.Kind, d.info.Index)
+}
+
+// IsCPU tells whether tensors of this device are in host memory.
+func (d *Device) IsCPU() bool { return d.info.Kind == kernels.CPU }
+
+// buffer is memory of a device; ptr nil is memory that has not been needed yet.
+type buffer struct {
+	ptr   unsafe.Pointer
+	bytes int // of the size class; 0 for memory of someone else, which is never freed
+	pool  *pool
+	hold  any // keeps someone else's memory alive
+}
+
+// pool keeps freed buffers by size class: powers of two and three steps between.
+type pool struct {
+	mu   sync.Mutex
+	dev  *Device
+	free map[int][]unsafe.Pointer
+	idle int // bytes on the free lists
+}
+
+func sizeClass(bytes int) int {
+	c := 256
+	for c < bytes {
+		c *= 2
+	}
+	for _, q := range []int{5, 6, 7} {
+		if c > 1024 && c/8*q >= bytes {
+			return c / 8 * q
+		}
+	}
+	return c
+}
+
+func (p *pool) get(bytes int) (unsafe.Pointer, int) {
+	c := sizeClass(bytes)
+	p.mu.Lock()
+	if l := p.free[c]; len(l) > 0 {
+		ptr := l[len(l)-1]
+		p.free[c] = l[:len(l)-1]
+		p.idle -= c
+		p.mu.Unlock()
+		return ptr, c
+	}
+	p.mu.Unlock()
+	ptr, err := p.dev.backend.Alloc(p.dev.info.Index, c)
+	if err != nil {
+		p.trim()
+		ptr, err = p.dev.backend.Alloc(p.dev.info.Index, c)
+	}
+	check(err)
+	return ptr, c
+}
+
+func (p *pool) put(ptr unsafe.Pointer, class int) {
+	p.mu.Lock()
+	if p.free == nil {
+		p.free = map[int][]unsafe.Pointer{}
+	}
+	p.free[class] = append(p.free[class], ptr)
+	p.idle += class
+	p.mu.Unlock()
+}
+
+// trim gives idle memory back to the system.
+func (p *pool) trim() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c, l := range p.free {
+		for _, ptr := range l {
+			p.dev.backend.Free(p.dev.info.Index, ptr)
+		}
+		delete(p.free, c)
+	}
+	p.idle = 0
+}
+
+// Trim gives memory that no tensor uses back to the system.
+func (d *Device) Trim() { d.pool.trim() }

@@ -1,0 +1,195 @@
+package tensor
+
+import "syntic/kernels"
+
+func (s *Scope) view(x *Tensor, shape []int) *Tensor {
+	return &Tensor{v: x.as(shape...), buf: x.buf, dev: x.dev}
+}
+
+// Reshape is the same memory in another shape; one size may be -1.
+func (s *Scope) Reshape(x *Tensor, shape ...int) *Tensor {
+	shape = append([]int(nil), shape...)
+	known, open := 1, -1
+	for i, d := range shape {
+		if d == -1 && open < 0 {
+			open = i
+			continue
+		}
+		known *= d
+	}
+	if open >= 0 && known > 0 {
+		shape[open] = x.Len() / known
+	}
+	if product(shape) != x.Len() {
+		fail("reshape %v to %v: %d elements", x, shape, x.Len())
+	}
+	out := s.view(x, shape)
+	if s.tracks(x) {
+		s.record(out, func(g *Gradients, dout *Tensor) { g.Add(x, s.view(dout, x.Shape())) })
+	}
+	return out
+}
+
+// Permute copies x with its dimensions in another order: the result's dimension i is x's dimension perm[i].
+func (s *Scope) Permute(x *Tensor, perm ...int) *Tensor {
+	if len(perm) != x.Rank() {
+		fail("permute %v by %v", x, perm)
+	}
+	out := s.permute(x, perm)
+	if s.tracks(x) {
+		s.record(out, func(g *Gradients, dout *Tensor) {
+			inv := make([]int, len(perm))
+			for i, p := range perm {
+				inv[p] = i
+			}
+			g.Add(x, s.permute(dout, inv))
+		})
+	}
+	return out
+}
+
+func (s *Scope) permute(x *Tensor, perm []int) *Tensor {
+	a := kernels.PermuteArgs{X: x.View()}
+	shape := make([]int, len(perm))
+	for i, p := range perm {
+		if p < 0 || p >= len(perm) {
+			fail("permute %v by %v", x, perm)
+		}
+		shape[i], a.Perm[i] = x.Dim(p), p
+	}
+	out := s.empty(x.v.DType, shape...)
+	a.Out = out.v
+	run(s, kernels.Permute, a)
+	return out
+}
+
+// rows folds x around an axis: [product of the sizes before it, product of the rest].
+func rows(x *Tensor, axis int) (outer, inner int) {
+	outer = 1
+	for _, d := range x.Shape()[:axis] {
+		outer *= d
+	}
+	return outer, x.Len() / max(outer, 1)
+}
+
+func axisOf(x *Tensor, axis int) int {
+	if axis < 0 {
+		axis += x.Rank()
+	}
+	if axis < 0 || axis >= x.Rank() {
+		fail("axis %d of %v", axis, x)
+	}
+	return axis
+}
+
+// Concat joins tensors along an axis; the other sizes must agree.
+func (s *Scope) Concat(axis int, xs ...*Tensor) *Tensor {
+	axis = axisOf(xs[0], axis)
+	shape := append([]int(nil), xs[0].Shape()...)
+	shape[axis] = 0
+	for _, x := range xs {
+		if x.Rank() != len(shape) {
+			fail("concat of %v and %v", xs[0], x)
+		}
+		for i, d := range x.Shape() {
+			if i != axis && d != shape[i] {
+				fail("concat of %v and %v along axis %d", xs[0], x, axis)
+			}
+		}
+		shape[axis] += x.Dim(axis)
+	}
+	out := s.empty(xs[0].v.DType, shape...)
+	outer, inner := rows(out, axis)
+	at := 0
+	for _, x := range xs {
+		_, w := rows(x, axis)
+		s.block(x.as(outer, w), 0, out.as(outer, inner), at, w)
+		at += w
+	}
+	if s.tracks(xs...) {
+		xs = append([]*Tensor(nil), xs...)
+		s.record(out, func(g *Gradients, dout *Tensor) {
+			at := 0
+			for _, x := range xs {
+				_, w := rows(x, axis)
+				if x.wants() {
+					d := s.Empty(x.Shape()...)
+					s.block(dout.as(outer, inner), at, d.as(outer, w), 0, w)
+					g.Add(x, d)
+				}
+				at += w
+			}
+		})
+	}
+	return out
+}
+
+func (s *Scope) block(src kernels.View, from int, dst kernels.View, to, width int) {
+	if width > 0 && src.Len() > 0 {
+		run(s, kernels.CopyBlock, kernels.CopyBlockArgs{Src: src, Dst: dst, SrcAt: from, DstAt: to, Width: width})
+	}
+}
+
+// Slice copies the part from..to-1 along an axis.
+func (s *Scope) Slice(x *Tensor, axis, from, to int) *Tensor {
+	axis = axisOf(x, axis)
+	if from < 0 || to > x.Dim(axis) || from >= to {
+		fail("slice %d..%d of axis %d of %v", from, to, axis, x)
+	}
+	shape := append([]int(nil), x.Shape()...)
+	shape[axis] = to - from
+	outer, inner := rows(x, axis)
+	step := inner / x.Dim(axis)
+	out := s.empty(x.v.DType, shape...)
+	w := (to - from) * step
+	s.block(x.as(outer, inner), from*step, out.as(outer, w), 0, w)
+	if s.tracks(x) {
+		s.record(out, func(g *Gradients, dout *Tensor) {
+			d := s.Zeros(x.Shape()...)
+			s.block(dout.as(outer, w), 0, d.as(outer, inner), from*step, w)
+			g.Add(x, d)
+		})
+	}
+	return out
+}
+
+// Split cuts x into n equal parts along an axis.
+func (s *Scope) Split(x *Tensor, axis, n int) []*Tensor {
+	axis = axisOf(x, axis)
+	w := x.Dim(axis) / n
+	if w*n != x.Dim(axis) {
+		fail("split %v into %d parts along axis %d", x, n, axis)
+	}
+	parts := make([]*Tensor, n)
+	for i := range parts {
+		parts[i] = s.Slice(x, axis, i*w, (i+1)*w)
+	}
+	return parts
+}
+
+// Repeat0 is n copies of x, one after the other along axis 0.
+func (s *Scope) Repeat0(x *Tensor, n int) *Tensor {
+	xs := make([]*Tensor, n)
+	for i := range xs {
+		xs[i] = x
+	}
+	return s.Concat(0, xs...)
+}
+
+// Embedding gathers rows of table [V, C] for ids of any shape; the result has the shape of ids and C.
+func (s *Scope) Embedding(table, ids *Tensor) *Tensor {
+	if table.Rank() != 2 {
+		fail("embedding table %v: want [V, C]", table)
+	}
+	c, n := table.Dim(1), ids.Len()
+	out := s.Empty(append(append([]int(nil), ids.Shape()...), c)...)
+	run(s, kernels.Embedding, kernels.EmbeddingArgs{Table: table.View(), IDs: ids.as(n), Out: out.as(n, c)})
+	if s.tracks(table) {
+		s.record(out, func(g *Gradients, dout *Tensor) {
+			d := s.Empty(table.Shape()...)
+			run(s, kernels.EmbeddingGrad, kernels.EmbeddingGradArgs{IDs: ids.as(n), DOut: dout.as(n, c), DTable: d.View()})
+			g.Add(table, d)
+		})
+	}
+	return out
+}

@@ -1,0 +1,131 @@
+package tensor
+
+import "syntic/kernels"
+
+// MatMul is a·b for matrices [M, K] and [K, N], or for batches of them [B, M, K] and [B, K, N]; either operand is read transposed by its flag.
+// A batch of size 1, or a matrix beside a batch, serves for all.
+func (s *Scope) MatMul(a, b *Tensor, transA, transB bool) *Tensor {
+	return s.MatMulScaled(a, b, transA, transB, 1)
+}
+
+func batch3(t *Tensor) kernels.View {
+	if t.Rank() == 2 {
+		return t.as(1, t.Dim(0), t.Dim(1))
+	}
+	if t.Rank() != 3 {
+		fail("matmul of %v: want two or three dimensions", t)
+	}
+	return t.View()
+}
+
+// MatMulScaled is alpha · a·b.
+func (s *Scope) MatMulScaled(a, b *Tensor, transA, transB bool, alpha float32) *Tensor {
+	av, bv := batch3(a), batch3(b)
+	m, n := av.Dim(1), bv.Dim(2)
+	if transA {
+		m = av.Dim(2)
+	}
+	if transB {
+		n = bv.Dim(1)
+	}
+	batch := max(av.Dim(0), bv.Dim(0))
+	out := s.Empty(batch, m, n)
+	run(s, kernels.GEMM, kernels.GEMMArgs{A: av, B: bv, Out: out.v, TransA: transA, TransB: transB, Alpha: alpha})
+	if s.tracks(a, b) {
+		s.record(out, func(g *Gradients, dout *Tensor) {
+			dv := dout.as(batch, m, n)
+			if a.wants() {
+				g.Add(a, s.matGrad(a, av, batch, func(o kernels.View) kernels.GEMMArgs {
+					if transA { // dA [K, M] = op(B) [K, N] · dOutᵀ
+						return kernels.GEMMArgs{A: bv, TransA: transB, B: dv, TransB: true, Out: o, Alpha: alpha}
+					}
+					return kernels.GEMMArgs{A: dv, B: bv, TransB: !transB, Out: o, Alpha: alpha}
+				}))
+			}
+			if b.wants() {
+				g.Add(b, s.matGrad(b, bv, batch, func(o kernels.View) kernels.GEMMArgs {
+					if transB { // dB [N, K] = dOutᵀ · op(A) [M, K]
+						return kernels.GEMMArgs{A: dv, TransA: true, B: av, TransB: transA, Out: o, Alpha: alpha}
+					}
+					return kernels.GEMMArgs{A: av, TransA: !transA, B: dv, Out: o, Alpha: alpha}
+				}))
+			}
+		})
+	}
+	if a.Rank() == 2 && b.Rank() == 2 {
+		return s.Reshape(out, m, n)
+	}
+	return out
+}
+
+// matGrad makes the gradient of one operand, summed over the batch if the operand served for all.
+func (s *Scope) matGrad(t *Tensor, v kernels.View, batch int, args func(out kernels.View) kernels.GEMMArgs) *Tensor {
+	if v.Dim(0) == batch {
+		d := s.Empty(t.Shape()...)
+		run(s, kernels.GEMM, args(d.as(v.Shape()...)))
+		return d
+	}
+	all := s.Empty(batch, v.Dim(1), v.Dim(2))
+	run(s, kernels.GEMM, args(all.v))
+	d := s.Empty(t.Shape()...)
+	n := v.Dim(1) * v.Dim(2)
+	run(s, kernels.Reduce, kernels.ReduceArgs{X: all.as(1, batch, n), Out: d.as(1, 1, n), Scale: 1})
+	s.Free(all)
+	return d
+}
+
+// Linear is x·wᵀ + b for x [..., in], w [out, in] and b [out] or nil; the result is [..., out].
+func (s *Scope) Linear(x, w, b *Tensor) *Tensor { return s.linear(x, w, b, nil, ActNone) }
+
+// LinearAct is act(x·wᵀ + b).
+func (s *Scope) LinearAct(x, w, b *Tensor, act Act) *Tensor {
+	if s.tracks(x, w, b) && act != ActNone { // the gradient needs the value before act
+		return s.Act(s.linear(x, w, b, nil, ActNone), act)
+	}
+	return s.linear(x, w, b, nil, act)
+}
+
+// LinearAdd is x·wᵀ + b + residual, with residual of the result's shape.
+func (s *Scope) LinearAdd(x, w, b, residual *Tensor) *Tensor {
+	return s.linear(x, w, b, residual, ActNone)
+}
+
+func (s *Scope) linear(x, w, b, residual *Tensor, act Act) *Tensor {
+	if w.Rank() != 2 || x.Rank() < 1 || x.Dim(-1) != w.Dim(1) {
+		fail("linear of x %v, weight %v: want x [..., in], weight [out, in]", x, w)
+	}
+	k, n := w.Dim(1), w.Dim(0)
+	m := x.Len() / k
+	shape := append([]int(nil), x.Shape()...)
+	shape[len(shape)-1] = n
+	out := s.Empty(shape...)
+	args := kernels.GEMMArgs{A: x.as(1, m, k), B: w.as(1, n, k), TransB: true, Out: out.as(1, m, n), Bias: b.View(), Alpha: 1, Act: act}
+	if residual != nil {
+		args.Residual = residual.as(1, m, n)
+	}
+	run(s, kernels.GEMM, args)
+	if s.tracks(x, w, b, residual) {
+		s.record(out, func(g *Gradients, dout *Tensor) {
+			dv := dout.as(1, m, n)
+			if x.wants() {
+				dx := s.Empty(x.Shape()...)
+				run(s, kernels.GEMM, kernels.GEMMArgs{A: dv, B: w.as(1, n, k), Out: dx.as(1, m, k), Alpha: 1})
+				g.Add(x, dx)
+			}
+			if w.wants() {
+				dw := s.Empty(n, k)
+				run(s, kernels.GEMM, kernels.GEMMArgs{A: dv, TransA: true, B: x.as(1, m, k), Out: dw.as(1, n, k), Alpha: 1})
+				g.Add(w, dw)
+			}
+			if b.wants() {
+				db := s.Empty(n)
+				run(s, kernels.Reduce, kernels.ReduceArgs{X: dout.as(1, m, n), Out: db.as(1, 1, n), Scale: 1})
+				g.Add(b, db)
+			}
+			if residual.wants() {
+				g.Add(residual, dout)
+			}
+		})
+	}
+	return out
+}

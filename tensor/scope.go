@@ -1,0 +1,185 @@
+package tensor
+
+import (
+	"unsafe"
+
+	"syntic/kernels"
+)
+
+// Scope owns the tensors that its ops make; Close frees them all. It belongs to one goroutine.
+type Scope struct {
+	dev    *Device
+	stream *kernels.Stream
+	parent *Scope
+	bufs   map[*buffer]struct{}
+	tape   *tape
+	closed bool
+}
+
+// Option of NewScope.
+type Option func(*Scope)
+
+// WithTape records ops so that Backward can be called.
+func WithTape() Option { return func(s *Scope) { s.tape = &tape{} } }
+
+// NewScope opens a scope on a device.
+func NewScope(dev *Device, opts ...Option) *Scope {
+	st, err := dev.backend.NewStream(dev.info.Index)
+	check(err)
+	s := &Scope{dev: dev, stream: st, bufs: map[*buffer]struct{}{}}
+	for _, o := range opts {
+		o(s)
+	}
+	return s
+}
+
+// Child is a scope within s, on the same stream and without a tape.
+func (s *Scope) Child() *Scope {
+	return &Scope{dev: s.dev, stream: s.stream, parent: s, bufs: map[*buffer]struct{}{}}
+}
+
+// Do runs fn in a child scope and keeps its result in s; everything else that fn made is freed. When s records, fn runs in s itself,
+// because the gradient needs what fn makes.
+func (s *Scope) Do(fn func(c *Scope) *Tensor) *Tensor {
+	if s.tape != nil {
+		return fn(s)
+	}
+	c := s.Child()
+	defer c.Close()
+	return c.Keep(fn(c))
+}
+
+// Device is where the scope's ops run.
+func (s *Scope) Device() *Device { return s.dev }
+
+// Recording tells whether ops are recorded for Backward.
+func (s *Scope) Recording() bool { return s.tape != nil && !s.tape.paused }
+
+// Close frees every tensor of the scope but those kept. Closing twice is harmless.
+func (s *Scope) Close() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	for b := range s.bufs {
+		b.pool.put(b.ptr, b.bytes)
+	}
+	s.bufs, s.tape = nil, nil
+}
+
+// Keep hands a tensor to the parent scope. A tensor of another scope is returned as it is.
+func (s *Scope) Keep(t *Tensor) *Tensor {
+	if _, mine := s.bufs[t.buf]; mine && s.parent != nil {
+		delete(s.bufs, t.buf)
+		s.parent.bufs[t.buf] = struct{}{}
+	}
+	return t
+}
+
+// Free gives the memory of a tensor of this scope back before Close; neither it nor a reshaped twin may be used any more.
+func (s *Scope) Free(t *Tensor) {
+	if _, mine := s.bufs[t.buf]; mine {
+		delete(s.bufs, t.buf)
+		t.buf.pool.put(t.buf.ptr, t.buf.bytes)
+	}
+}
+
+// Sync waits until the device has done all that was asked.
+func (s *Scope) Sync() { check(s.dev.backend.Sync(s.stream)) }
+
+func (s *Scope) empty(d DType, shape ...int) *Tensor {
+	if s.closed {
+		fail("the scope is closed")
+	}
+	bytes := max(product(shape)*d.Size(), 4)
+	ptr, class := s.dev.pool.get(bytes)
+	b := &buffer{ptr: ptr, bytes: class, pool: &s.dev.pool}
+	s.bufs[b] = struct{}{}
+	return &Tensor{v: kernels.NewView(d, ptr, shape...), buf: b, dev: s.dev}
+}
+
+// Empty is a float32 tensor of undefined values.
+func (s *Scope) Empty(shape ...int) *Tensor { return s.empty(F32, shape...) }
+
+// EmptyInts is an int32 tensor of undefined values.
+func (s *Scope) EmptyInts(shape ...int) *Tensor { return s.empty(I32, shape...) }
+
+// Zeros is a float32 tensor of zeros.
+func (s *Scope) Zeros(shape ...int) *Tensor { return s.Full(0, shape...) }
+
+// Full is a float32 tensor of one value.
+func (s *Scope) Full(x float32, shape ...int) *Tensor {
+	t := s.Empty(shape...)
+	if s.dev.IsCPU() {
+		d := t.v.F32()
+		for i := range d {
+			d[i] = x
+		}
+		return t
+	}
+	d := make([]float32, t.Len())
+	for i := range d {
+		d[i] = x
+	}
+	s.copyIn(t, unsafe.Pointer(unsafe.SliceData(d)))
+	return t
+}
+
+func (s *Scope) copyIn(t *Tensor, src unsafe.Pointer) {
+	if t.Len() > 0 {
+		check(s.dev.backend.CopyIn(s.stream, t.v.Ptr(), src, t.v.Bytes()))
+	}
+}
+
+// FromFloat32s copies host values in.
+func (s *Scope) FromFloat32s(data []float32, shape ...int) *Tensor {
+	if len(data) != product(shape) {
+		fail("%d values for shape %v", len(data), shape)
+	}
+	t := s.Empty(shape...)
+	s.copyIn(t, unsafe.Pointer(unsafe.SliceData(data)))
+	return t
+}
+
+// FromInt32s copies host values in.
+func (s *Scope) FromInt32s(data []int32, shape ...int) *Tensor {
+	if len(data) != product(shape) {
+		fail("%d values for shape %v", len(data), shape)
+	}
+	t := s.EmptyInts(shape...)
+	s.copyIn(t, unsafe.Pointer(unsafe.SliceData(data)))
+	return t
+}
+
+// Randn is a tensor of standard normal numbers that depend on the key alone.
+func (s *Scope) Randn(key kernels.Key, shape ...int) *Tensor { return s.random(key.Normal, shape) }
+
+// Uniform is a tensor of numbers in (0, 1) that depend on the key alone.
+func (s *Scope) Uniform(key kernels.Key, shape ...int) *Tensor { return s.random(key.Uniform, shape) }
+
+func (s *Scope) random(fill func([]float32), shape []int) *Tensor {
+	t := s.Empty(shape...)
+	if s.dev.IsCPU() {
+		fill(t.v.F32())
+		return t
+	}
+	d := make([]float32, t.Len())
+	fill(d)
+	s.copyIn(t, unsafe.Pointer(unsafe.SliceData(d)))
+	return t
+}
+
+// Key names a stream of random numbers; see package kernels.
+type Key = kernels.Key
+
+// Copy is a copy of x; no gradient flows through it.
+func (s *Scope) Copy(x *Tensor) *Tensor {
+	t := s.empty(x.v.DType, x.Shape()...)
+	v := x.View()
+	check(s.dev.backend.Copy(s.stream, t.v.Ptr(), v.Ptr(), v.Bytes()))
+	return t
+}
+
+func run[A any](s *Scope, op *kernels.Op[A], a A) {
+	check(op.Run(s.stream, &a))
+}
