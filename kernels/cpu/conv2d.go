@@ -1,0 +1,157 @@
+package cpu
+
+import "syntic/kernels"
+
+// Convolutions are products over gathered windows (implicit GEMM): a task gathers the windows of its own pixels, a block of depth at a
+// time, so the matrix of all windows never exists.
+func init() {
+	for i, m := range micros {
+		m := m
+		kernels.Conv2D.Add(kernels.Variant[kernels.Conv2DArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: m.available,
+			Usable: func(a *kernels.Conv2DArgs) bool { return areF32(&a.X, &a.W, &a.Out) },
+			Run:    func(_ *kernels.Stream, a *kernels.Conv2DArgs) error { m.conv2d(a); return nil }})
+		kernels.Conv2DGradX.Add(kernels.Variant[kernels.Conv2DGradXArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: m.available,
+			Usable: func(a *kernels.Conv2DGradXArgs) bool { return areF32(&a.DOut, &a.W, &a.DX) },
+			Run:    func(_ *kernels.Stream, a *kernels.Conv2DGradXArgs) error { m.conv2dGradX(a); return nil }})
+		kernels.Conv2DGradW.Add(kernels.Variant[kernels.Conv2DGradWArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: m.available,
+			Usable: func(a *kernels.Conv2DGradWArgs) bool { return areF32(&a.X, &a.DOut, &a.DW) },
+			Run:    func(_ *kernels.Stream, a *kernels.Conv2DGradWArgs) error { m.conv2dGradW(a); return nil }})
+	}
+}
+
+func areF32(v ...*kernels.View) bool {
+	for _, v := range v {
+		if v.DType != kernels.F32 {
+			return false
+		}
+	}
+	return true
+}
+
+// pointwise tells whether a window is one pixel and every pixel is seen once: the windows are the image itself.
+func pointwise(s kernels.ConvSizes, stride int, pad [4]int) bool {
+	return s.KH == 1 && s.KW == 1 && stride == 1 && pad == [4]int{}
+}
+
+func (m *micro) conv2d(a *kernels.Conv2DArgs) {
+	s := a.Sizes()
+	taps := s.KH * s.KW * s.I
+	p := product{m: s.B * s.OH * s.OW, n: s.O, k: taps, alpha: 1, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32(), act: a.Act,
+		b: operand{data: a.W.F32(), ld: taps, deep: true}}
+	if pointwise(s, a.Stride, a.Pad) {
+		p.a = operand{data: a.X.F32(), ld: s.I, deep: true}
+	} else {
+		p.a.win = &window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW}
+	}
+	m.multiply(&p, small(&p))
+}
+
+// small tells that a product is not worth a second goroutine.
+func small(p *product) bool { return 2*p.m*p.n*p.k < taskFLOPs/4 }
+
+// conv2dGradW: DW [O, KH·KW·I] = DOutᵀ · windows, the depth being all pixels of the batch.
+func (m *micro) conv2dGradW(a *kernels.Conv2DGradWArgs) {
+	s := a.Sizes()
+	taps := s.KH * s.KW * s.I
+	p := product{m: s.O, n: taps, k: s.B * s.OH * s.OW, alpha: 1, out: a.DW.F32(), a: operand{data: a.DOut.F32(), ld: s.O}}
+	if pointwise(s, a.Stride, a.Pad) {
+		p.b = operand{data: a.X.F32(), ld: s.I}
+	} else {
+		p.b.win = &window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW}
+	}
+	m.multiply(&p, small(&p))
+	if !a.DBias.Absent() {
+		sumRows(a.DBias.F32(), a.DOut.F32())
+	}
+}
+
+// sumRows sums the rows of x [N, C] into out [C], in pieces of fixed size.
+func sumRows(out, x []float32) {
+	const grain = 256
+	c := len(out)
+	n := len(x) / c
+	pieces := ceilDiv(n, grain)
+	part := getScratch(pieces * c)
+	Parallel(pieces, func(i int) {
+		sum := part.f[i*c : i*c+c]
+		clear(sum)
+		for r := i * grain; r < min(n, (i+1)*grain); r++ {
+			for j, v := range x[r*c : r*c+c] {
+				sum[j] += v
+			}
+		}
+	})
+	clear(out)
+	for i := range pieces {
+		for j, v := range part.f[i*c : i*c+c] {
+			out[j] += v
+		}
+	}
+	part.put()
+}
+
+// conv2dGradX takes the pixels of DX in Stride² phases. The pixels of a phase meet only every Stride-th tap of the weight, so each phase
+// is a convolution of stride 1 over DOut with those taps, turned around: no product with a zero between pixels, no scattered sums.
+func (m *micro) conv2dGradX(a *kernels.Conv2DGradXArgs) {
+	s := a.Sizes()
+	dout, w, dx, st := a.DOut.F32(), a.W.F32(), a.DX.F32(), a.Stride
+	for py := range st {
+		for px := range st {
+			ty, y0, ny, top := phase(py, st, s.KH, a.Pad[0], s.H)
+			tx, x0, nx, left := phase(px, st, s.KW, a.Pad[1], s.W)
+			if ny*nx == 0 {
+				continue
+			}
+			if ty*tx == 0 {
+				for b := range s.B {
+					for y := y0; y < s.H; y += st {
+						for x := x0; x < s.W; x += st {
+							clear(dx[((b*s.H+y)*s.W+x)*s.I:][:s.I])
+						}
+					}
+				}
+				continue
+			}
+			turned := getScratch(ty * tx * s.O * s.I) // [ty, tx, O, I]
+			for u := range ty {
+				for v := range tx {
+					tap := (py+(ty-1-u)*st)*s.KW + px + (tx-1-v)*st
+					for o := range s.O {
+						copy(turned.f[((u*tx+v)*s.O+o)*s.I:][:s.I], w[(o*s.KH*s.KW+tap)*s.I:])
+					}
+				}
+			}
+			p := product{m: s.B * ny * nx, n: s.I, k: ty * tx * s.O, alpha: 1, out: dx, b: operand{data: turned.f, ld: s.I}}
+			p.a.win = &window{dout, s.OH, s.OW, s.O, ty, tx, 1, top, left, ny, nx}
+			if pointwise(s, st, a.Pad) {
+				p.a = operand{data: dout, ld: s.O, deep: true}
+			}
+			if st == 1 {
+				m.multiply(&p, small(&p))
+			} else {
+				dense := getScratch(p.m * s.I)
+				p.out = dense.f
+				m.multiply(&p, small(&p))
+				Ranges(s.B*ny, ceilDiv(1<<14, nx*s.I), func(lo, hi int) {
+					for r := lo; r < hi; r++ {
+						at := (r/ny*s.H + y0 + r%ny*st) * s.W
+						for x := range nx {
+							copy(dx[(at+x0+x*st)*s.I:][:s.I], dense.f[(r*nx+x)*s.I:])
+						}
+					}
+				})
+				dense.put()
+			}
+			turned.put()
+		}
+	}
+}
+
+// phase describes, along one axis, the pixels at from, from+stride, … (n of them) of the input that meet the taps ph, ph+stride, …
+// (there are taps of them), and the padding before DOut that puts the first tap's window in place (it may be negative).
+func phase(ph, stride, kernel, pad, size int) (taps, from, n, before int) {
+	taps = max(0, ceilDiv(kernel-ph, stride))
+	from = ((ph-pad)%stride + stride) % stride
+	n = max(0, ceilDiv(size-from, stride))
+	return taps, from, n, taps - 1 - (from+pad)/stride
+}

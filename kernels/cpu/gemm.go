@@ -1,0 +1,66 @@
+package cpu
+
+import "syntic/kernels"
+
+func init() {
+	for i, m := range micros {
+		m := m
+		kernels.GEMM.Add(kernels.Variant[kernels.GEMMArgs]{
+			Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: m.available,
+			Usable: func(a *kernels.GEMMArgs) bool { return gemmF32(a) },
+			Run:    func(_ *kernels.Stream, a *kernels.GEMMArgs) error { m.gemm(a); return nil },
+		})
+	}
+}
+
+func gemmF32(a *kernels.GEMMArgs) bool {
+	_, m, n, k := a.Sizes()
+	return a.A.DType == kernels.F32 && a.B.DType == kernels.F32 && a.Out.DType == kernels.F32 && m > 0 && n > 0 && k > 0
+}
+
+// gemm computes every product of the batch.
+func (m *micro) gemm(a *kernels.GEMMArgs) {
+	batch, mm, n, k := a.Sizes()
+	if batch > 1 && a.B.Dim(0) == 1 && a.A.Dim(0) == batch && !a.TransA {
+		batch, mm = 1, batch*mm // one matrix of all rows
+	}
+	p := product{m: mm, n: n, k: k, alpha: a.Alpha, accumulate: a.Accumulate, act: a.Act, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32()}
+	p.a = operand{data: a.A.F32(), ld: k, deep: true}
+	if a.TransA {
+		p.a.ld, p.a.deep = mm, false
+	}
+	p.b = operand{data: a.B.F32(), ld: n}
+	if a.TransB {
+		p.b.ld, p.b.deep = k, true
+	}
+	if batch == 1 {
+		m.multiply(&p, 2*mm*n*k < taskFLOPs/4)
+		return
+	}
+	stepA, stepB := mm*k, k*n
+	if a.A.Dim(0) == 1 {
+		stepA = 0
+	}
+	if a.B.Dim(0) == 1 {
+		stepB = 0
+	}
+	one := func(p product, i int, serial bool) {
+		p.a.data, p.b.data, p.out = p.a.data[i*stepA:], p.b.data[i*stepB:], p.out[i*mm*n:]
+		if p.res != nil {
+			p.res = p.res[i*mm*n:]
+		}
+		m.multiply(&p, serial)
+	}
+	if 2*mm*n*k >= 16*taskFLOPs { // large ones share the processors one after the other
+		for i := range batch {
+			one(p, i, false)
+		}
+		return
+	}
+	grain := max(1, taskFLOPs/4/(2*mm*n*k)) // products a piece of work
+	Ranges(batch, grain, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			one(p, i, true)
+		}
+	})
+}

@@ -1,0 +1,4 @@
+package cpu
+
+// microsASM is empty where there is no assembly.
+func microsASM() []*micro { return nil }

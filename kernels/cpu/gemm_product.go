@@ -1,0 +1,280 @@
+package cpu
+
+import (
+	"sync"
+	"unsafe"
+
+	"syntic/kernels"
+)
+
+// product is one matrix product with its epilogue: what GEMM, Conv2D and their gradients all become.
+//
+//	out = act(alpha · A·B + bias + res (+ out if accumulate)),   A m×k, B k×n, out and res m×n with rows n apart
+type product struct {
+	m, n, k        int
+	a, b           operand
+	out, bias, res []float32
+	alpha          float32
+	accumulate     bool
+	act            kernels.Act
+}
+
+// Sizes of the blocks. They decide the order of sums (maxKC alone does) and the pieces of parallel work; both depend on the operands only.
+const (
+	maxKC      = 384     // depth of a block: its slice of a B panel stays in the first-level cache
+	maxPacked  = 1 << 20 // packed values of B at a time: they stay in the last-level cache
+	maxColumns = 2048    // of B packed at a time
+	taskFLOPs  = 1 << 20 // a piece of parallel work worth a goroutine
+)
+
+// job is the work space of one product; jobs are pooled and hold their own function values, so that a product allocates nothing.
+type job struct {
+	product
+	kernel *micro
+
+	kc, rows, mc int // depth of a block, rows of a tile, rows of a task
+	group        int // panels of a task
+	direct       bool
+	packed       *scratch
+	j0, j1       int // columns of this stage
+	k0, k1       int // depth of this stage
+	ld           int // of packed rows of a gathered B
+	grain        int // pixels of one gathering task
+	packFn       func(int)
+	taskFn       func(int)
+}
+
+var jobs = sync.Pool{New: func() any {
+	j := new(job)
+	j.packFn, j.taskFn = j.packPiece, j.task
+	return j
+}}
+
+// worker is the work space of one task.
+type worker struct {
+	tile tile
+	edge [maxTile]float32
+	a    []float32
+}
+
+var workers = sync.Pool{New: func() any { return new(worker) }}
+
+// multiply computes a product with a micro-kernel, on all processors if it is worth it; serial keeps it on the caller's.
+func (m *micro) multiply(p *product, serial bool) {
+	if p.m == 0 || p.n == 0 {
+		return
+	}
+	j := jobs.Get().(*job)
+	j.product, j.kernel = *p, m
+	j.plan()
+	j.run(serial)
+	j.product = product{} // keeps no operand alive
+	jobs.Put(j)
+}
+
+// plan cuts the product into tiles, blocks and tasks of equal sizes.
+func (j *job) plan() {
+	m := j.kernel
+	j.kc = evenly(j.k, maxKC)
+	j.rows = evenly(j.m, m.mr)
+	panels := ceilDiv(min(j.n, maxColumns), m.nr)
+	tiles := ceilDiv(j.m, j.rows)
+	// Split rows first (a task packs its own rows of A), then columns, until there are tasks for many processors.
+	perTile := 2 * j.rows * m.nr * j.k
+	want := min(32, ceilDiv(tiles*panels*perTile, taskFLOPs))
+	tall := min(tiles, max(ceilDiv(120, j.rows), 1))
+	j.group = min(panels, 16)
+	for ceilDiv(tiles, tall)*ceilDiv(panels, j.group) < want {
+		switch {
+		case tall > 4:
+			tall = (tall + 1) / 2
+		case j.group > 1:
+			j.group = (j.group + 1) / 2
+		case tall > 1:
+			tall = (tall + 1) / 2
+		default:
+			want = 0
+		}
+	}
+	j.mc = tall * j.rows
+	j.direct = !j.b.deep && j.b.win == nil && j.m <= 4*m.mr
+}
+
+// evenly is the smallest piece that cuts n into as few pieces as pieces of most do.
+func evenly(n, most int) int { return max(1, ceilDiv(n, ceilDiv(n, most))) }
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+func (j *job) run(serial bool) {
+	nr := j.kernel.nr
+	for j.j0 = 0; j.j0 < j.n; j.j0 = j.j1 {
+		j.j1 = min(j.n, j.j0+maxColumns)
+		panels := ceilDiv(j.j1-j.j0, nr)
+		j.ld = panels * nr
+		chunk := j.k
+		if !j.direct {
+			chunk = max(1, maxPacked/j.ld/j.kc) * j.kc
+		}
+		for j.k0 = 0; j.k0 < j.k; j.k0 = j.k1 {
+			j.k1 = min(j.k, j.k0+chunk)
+			depth := j.k1 - j.k0
+			pieces := panels
+			switch {
+			case j.direct: // only a ragged last panel must be packed
+				pieces = 0
+				if j.j1 == j.n && j.n%nr != 0 {
+					pieces = 1
+				}
+				j.packed = getScratch(depth * nr)
+			case j.b.win != nil:
+				j.grain = max(1, min(depth, ceilDiv(1<<14, j.ld)))
+				pieces = ceilDiv(depth, j.grain)
+				fallthrough
+			default:
+				j.packed = getScratch(depth * j.ld)
+			}
+			each(pieces, serial || depth*j.ld < 1<<16, j.packFn)
+			tasks := ceilDiv(j.m, j.mc) * ceilDiv(panels, j.group)
+			each(tasks, serial, j.taskFn)
+			j.packed.put()
+			j.packed = nil
+		}
+	}
+}
+
+func each(n int, serial bool, fn func(int)) {
+	if !serial {
+		Parallel(n, fn)
+		return
+	}
+	for i := range n {
+		fn(i)
+	}
+}
+
+// packPiece packs one panel of B, or gathers the windows of some pixels.
+func (j *job) packPiece(i int) {
+	nr, depth := j.kernel.nr, j.k1-j.k0
+	if j.b.win != nil {
+		p0, p1 := i*j.grain, min(depth, (i+1)*j.grain)
+		dst := j.packed.f[p0*j.ld : p1*j.ld]
+		j.b.win.gather(dst, j.ld, j.k0+p0, j.k0+p1, j.j0, j.j1)
+		for at := j.j1 - j.j0; at < len(dst) && at < j.ld*(p1-p0); at += j.ld {
+			clear(dst[at : at+j.ld-(j.j1-j.j0)])
+		}
+		return
+	}
+	if j.direct {
+		j.b.pack(j.kernel, j.packed.f, nr, j.n/nr*nr, j.n, j.k0, j.k1)
+		return
+	}
+	r0 := j.j0 + i*nr
+	j.b.pack(j.kernel, j.packed.f[i*nr*depth:(i+1)*nr*depth], nr, r0, min(j.n, r0+nr), j.k0, j.k1)
+}
+
+// panel is where the B panel of columns from col begins at depth k, and the bytes between its rows.
+func (j *job) panel(col, k int) (b unsafe.Pointer, bs uintptr) {
+	nr, i := j.kernel.nr, (col-j.j0)/j.kernel.nr
+	switch {
+	case j.b.win != nil:
+		return unsafe.Pointer(&j.packed.f[(k-j.k0)*j.ld+i*nr]), uintptr(4 * j.ld)
+	case !j.direct:
+		return unsafe.Pointer(&j.packed.f[i*nr*(j.k1-j.k0)+(k-j.k0)*nr]), uintptr(4 * nr)
+	case col+nr > j.n:
+		return unsafe.Pointer(&j.packed.f[(k-j.k0)*nr]), uintptr(4 * nr)
+	}
+	return unsafe.Pointer(&j.b.data[k*j.b.ld+col]), uintptr(4 * j.b.ld)
+}
+
+// task computes the rows and columns of one task over the depth of this stage.
+func (j *job) task(i int) {
+	wide := ceilDiv(ceilDiv(j.j1-j.j0, j.kernel.nr), j.group)
+	i0, c0 := i/wide*j.mc, j.j0+i%wide*j.group*j.kernel.nr
+	i1, c1 := min(j.m, i0+j.mc), min(j.j1, c0+j.group*j.kernel.nr)
+	w := workers.Get().(*worker)
+	for k := j.k0; k < j.k1; k += j.kc {
+		j.block(w, i0, i1, c0, c1, k, min(j.k1, k+j.kc))
+	}
+	w.tile = tile{} // keeps no operand alive
+	workers.Put(w)
+	if j.act != kernels.ActNone && j.k1 == j.k {
+		for r := i0; r < i1; r++ {
+			activate(j.act, j.out[r*j.n+c0:r*j.n+c1])
+		}
+	}
+}
+
+// block adds the products of depth k0..k1-1 to the rows i0..i1-1 and columns c0..c1-1 of out.
+func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
+	m, t, depth := j.kernel, &w.tile, k1-k0
+	t.k, t.alpha, t.cs = depth, j.alpha, uintptr(4*j.n)
+	t.acc = 0
+	if k0 > 0 || j.accumulate {
+		t.acc = 1
+	}
+	step := uintptr(0) // between tiles of rows of A
+	switch {
+	case j.a.win != nil:
+		w.need((i1 - i0) * depth)
+		j.a.win.gather(w.a, depth, i0, i1, k0, k1)
+		t.ars, t.acs, step = uintptr(4*depth), 4, uintptr(4*depth*j.rows)
+	case !j.a.deep:
+		w.need(ceilDiv(i1-i0, j.rows) * j.rows * depth)
+		for r := i0; r < i1; r += j.rows {
+			j.a.pack(m, w.a[(r-i0)*depth:], j.rows, r, min(i1, r+j.rows), k0, k1)
+		}
+		t.ars, t.acs, step = 4, uintptr(4*j.rows), uintptr(4*depth*j.rows)
+	default:
+		t.ars, t.acs, step = uintptr(4*j.a.ld), 4, uintptr(4*j.a.ld*j.rows)
+	}
+	for c := c0; c < c1; c += m.nr {
+		t.b, t.bs = j.panel(c, k0)
+		cols := min(c1-c, m.nr)
+		t.mask = uint32(1<<cols - 1)
+		t.bias, t.res = nil, nil
+		if k0 == 0 && j.bias != nil {
+			t.bias = unsafe.Pointer(&j.bias[c])
+		}
+		if j.a.deep && j.a.win == nil {
+			t.a = unsafe.Pointer(&j.a.data[i0*j.a.ld+k0])
+		} else {
+			t.a = unsafe.Pointer(&w.a[0])
+		}
+		for r := i0; r < i1; r += j.rows {
+			at := r*j.n + c
+			t.c = unsafe.Pointer(&j.out[at])
+			if k0 == 0 && j.res != nil {
+				t.res = unsafe.Pointer(&j.res[at])
+			}
+			rows := min(i1-r, j.rows)
+			if m.masked || cols == m.nr {
+				m.run[rows](t)
+			} else {
+				m.ragged(t, rows, cols, &w.edge)
+			}
+			if r+j.rows < i1 {
+				t.a = unsafe.Add(t.a, step)
+			}
+		}
+	}
+}
+
+func (w *worker) need(n int) {
+	if cap(w.a) < n {
+		w.a = alignedFloats(n + n/4)
+	}
+	w.a = w.a[:n]
+}
+
+// activate applies an activation in place.
+func activate(f kernels.Act, x []float32) {
+	if f == kernels.ReLU {
+		for i, v := range x {
+			x[i] = max(v, 0)
+		}
+		return
+	}
+	for i, v := range x {
+		x[i] = float32(f.Eval(float64(v)))
+	}
+}
