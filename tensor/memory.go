@@ -1,0 +1,42 @@
+package tensor
+
+import "syntic/kernels"
+
+// ProjectTopK blends, for each row of query [N, D], the k most similar rows of mem [M, D] by a softmax of their dot products
+// over tau; k = 0 takes all rows. The result is [N, D]. tau is in units of similarity. The gradient flows to query, not to mem.
+// It panics with an *Error if the shapes disagree, k is not in 0..M, or tau is not positive.
+func (s *Scope) ProjectTopK(query, mem *Tensor, k int, tau float32) *Tensor {
+	return s.ProjectTopKExcept(query, mem, nil, k, tau)
+}
+
+// ProjectTopKExcept is ProjectTopK in which query n does not see row exclude[n] of mem: i32 [N], -1 for none; nil excludes nothing.
+// With exclude, k must be less than M.
+func (s *Scope) ProjectTopKExcept(query, mem, exclude *Tensor, k int, tau float32) *Tensor {
+	out := s.Empty(query.Shape()...)
+	a := kernels.ProjectTopKArgs{Query: query.View(), Mem: mem.View(), Exclude: exclude.View(), Out: out.v, K: k, Tau: tau}
+	run(s, kernels.ProjectTopK, a)
+	if s.tracks(query) {
+		s.record(out, func(g *Gradients, dout *Tensor) {
+			d := s.Empty(query.Shape()...)
+			run(s, kernels.ProjectTopKGrad, kernels.ProjectTopKGradArgs{Query: a.Query, Mem: a.Mem, Exclude: a.Exclude, Out: a.Out, DOut: dout.View(), DQuery: d.v, K: k, Tau: tau})
+			g.Add(query, d)
+		})
+	}
+	return out
+}
+
+// TopK finds, for each row of query [N, D], the k rows of mem [M, D] with the largest dot products: score [N, k], falling, and index i32 [N, k];
+// of equal ones the lower index comes first. No gradient flows. It panics with an *Error if the shapes disagree or k is not in 1..M.
+func (s *Scope) TopK(query, mem *Tensor, k int) (score, index *Tensor) {
+	return s.TopKExcept(query, mem, nil, k)
+}
+
+// TopKExcept is TopK in which query n does not see row exclude[n] of mem: i32 [N], -1 for none. With exclude, k must be less than M.
+func (s *Scope) TopKExcept(query, mem, exclude *Tensor, k int) (score, index *Tensor) {
+	if query.Rank() != 2 || k < 1 {
+		fail("top-%d of query %v: want query [N, D], k ≥ 1", k, query)
+	}
+	score, index = s.Empty(query.Dim(0), k), s.EmptyInts(query.Dim(0), k)
+	run(s, kernels.TopK, kernels.TopKArgs{Query: query.View(), Mem: mem.View(), Exclude: exclude.View(), Score: score.v, Index: index.v})
+	return score, index
+}
