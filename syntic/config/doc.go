@@ -1,0 +1,14 @@
+// Package config holds recipes: every choice of a run as one typed, checked value.
+//
+// A Recipe starts from the defaults, takes a preset, then a YAML file, then overrides of the form a.b=c, and remembers
+// where each value came from. Keys that do not exist, values of the wrong type and values out of range are errors that
+// name file, line and column and say what would be right.
+//
+//   - recipe.go: Recipe and its sections; the doc tags are the manual of the keys
+//   - defaults.go: the default of every key, and where the number comes from
+//   - load.go: Load: presets, files, overrides
+//   - schema.go: the walk over all keys; reading a scalar into a field
+//   - validate.go: ranges and combinations
+//   - lock.go: recipe.lock.yaml, every value with its origin
+//   - rows.go: the rows of the ablation table as overrides
+package config

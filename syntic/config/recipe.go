@@ -1,0 +1,139 @@
+package config
+
+// Recipe is every choice of a run. The keys of a YAML recipe are the yaml tags; doc is what the key means, with its unit;
+// min, max and oneof bound it (min and max inclusive unless they begin with '>' or '<').
+type Recipe struct {
+	Preset  string  `yaml:"preset" doc:"named recipe that this one starts from" oneof:"toy|coco|flickr30k"`
+	Seed    int64   `yaml:"seed" doc:"the run's seed; item i draws from (seed, i) alone" min:"0"`
+	Seeds   int     `yaml:"seeds" doc:"number of runs, with seeds seed, seed+1, ...; intervals in the table come from them" min:"1" max:"100"`
+	Data    Data    `yaml:"data" doc:"texts to learn from, images to be tested on"`
+	Synth   Synth   `yaml:"synth" doc:"caption to synthetic image"`
+	CLIP    CLIP    `yaml:"clip" doc:"features of texts and images"`
+	Refine  Refine  `yaml:"refine" doc:"moves synthetic image features by a contrastive loss, before training only"`
+	Memory  Memory  `yaml:"memory" doc:"text features that projection blends"`
+	Project Project `yaml:"project" doc:"projection of image features into text space"`
+	Objects Objects `yaml:"objects" doc:"detected objects as a second part of the prefix"`
+	Decoder Decoder `yaml:"decoder" doc:"the text decoder, the only part that is trained"`
+	Train   Train   `yaml:"train" doc:"training of the decoder"`
+	Decode  Decode  `yaml:"decode" doc:"writing captions"`
+	Eval    Eval    `yaml:"eval" doc:"scores"`
+	Shards  Shards  `yaml:"shards" doc:"how work is cut; never changes a result"`
+
+	origin map[string]string
+}
+
+// Data names the corpora. "world" is the drawn world that comes with the program.
+type Data struct {
+	Captions string `yaml:"captions" doc:"training captions: world, world:other, world:web, or a file (COCO captions JSON, Karpathy JSON, or one caption a line)"`
+	Count    int    `yaml:"count" doc:"use this many training captions, the first ones; 0: all" min:"0"`
+	Val      string `yaml:"val" doc:"images and references for watching training; same forms as captions, or empty"`
+	Test     string `yaml:"test" doc:"images and references for the table; same forms as captions"`
+	TestN    int    `yaml:"test_count" doc:"use this many test images, the first ones; 0: all" min:"0"`
+	Images   string `yaml:"images" doc:"directory of the test images, for corpora that only name them"`
+	Restval  bool   `yaml:"restval" doc:"count the restval split of a Karpathy file as training captions"`
+}
+
+// Synth is the text-to-image step.
+type Synth struct {
+	Model            string  `yaml:"model" doc:"text-to-image model: world, or a directory in the diffusers layout"`
+	Sampler          string  `yaml:"sampler" doc:"denoising scheduler" oneof:"ddim|pndm|dpmsolver++"`
+	Steps            int     `yaml:"steps" doc:"denoising steps an image" min:"1" max:"1000"`
+	Guidance         float64 `yaml:"guidance" doc:"classifier-free guidance scale; 1: none" min:"1" max:"50"`
+	Negative         string  `yaml:"negative" doc:"negative prompt; empty: the unconditional prompt"`
+	ImagesPerCaption int     `yaml:"images_per_caption" doc:"synthetic images for each caption" min:"1" max:"16"`
+	Keep             string  `yaml:"keep" doc:"images kept on disk beside the features: none, sample (those of the report) or all" oneof:"none|sample|all"`
+	Batch            int     `yaml:"batch" doc:"images denoised together; memory only, never changes a result" min:"1" max:"1024"`
+}
+
+// CLIP is the feature extractor.
+type CLIP struct {
+	Model  string `yaml:"model" doc:"CLIP model: world, or a directory with config.json and model.safetensors"`
+	Prompt string `yaml:"prompt" doc:"template around a caption before it is encoded; {text} stands for the caption"`
+	Batch  int    `yaml:"batch" doc:"items encoded together; memory only, never changes a result" min:"1" max:"4096"`
+}
+
+// Refine moves each synthetic image feature s_i towards its own text: s <- normalise(s - lr * dL/ds).
+type Refine struct {
+	Enabled     bool    `yaml:"enabled" doc:"refine synthetic features before training"`
+	Direction   string  `yaml:"direction" doc:"contrastive loss from image to text, from text to image, or the mean of both" oneof:"image_to_text|text_to_image|both"`
+	Temperature float64 `yaml:"temperature" doc:"tau_r of the contrastive loss" min:">0" max:"10"`
+	Optimiser   string  `yaml:"optimiser" doc:"how a feature is moved" oneof:"adam|gd"`
+	LR          float64 `yaml:"lr" doc:"step size" min:">0" max:"10"`
+	Steps       int     `yaml:"steps" doc:"number of steps K" min:"0" max:"10000"`
+	Batch       int     `yaml:"batch" doc:"items refined together; with negatives: batch they are each other's negatives" min:"2" max:"65536"`
+	Negatives   string  `yaml:"negatives" doc:"texts to move away from: those of the batch, or the whole memory" oneof:"batch|memory"`
+}
+
+// Memory is the bank of text features.
+type Memory struct {
+	Source      string  `yaml:"source" doc:"texts of the memory: training, or a corpus in the forms of data.captions (target-domain texts)"`
+	TopK        int     `yaml:"top_k" doc:"blend only the k most similar texts; 0: all" min:"0"`
+	Temperature float64 `yaml:"temperature" doc:"tau_p of the softmax over similarities" min:">0" max:"10"`
+	ExcludeSelf bool    `yaml:"exclude_self" doc:"while training, leave an item's own caption out of its blend (no test image finds its exact caption either)"`
+	Normalise   bool    `yaml:"normalise" doc:"bring the blend back to unit length"`
+}
+
+// Project says where image features are replaced by blends of the memory.
+type Project struct {
+	Enabled bool `yaml:"enabled" doc:"project the features of test images"`
+	Train   bool `yaml:"train" doc:"project training features as well (needs enabled); off for DeCap, which trains on texts"`
+}
+
+// Objects is the auxiliary branch of detected tags.
+type Objects struct {
+	Enabled   bool    `yaml:"enabled" doc:"add detected objects to the prefix"`
+	Model     string  `yaml:"model" doc:"detector: world, or a directory with config.json and model.safetensors"`
+	Source    string  `yaml:"source" doc:"where tags come from" oneof:"detector"`
+	Threshold float64 `yaml:"threshold" doc:"least confidence of a detection" min:"0" max:"1"`
+	Prompt    string  `yaml:"prompt" doc:"text that is encoded for a tag; {tag} stands for it"`
+	Pooling   string  `yaml:"pooling" doc:"one prefix token for the mean of all tags, or one for each tag" oneof:"mean|per_tag"`
+	MaxTags   int     `yaml:"max_tags" doc:"use the most confident distinct tags, at most this many" min:"1" max:"100"`
+	None      string  `yaml:"none" doc:"in place of tags when nothing is detected: a learned token, or the feature of the prompt neutral" oneof:"null_token|neutral_prompt"`
+	Neutral   string  `yaml:"neutral" doc:"prompt for none: neutral_prompt"`
+}
+
+// Decoder is the shape of the text decoder, a pre-norm Transformer with tied embeddings and learned positions.
+type Decoder struct {
+	Width        int     `yaml:"width" doc:"size of the hidden state" min:"8" max:"8192"`
+	Layers       int     `yaml:"layers" doc:"Transformer layers" min:"1" max:"96"`
+	Heads        int     `yaml:"heads" doc:"attention heads; must divide width" min:"1" max:"128"`
+	FFN          int     `yaml:"ffn" doc:"size of the feed-forward layer" min:"8" max:"65536"`
+	MaxLength    int     `yaml:"max_length" doc:"caption tokens seen in training; longer captions are cut" min:"2" max:"1024"`
+	PrefixLayout string  `yaml:"prefix_layout" doc:"feature and objects as tokens of their own, or concatenated into one" oneof:"tokens|concat"`
+	Dropout      float64 `yaml:"dropout" doc:"dropout probability of embedding, attention and residual paths" min:"0" max:"<1"`
+	Init         float64 `yaml:"init" doc:"standard deviation of initial weights" min:">0" max:"1"`
+}
+
+// Train is the optimisation of the decoder.
+type Train struct {
+	Features       string  `yaml:"features" doc:"train on features of synthetic images, or of the captions themselves (DeCap, CapDec)" oneof:"synthetic|text"`
+	Epochs         int     `yaml:"epochs" doc:"passes over the captions" min:"1" max:"10000"`
+	Batch          int     `yaml:"batch" doc:"captions a step" min:"1" max:"65536"`
+	LR             float64 `yaml:"lr" doc:"highest learning rate of AdamW" min:">0" max:"1"`
+	Warmup         int     `yaml:"warmup" doc:"steps of linear warm-up" min:"0"`
+	Schedule       string  `yaml:"schedule" doc:"learning rate after warm-up" oneof:"linear|cosine|constant"`
+	WeightDecay    float64 `yaml:"weight_decay" doc:"decoupled weight decay of AdamW" min:"0" max:"1"`
+	LabelSmoothing float64 `yaml:"label_smoothing" doc:"label smoothing of the cross entropy" min:"0" max:"<1"`
+	ClipNorm       float64 `yaml:"clip_norm" doc:"largest global gradient norm; 0: no clipping" min:"0"`
+	Noise          bool    `yaml:"noise" doc:"add Gaussian noise to training features and bring them back to unit length (CapDec)"`
+	NoiseStd       float64 `yaml:"noise_std" doc:"standard deviation of that noise, per dimension" min:"0" max:"10"`
+}
+
+// Decode is how captions are written.
+type Decode struct {
+	Beams         int     `yaml:"beams" doc:"beam width; 1: greedy" min:"1" max:"64"`
+	LengthPenalty float64 `yaml:"length_penalty" doc:"a beam's log probability is divided by its length to this power" min:"0" max:"4"`
+	MaxTokens     int     `yaml:"max_tokens" doc:"longest caption" min:"1" max:"1024"`
+}
+
+// Eval is what is scored and how sure the scores are.
+type Eval struct {
+	Rows      []string `yaml:"rows" doc:"rows of the table, from: syntic, no_refine, no_projection, no_objects, decap, capdec"`
+	Bootstrap int      `yaml:"bootstrap" doc:"resamplings of the test images for the 95 % intervals; 0: no intervals" min:"0" max:"100000"`
+}
+
+// Shards is the cut of the work.
+type Shards struct {
+	Captions int `yaml:"captions" doc:"captions in a shard of synthetic pairs" min:"1" max:"1000000"`
+	Images   int `yaml:"images" doc:"images in a shard of everything that goes by image" min:"1" max:"1000000"`
+}

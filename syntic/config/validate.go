@@ -1,0 +1,74 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Error is a fault in a recipe. It is bad input: the command ends with exit code 3.
+type Error struct {
+	Where string // file:line:column, or where the value came from
+	What  string // key, value, what would be right
+}
+
+func (e *Error) Error() string { return e.Where + ": " + e.What }
+
+// BadInput marks the error as the fault of the input.
+func (e *Error) BadInput() bool { return true }
+
+func (r *Recipe) fault(path, format string, args ...any) error {
+	return &Error{r.Origin(path), path + ": " + fmt.Sprintf(format, args...)}
+}
+
+// Validate checks every value against its range and the values against each other. The error names where the value came
+// from, the key, the value, and what would be right.
+func (r *Recipe) Validate() error {
+	for _, k := range r.Keys() {
+		if !k.inRange() {
+			return r.fault(k.Path, "%v: want %s", k.Value, k.wanted())
+		}
+	}
+	if r.Decoder.Width%r.Decoder.Heads != 0 {
+		return r.fault("decoder.heads", "%d: want a divisor of decoder.width %d", r.Decoder.Heads, r.Decoder.Width)
+	}
+	if !strings.Contains(r.CLIP.Prompt, "{text}") {
+		return r.fault("clip.prompt", "%q: want a text with {text} in it", r.CLIP.Prompt)
+	}
+	if !strings.Contains(r.Objects.Prompt, "{tag}") {
+		return r.fault("objects.prompt", "%q: want a text with {tag} in it", r.Objects.Prompt)
+	}
+	if r.Objects.None == "neutral_prompt" && r.Objects.Neutral == "" {
+		return r.fault("objects.neutral", "empty: want a prompt, as objects.none is neutral_prompt")
+	}
+	if r.Objects.Pooling == "per_tag" && r.Decoder.PrefixLayout == "concat" {
+		return r.fault("objects.pooling", "per_tag: want mean, as decoder.prefix_layout is concat")
+	}
+	if r.Project.Train && !r.Project.Enabled {
+		return r.fault("project.train", "true: want false, as project.enabled is false")
+	}
+	if r.Train.Features == "text" && r.Refine.Enabled {
+		return r.fault("refine.enabled", "true: want false, as train.features is text")
+	}
+	if r.Train.Features == "text" && r.Objects.Enabled {
+		return r.fault("objects.enabled", "true: want false, as train.features is text and there is no image to detect in")
+	}
+	if r.Data.Captions == "" || r.Data.Test == "" || r.Memory.Source == "" {
+		return &Error{"recipe", "data.captions, data.test, memory.source: empty: want a corpus, such as world"}
+	}
+	if r.Data.Count > 0 && r.Memory.Source == "training" && r.Memory.TopK > r.Data.Count {
+		return r.fault("memory.top_k", "%d: want at most data.count %d", r.Memory.TopK, r.Data.Count)
+	}
+	if len(r.Eval.Rows) == 0 {
+		return r.fault("eval.rows", "empty: want at least one row")
+	}
+	for i, name := range r.Eval.Rows {
+		if _, err := FindRow(name); err != nil {
+			return r.fault("eval.rows", "%v", err)
+		}
+		if slices.Contains(r.Eval.Rows[:i], name) {
+			return r.fault("eval.rows", "%q twice", name)
+		}
+	}
+	return nil
+}
