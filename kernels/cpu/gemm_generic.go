@@ -1,3 +1,5 @@
+//go:build !amd64 || purego
+
 package cpu
 
 // microsASM is empty where there is no assembly.

@@ -1,0 +1,9 @@
+// Command gen writes the assembly of package cpu with avo: one routine a file here, <routine>_amd64.s beside package cpu.
+//
+//	go generate ./kernels/cpu/...
+//
+// regenerates all of it; the results are committed, and generating them anew must change nothing. The Go declarations of the
+// routines are written by hand in <routine>_amd64.go, beside the table that says which instruction set each needs.
+//
+// The map: main.go the command · gemm.go the micro-kernels of the matrix product · pack.go the transposing copy that fills their panels.
+package main
