@@ -1,9 +1,9 @@
 // Package metric scores captions against references: BLEU-1 to BLEU-4, ROUGE-L and CIDEr-D, equal to pycocoevalcap on the same
-// tokens.
+// tokens. LoadReferences, LoadResults and Evaluate are the way in; EvaluateSet takes captions that are tokenised already.
 //
-// The way of a caption: coco.go reads references and results; tokenize.go and lexer.go make words of them; set.go turns words into integers and ngram.go
-// n-grams (one table, counted once for all metrics); bleu.go, rouge.go and cider.go score; metric.go lists the metrics;
-// evaluate.go runs the whole; bootstrap.go gives intervals.
+// The way of a caption: coco.go reads references and results; tokenize.go and lexer*.go make words of them;
+// set.go turns words into integers and ngram.go n-grams (one table, counted once for all metrics); bleu.go, rouge.go and
+// cider.go score; metric.go lists the metrics; evaluate.go runs the whole; report.go writes; bootstrap.go gives intervals.
 //
 // All results are the same bits for any number of workers: work is split into fixed parts, and sums run in the order of images.
 package metric

@@ -189,7 +189,7 @@ func (l *lexer) emit(i, end int) {
 	case r == '.' && l.text[end-1] == '.':
 		l.out = append(l.out, "...")
 	default:
-		l.out = append(l.out, spell(l.text[i:end]))
+		l.out = append(l.out, strings.Replace(spell(l.text[i:end]), "&amp;", "&", 1))
 		if l.text[end-1] == '.' && l.periodAgain(i, end) {
 			l.out = append(l.out, ".")
 		}

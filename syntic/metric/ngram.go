@@ -11,9 +11,12 @@ type level struct {
 	df []int32 // [n-grams] images whose references contain the n-gram
 }
 
-// shards is the number of parts of an n-gram table. It is fixed, so that ids do not depend on the number of workers, and makes
-// each part small enough for the cache.
-const shards = 8
+// shards is the number of parts of an n-gram table, a power of two. It is fixed, so that ids do not depend on the number of
+// workers, and makes each part small enough for the cache.
+const (
+	shards    = 64
+	shardBits = 6
+)
 
 // countGrams gives every n-gram an id and counts document frequencies, length after length: an n-gram is the pair of the id
 // of its first n-1 words and its last word.
@@ -73,48 +76,53 @@ const golden64 = 0x9E3779B97F4A7C15 // 2^64 over the golden ratio: Fibonacci has
 
 // numberPairs gives equal keys equal ids, in order of appearance within each shard. Shards share nothing and may run at once.
 func numberPairs(key []uint64, doc []int32) level {
-	var size [shards]int32
+	var base [shards + 1]int32
 	for _, k := range key {
 		if k != 0 {
-			size[k*golden64>>61]++
+			base[k*golden64>>(64-shardBits)+1]++
 		}
 	}
-	var base [shards]int32
-	for s, sum := 0, int32(0); s < shards; s++ {
-		base[s] = sum
-		sum += size[s]
+	for s := range shards {
+		base[s+1] += base[s]
 	}
-	total := base[shards-1] + size[shards-1]
-	l := level{id: make([]int32, len(key)), df: make([]int32, total)}
-	seen := make([]int32, total)
+	tokens, next := make([]int32, base[shards]), base // tokens of shard s in their order: tokens[base[s]:base[s+1]]
+	for t, k := range key {
+		if k != 0 {
+			s := k * golden64 >> (64 - shardBits)
+			tokens[next[s]] = int32(t)
+			next[s]++
+		}
+	}
+	l := level{id: make([]int32, len(key)), df: make([]int32, base[shards])}
 	forChunks(shards, 1, func(s, _ int) {
-		numberShard(key, doc, uint64(s), base[s], size[s], l, seen)
+		numberShard(key, doc, tokens[base[s]:base[s+1]], base[s], l)
 	})
 	return l
 }
 
-func numberShard(key []uint64, doc []int32, shard uint64, base, size int32, l level, seen []int32) {
-	width := bits.Len32(uint32(size)) + 1 // at most half full
-	slotKey, slotID := make([]uint64, 1<<width), make([]int32, 1<<width)
-	mask, next := uint64(1)<<width-1, base
-	for t, k := range key {
-		h := k * golden64
-		if k == 0 || h>>61 != shard {
-			continue
+// slot is a place of a hash table: an n-gram, its id, and the last image whose references had it.
+type slot struct {
+	key      uint64
+	id, seen int32
+}
+
+func numberShard(key []uint64, doc, tokens []int32, next int32, l level) {
+	width := bits.Len(uint(len(tokens))) + 1 // at most half full
+	table := make([]slot, 1<<width)
+	for _, t := range tokens {
+		k, at := key[t], key[t]*golden64<<shardBits>>(64-width)
+		for table[at].key != k && table[at].key != 0 {
+			at = (at + 1) & uint64(len(table)-1)
 		}
-		at := h << 3 >> (64 - width)
-		for slotKey[at] != k && slotKey[at] != 0 {
-			at = (at + 1) & mask
-		}
-		if slotKey[at] == 0 {
-			slotKey[at], slotID[at] = k, next
+		e := &table[at]
+		if e.key == 0 {
+			e.key, e.id = k, next
 			next++
 		}
-		id := slotID[at]
-		l.id[t] = id
-		if d := doc[t]; d > 0 && seen[id] != d {
-			seen[id] = d
-			l.df[id]++
+		l.id[t] = e.id
+		if d := doc[t]; d > 0 && e.seen != d {
+			e.seen = d
+			l.df[e.id]++
 		}
 	}
 }
