@@ -16,6 +16,7 @@ import (
 // verbs is every command in the order help shows them. A new verb is a file beside this one and a line here.
 var verbs = []func() *cobra.Command{
 	recipeCmd,
+	evalCmd,
 }
 
 // globals are the values of the flags that every verb has.
