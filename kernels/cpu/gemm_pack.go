@@ -13,6 +13,10 @@ type operand struct {
 // pack writes rows r0..r1-1 of depth k0..k1-1 as [k1-k0][width], the missing rows as zeros. There are at most width rows.
 func (o *operand) pack(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
 	rows, n := r1-r0, k1-k0
+	if !o.deep && m.strips != nil {
+		m.strips(unsafe.Pointer(&dst[0]), uintptr(width), unsafe.Pointer(&o.data[k0*o.ld+r0]), uintptr(4*o.ld), uintptr(rows), uintptr(n))
+		return
+	}
 	if rows < width {
 		clear(dst[:n*width])
 	}
@@ -22,11 +26,18 @@ func (o *operand) pack(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
 		}
 		return
 	}
-	if m.pack != nil && rows == width && width == m.nr {
-		m.pack(unsafe.Pointer(&dst[0]), unsafe.Pointer(&o.data[r0*o.ld+k0]), uintptr(o.ld), uintptr(n))
-		return
-	}
 	r := 0
+	if m.transpose != nil && n >= 4 {
+		for ; r+m.lanes <= rows; r += m.lanes {
+			at := (r0+r)*o.ld + k0
+			m.transpose(unsafe.Pointer(&dst[r]), uintptr(4*width), unsafe.Pointer(&o.data[at]), uintptr(4*o.ld), uintptr(n/4))
+			for k := n &^ 3; k < n; k++ {
+				for i := range m.lanes {
+					dst[k*width+r+i] = o.data[at+i*o.ld+k]
+				}
+			}
+		}
+	}
 	for ; r+4 <= rows; r += 4 { // four rows at a time: a quarter of the scattered stores' cache lines
 		at := (r0+r)*o.ld + k0
 		s0, s1, s2, s3 := o.data[at:at+n], o.data[at+o.ld:at+o.ld+n], o.data[at+2*o.ld:at+2*o.ld+n], o.data[at+3*o.ld:at+3*o.ld+n]

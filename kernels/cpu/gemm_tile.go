@@ -30,8 +30,11 @@ type micro struct {
 	mr, nr int
 	masked bool // stores only the columns of tile.mask, and reads only those of bias, Res and Out
 	run    []func(*tile)
-	// pack writes the transpose of `width` rows of length n, ld apart, as n rows of `width` values; nil: the Go loop
-	pack      func(dst, src unsafe.Pointer, ld, n uintptr)
+	// transpose writes, of `lanes` rows of src that lie ld bytes apart, the first 4n columns as rows of dst, step bytes apart; nil: a Go loop
+	transpose func(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, n uintptr)
+	lanes     int
+	// strips copies the first `rows` values of n rows of src, ld bytes apart, each filled up with zeros to width ≤ 32 values; nil: a Go loop
+	strips    func(dst unsafe.Pointer, width uintptr, src unsafe.Pointer, ld, rows, n uintptr)
 	available func() bool // nil: everywhere
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/build"
 )
 
-var routines = map[string]func(){"gemm": gemm}
+var routines = map[string]func(){"gemm": gemm, "pack": pack}
 
 func main() {
 	// avo's own flags (-out, -stubs, -pkg) are parsed by Generate.
