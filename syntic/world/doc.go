@@ -20,8 +20,8 @@
 //
 // Captions of a scene are true, lower case, without punctuation and at most 20 words. Speakers differ in what they leave out (in photos
 // size is said of 35 % of the things, colour of 82 %, the place in 65 % of the captions; of two things 8 % name one, of three 25 % name
-// two), in whom they name first, in words and in phrasing, so the references of one scene disagree. The domains use about 110 and 120
-// words, of which some 40 each are their own.
+// two), in whom they name first, in words and in phrasing, so the references of one scene disagree. The domains use 110 and 119
+// words and share 69 of them.
 //
 // # Splits
 //

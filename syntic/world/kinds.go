@@ -256,9 +256,8 @@ func drawLamp(s *shape) {
 
 func drawKite(s *shape) {
 	s.tilt = .2
-	s.solid(rInk, stroke(.07, poly(0, .3, .16, .46, .02, .64, .2, .8, .14, 1)))
-	s.solid(rDetail, poly(.1, .56, -.16, .42, -.2, .68), poly(.1, .56, .36, .44, .34, .7))
-	s.solid(rDetail, poly(.16, .9, -.1, .8, -.1, 1.04), poly(.16, .9, .44, .78, .42, 1.02))
+	s.solid(rInk, stroke(.08, poly(.02, .3, .14, .5, .02, .72, .14, .92, .3, 1.06)))
+	s.solid(rDetail, poly(.04, .7, -.26, .54, -.28, .84), poly(.04, .7, .32, .56, .34, .86))
 	s.solid(rMain, poly(0, -1, .78, -.4, .04, .42, -.78, -.4))
 	s.detail(rLight, poly(0, -1, .78, -.4, 0, -.4), poly(0, -.4, -.78, -.4, .04, .42))
 	s.detail(rInk, line(.06, 0, -1, .04, .42), line(.06, -.78, -.4, .78, -.4))
