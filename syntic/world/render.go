@@ -12,6 +12,7 @@ type Renderer struct {
 
 	canvas canvas
 	verts  []vertex
+	chance rng
 }
 
 // Render draws a scene into dst, PixelBytes long: RGB, row by row. The pixels depend on the scene and Clean alone. It allocates nothing
@@ -23,8 +24,8 @@ func (r *Renderer) Render(sc *Scene, dst []uint8) error {
 	if err := sc.Validate(); err != nil {
 		return fmt.Errorf("render: %w", err)
 	}
-	chance := newRNG(useRender, sc.Seed)
-	p := painter{canvas: &r.canvas, verts: r.verts, rng: &chance, crayon: sc.Domain == Crayon}
+	r.chance = newRNG(useRender, sc.Seed)
+	p := painter{canvas: &r.canvas, verts: r.verts, rng: &r.chance, crayon: sc.Domain == Crayon}
 	p.begin()
 	p.backdrop(sc.Background)
 	for i := range sc.Things {

@@ -221,3 +221,9 @@ func TestBadInput(t *testing.T) {
 	_, err := Sheet(dst[:7], 1, 1)
 	assert.ErrorContains(t, err, "sheet")
 }
+
+func TestRenderAllocatesNothing(t *testing.T) {
+	var r Renderer
+	dst, sc := make([]uint8, PixelBytes), Sample(Crayon, Train, 1, 3)
+	assert.Zero(t, testing.AllocsPerRun(5, func() { _ = r.Render(&sc, dst) }))
+}
