@@ -37,3 +37,21 @@ func BenchmarkMetric5000(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTokenize25000 reads as many captions as 5,000 images have.
+func BenchmarkTokenize25000(b *testing.B) {
+	refs, err := LoadReferences("testdata/coco_val2014_fakecap_full/annotations.json.gz")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var lines []string
+	for len(lines) < 25000 {
+		for _, id := range refs.IDs {
+			lines = append(lines, refs.Captions[id]...)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		Tokenize(lines[:25000])
+	}
+}

@@ -11,6 +11,9 @@ type lexer struct {
 	text []rune
 	end  int // of the line; text[end] is '\n' if there is a next line
 	out  []string
+
+	buf  []byte            // the plain word at hand
+	seen map[string]string // plain words met, so that each is made a string once
 }
 
 // rule gives the end of the token that begins at i, or i if it does not apply. A negative end is final: the token ends there
@@ -29,6 +32,10 @@ func (l *lexer) run() []string {
 	for i := 0; i < l.end; {
 		if unicode.IsSpace(l.text[i]) {
 			i++
+			continue
+		}
+		if end := l.plain(i); end > i {
+			i = end
 			continue
 		}
 		rules := signRules
@@ -52,6 +59,26 @@ func (l *lexer) run() []string {
 		i = end
 	}
 	return l.out
+}
+
+// plain emits the token at i if it is what most are, ASCII letters before a space, which all rules leave whole; else it gives i.
+func (l *lexer) plain(i int) int {
+	l.buf = l.buf[:0]
+	end := i
+	for end < l.end && isASCIILetter(l.text[end]) {
+		l.buf = append(l.buf, byte(l.text[end]|0x20))
+		end++
+	}
+	if end == i || end < l.end && l.text[end] != ' ' || cutWords[string(l.buf)] > 0 {
+		return i
+	}
+	w, ok := l.seen[string(l.buf)]
+	if !ok {
+		w = string(l.buf)
+		l.seen[w] = w
+	}
+	l.out = append(l.out, w)
+	return end
 }
 
 // at gives the rune at i, or 0 past the text.

@@ -6,14 +6,28 @@ import (
 	"unicode"
 )
 
+// reach bounds how far rules look ahead for the end of an address, so that a hostile caption of one endless word costs no
+// more than its length times reach.
+const reach = 1024
+
+// upTo is while, at most reach runes far.
+func (l *lexer) upTo(i int, f func(rune) bool) int {
+	stop := min(i+reach, len(l.text))
+	for i < stop && f(l.text[i]) {
+		i++
+	}
+	return i
+}
+
 // url: "http://example.com/a?b=c".
 func url(l *lexer, i int) int {
-	end := l.while(i, isURLRune)
-	w := l.lower(i, end)
-	if !strings.HasPrefix(w, "http://") && !strings.HasPrefix(w, "https://") {
+	if l.at(i)|0x20 != 'h' {
 		return i
 	}
-	return l.trimURL(i, end)
+	if w := l.lower(i, i+8); !strings.HasPrefix(w, "http://") && w != "https://" {
+		return i
+	}
+	return l.trimURL(i, l.upTo(i, isURLRune))
 }
 
 func isURLRune(r rune) bool { return !unicode.IsSpace(r) && !strings.ContainsRune(`"<>|()`, r) }
@@ -31,9 +45,9 @@ func domain(l *lexer, i int) int {
 		return i
 	}
 	best := i
-	for end := i; ; end++ {
+	for end := i; end < i+reach; end++ {
 		start := end
-		end = l.while(end, func(r rune) bool { return isURLRune(r) && !strings.ContainsRune("`'.!?,_$-/:;@", r) })
+		end = l.upTo(end, func(r rune) bool { return isURLRune(r) && !strings.ContainsRune("`'.!?,_$-/:;@", r) })
 		if end == start {
 			break
 		}
@@ -46,7 +60,7 @@ func domain(l *lexer, i int) int {
 		}
 	}
 	if best > i && l.at(best) == '/' {
-		return max(best, l.trimURL(i, l.while(best+1, isURLRune)))
+		return max(best, l.trimURL(i, l.upTo(best+1, isURLRune)))
 	}
 	return best
 }
@@ -56,14 +70,14 @@ var topDomains = set("com net org edu")
 // email: "me@example.com".
 func email(l *lexer, i int) int {
 	stop := isURLRune
-	end := l.while(i, stop)
+	end := l.upTo(i, stop)
 	at := slices.Index(l.text[i:end], '@')
 	if at <= 0 || l.text[i] > 0x7f {
 		return i
 	}
-	domain := l.while(i+at+1, func(r rune) bool { return stop(r) && r != '.' })
+	domain := l.upTo(i+at+1, func(r rune) bool { return stop(r) && r != '.' })
 	for domain > i+at+1 && l.at(domain) == '.' {
-		next := l.while(domain+1, func(r rune) bool { return stop(r) && r != '.' })
+		next := l.upTo(domain+1, func(r rune) bool { return stop(r) && r != '.' })
 		if next == domain+1 {
 			break
 		}

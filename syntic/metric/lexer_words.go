@@ -94,7 +94,7 @@ func fraction1(l *lexer, i int) int {
 
 // compound: ASCII words joined by hyphens, the first of which may hold periods and commas: "fridge.7-eleven", "1,000-year".
 func compound(l *lexer, i int) int {
-	end := l.while(i, func(r rune) bool { return isASCIIWord(r) || r == '.' || r == ',' || r == softHyphen })
+	end := l.upTo(i, func(r rune) bool { return isASCIIWord(r) || r == '.' || r == ',' || r == softHyphen })
 	if l.at(end) != '-' || !isASCIIWord(l.at(end+1)) {
 		return i
 	}

@@ -34,8 +34,8 @@ func withoutPunctuation(line string) string {
 // TokenizePTB is Tokenize with the punctuation kept.
 func TokenizePTB(captions []string) []string {
 	lines := make([]string, len(captions))
-	forChunks(len(captions), 256, func(lo, hi int) {
-		var l lexer
+	forChunks(len(captions), 1024, func(lo, hi int) {
+		l := lexer{seen: map[string]string{}}
 		for i := lo; i < hi; i++ {
 			next := ""
 			if i+1 < len(captions) {

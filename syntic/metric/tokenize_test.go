@@ -5,7 +5,9 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -110,4 +112,13 @@ func TestFinalAbbreviation(t *testing.T) {
 		}
 		assert.Equal(t, c.want, TokenizePTB(lines)[0])
 	}
+}
+
+// A caption of one endless word must not cost the square of its length: at 10 s it does.
+func TestHostileCaption(t *testing.T) {
+	began := time.Now()
+	for _, unit := range []string{"a!", "a@"} {
+		TokenizePTB([]string{strings.Repeat(unit, 100_000)})
+	}
+	assert.Less(t, time.Since(began), 10*time.Second)
 }
