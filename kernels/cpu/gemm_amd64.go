@@ -11,65 +11,141 @@ import "unsafe"
 func microsASM() []*micro {
 	return []*micro{
 		{name: "avx2", note: "AVX2+FMA, blocked, 6×16 tiles", mr: 6, nr: 16, transpose: transpose256, lanes: 8, available: needs(isaAVX2),
-			run: []func(*tile){nil, tile256r1, tile256r2, tile256r3, tile256r4, tile256r5, tile256r6}},
+			run:  []func(*tile){nil, tile16r1, tile16r2, tile16r3, tile16r4, tile16r5, tile16r6},
+			half: []func(*tile){nil, tile8r1, tile8r2, tile8r3, tile8r4, tile8r5, tile8r6},
+			dots: []func(*tile){nil, dots256r1, dots256r2}, step: 8},
 		{name: "avx512", note: "AVX-512, blocked, 12×32 tiles", mr: 12, nr: 32, masked: true, transpose: transpose512, lanes: 16, strips: strips512, available: needs(isaAVX512),
-			run: []func(*tile){nil, tile512r1, tile512r2, tile512r3, tile512r4, tile512r5, tile512r6, tile512r7, tile512r8, tile512r9, tile512r10, tile512r11, tile512r12}},
+			run:  []func(*tile){nil, tile32r1, tile32r2, tile32r3, tile32r4, tile32r5, tile32r6, tile32r7, tile32r8, tile32r9, tile32r10, tile32r11, tile32r12},
+			half: []func(*tile){nil, tile16zr1, tile16zr2, tile16zr3, tile16zr4, tile16zr5, tile16zr6, tile16zr7, tile16zr8, tile16zr9, tile16zr10, tile16zr11, tile16zr12},
+			dots: []func(*tile){nil, dots512r1, dots512r2, dots512r3, dots512r4}, step: 16},
 	}
 }
 
 //go:noescape
-func tile256r1(t *tile)
+func tile8r1(t *tile)
 
 //go:noescape
-func tile256r2(t *tile)
+func tile8r2(t *tile)
 
 //go:noescape
-func tile256r3(t *tile)
+func tile8r3(t *tile)
 
 //go:noescape
-func tile256r4(t *tile)
+func tile8r4(t *tile)
 
 //go:noescape
-func tile256r5(t *tile)
+func tile8r5(t *tile)
 
 //go:noescape
-func tile256r6(t *tile)
+func tile8r6(t *tile)
 
 //go:noescape
-func tile512r1(t *tile)
+func tile16r1(t *tile)
 
 //go:noescape
-func tile512r2(t *tile)
+func tile16r2(t *tile)
 
 //go:noescape
-func tile512r3(t *tile)
+func tile16r3(t *tile)
 
 //go:noescape
-func tile512r4(t *tile)
+func tile16r4(t *tile)
 
 //go:noescape
-func tile512r5(t *tile)
+func tile16r5(t *tile)
 
 //go:noescape
-func tile512r6(t *tile)
+func tile16r6(t *tile)
 
 //go:noescape
-func tile512r7(t *tile)
+func tile16zr1(t *tile)
 
 //go:noescape
-func tile512r8(t *tile)
+func tile16zr2(t *tile)
 
 //go:noescape
-func tile512r9(t *tile)
+func tile16zr3(t *tile)
 
 //go:noescape
-func tile512r10(t *tile)
+func tile16zr4(t *tile)
 
 //go:noescape
-func tile512r11(t *tile)
+func tile16zr5(t *tile)
 
 //go:noescape
-func tile512r12(t *tile)
+func tile16zr6(t *tile)
+
+//go:noescape
+func tile16zr7(t *tile)
+
+//go:noescape
+func tile16zr8(t *tile)
+
+//go:noescape
+func tile16zr9(t *tile)
+
+//go:noescape
+func tile16zr10(t *tile)
+
+//go:noescape
+func tile16zr11(t *tile)
+
+//go:noescape
+func tile16zr12(t *tile)
+
+//go:noescape
+func tile32r1(t *tile)
+
+//go:noescape
+func tile32r2(t *tile)
+
+//go:noescape
+func tile32r3(t *tile)
+
+//go:noescape
+func tile32r4(t *tile)
+
+//go:noescape
+func tile32r5(t *tile)
+
+//go:noescape
+func tile32r6(t *tile)
+
+//go:noescape
+func tile32r7(t *tile)
+
+//go:noescape
+func tile32r8(t *tile)
+
+//go:noescape
+func tile32r9(t *tile)
+
+//go:noescape
+func tile32r10(t *tile)
+
+//go:noescape
+func tile32r11(t *tile)
+
+//go:noescape
+func tile32r12(t *tile)
+
+//go:noescape
+func dots256r1(t *tile)
+
+//go:noescape
+func dots256r2(t *tile)
+
+//go:noescape
+func dots512r1(t *tile)
+
+//go:noescape
+func dots512r2(t *tile)
+
+//go:noescape
+func dots512r3(t *tile)
+
+//go:noescape
+func dots512r4(t *tile)
 
 //go:noescape
 func transpose256(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, n uintptr)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func tile512r1(t uintptr)
+// func tile32r1(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r1(SB), NOSPLIT, $0-8
+TEXT ·tile32r1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), CX
@@ -69,9 +69,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile512r2(t uintptr)
+// func tile32r2(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r2(SB), NOSPLIT, $0-8
+TEXT ·tile32r2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -152,9 +152,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile512r3(t uintptr)
+// func tile32r3(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r3(SB), NOSPLIT, $0-8
+TEXT ·tile32r3(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -253,9 +253,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile512r4(t uintptr)
+// func tile32r4(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r4(SB), NOSPLIT, $0-8
+TEXT ·tile32r4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -373,9 +373,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile512r5(t uintptr)
+// func tile32r5(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r5(SB), NOSPLIT, $0-8
+TEXT ·tile32r5(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -514,9 +514,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile512r6(t uintptr)
+// func tile32r6(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r6(SB), NOSPLIT, $0-8
+TEXT ·tile32r6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -673,9 +673,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile512r7(t uintptr)
+// func tile32r7(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r7(SB), NOSPLIT, $0-8
+TEXT ·tile32r7(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -850,9 +850,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile512r8(t uintptr)
+// func tile32r8(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r8(SB), NOSPLIT, $0-8
+TEXT ·tile32r8(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -1045,9 +1045,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile512r9(t uintptr)
+// func tile32r9(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r9(SB), NOSPLIT, $0-8
+TEXT ·tile32r9(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -1261,9 +1261,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile512r10(t uintptr)
+// func tile32r10(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r10(SB), NOSPLIT, $0-8
+TEXT ·tile32r10(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -1495,9 +1495,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile512r11(t uintptr)
+// func tile32r11(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r11(SB), NOSPLIT, $0-8
+TEXT ·tile32r11(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -1747,9 +1747,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile512r12(t uintptr)
+// func tile32r12(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·tile512r12(SB), NOSPLIT, $0-8
+TEXT ·tile32r12(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -2017,9 +2017,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile256r1(t uintptr)
+// func tile16r1(t uintptr)
 // Requires: AVX, FMA3
-TEXT ·tile256r1(SB), NOSPLIT, $0-8
+TEXT ·tile16r1(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), CX
@@ -2077,9 +2077,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile256r2(t uintptr)
+// func tile16r2(t uintptr)
 // Requires: AVX, FMA3
-TEXT ·tile256r2(SB), NOSPLIT, $0-8
+TEXT ·tile16r2(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -2155,9 +2155,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile256r3(t uintptr)
+// func tile16r3(t uintptr)
 // Requires: AVX, FMA3
-TEXT ·tile256r3(SB), NOSPLIT, $0-8
+TEXT ·tile16r3(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -2251,9 +2251,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile256r4(t uintptr)
+// func tile16r4(t uintptr)
 // Requires: AVX, FMA3
-TEXT ·tile256r4(SB), NOSPLIT, $0-8
+TEXT ·tile16r4(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -2366,9 +2366,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile256r5(t uintptr)
+// func tile16r5(t uintptr)
 // Requires: AVX, FMA3
-TEXT ·tile256r5(SB), NOSPLIT, $0-8
+TEXT ·tile16r5(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -2502,9 +2502,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile256r6(t uintptr)
+// func tile16r6(t uintptr)
 // Requires: AVX, FMA3
-TEXT ·tile256r6(SB), NOSPLIT, $0-8
+TEXT ·tile16r6(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), AX
 	MOVQ   8(AX), CX
 	MOVQ   16(AX), DX
@@ -2653,5 +2653,2444 @@ store:
 	ADDQ    CX, AX
 	VMOVUPS Y10, (AX)
 	VMOVUPS Y11, 32(AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr1(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr1(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), CX
+	MOVQ   24(AX), DX
+	MOVQ   32(AX), BX
+	MOVQ   72(AX), SI
+	MOVQ   (AX), DI
+	VPXORD Z0, Z0, Z0
+	TESTQ  SI, SI
+	JZ     sums
+
+depth:
+	VMOVUPS      (DX), Z1
+	VBROADCASTSS (DI), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	ADDQ         CX, DI
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z1
+	VMULPS       Z1, Z0, Z0
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z1
+	VADDPS       Z1, Z0, Z0
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), CX
+	VADDPS (CX), Z0, K1, Z0
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), CX
+	VADDPS (CX), Z0, K1, Z0
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr2(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr2(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	MOVQ   (AX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Z2
+	VBROADCASTSS (R8), Z3
+	VFMADD231PS  Z2, Z3, Z0
+	VBROADCASTSS (R8)(CX*1), Z3
+	VFMADD231PS  Z2, Z3, Z1
+	ADDQ         DX, R8
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z2
+	VMULPS       Z2, Z0, Z0
+	VMULPS       Z2, Z1, Z1
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z2
+	VADDPS       Z2, Z0, Z0
+	VADDPS       Z2, Z1, Z1
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr3(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr3(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	MOVQ   (AX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Z3
+	VBROADCASTSS (R8), Z4
+	VFMADD231PS  Z3, Z4, Z0
+	VBROADCASTSS (R8)(CX*1), Z4
+	VFMADD231PS  Z3, Z4, Z1
+	VBROADCASTSS (R8)(CX*2), Z4
+	VFMADD231PS  Z3, Z4, Z2
+	ADDQ         DX, R8
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z3
+	VMULPS       Z3, Z0, Z0
+	VMULPS       Z3, Z1, Z1
+	VMULPS       Z3, Z2, Z2
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z3
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr4(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr4(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Z4
+	VBROADCASTSS (R9), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (R9)(CX*1), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (R9)(CX*2), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (R9)(R8*1), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         DX, R9
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z4
+	VMULPS       Z4, Z0, Z0
+	VMULPS       Z4, Z1, Z1
+	VMULPS       Z4, Z2, Z2
+	VMULPS       Z4, Z3, Z3
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z4
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr5(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr5(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	MOVQ   (AX), R10
+	LEAQ   (R9)(CX*4), R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Z5
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z5, Z6, Z0
+	VBROADCASTSS (R9)(CX*1), Z6
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (R9)(CX*2), Z6
+	VFMADD231PS  Z5, Z6, Z2
+	VBROADCASTSS (R9)(R8*1), Z6
+	VFMADD231PS  Z5, Z6, Z3
+	VBROADCASTSS (R10), Z6
+	VFMADD231PS  Z5, Z6, Z4
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z5
+	VMULPS       Z5, Z0, Z0
+	VMULPS       Z5, Z1, Z1
+	VMULPS       Z5, Z2, Z2
+	VMULPS       Z5, Z3, Z3
+	VMULPS       Z5, Z4, Z4
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z5
+	VADDPS       Z5, Z0, Z0
+	VADDPS       Z5, Z1, Z1
+	VADDPS       Z5, Z2, Z2
+	VADDPS       Z5, Z3, Z3
+	VADDPS       Z5, Z4, Z4
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr6(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr6(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	MOVQ   (AX), R10
+	LEAQ   (R9)(CX*4), R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Z6
+	VBROADCASTSS (R9), Z7
+	VFMADD231PS  Z6, Z7, Z0
+	VBROADCASTSS (R9)(CX*1), Z7
+	VFMADD231PS  Z6, Z7, Z1
+	VBROADCASTSS (R9)(CX*2), Z7
+	VFMADD231PS  Z6, Z7, Z2
+	VBROADCASTSS (R9)(R8*1), Z7
+	VFMADD231PS  Z6, Z7, Z3
+	VBROADCASTSS (R10), Z7
+	VFMADD231PS  Z6, Z7, Z4
+	VBROADCASTSS (R10)(CX*1), Z7
+	VFMADD231PS  Z6, Z7, Z5
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z6
+	VMULPS       Z6, Z0, Z0
+	VMULPS       Z6, Z1, Z1
+	VMULPS       Z6, Z2, Z2
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z6, Z4, Z4
+	VMULPS       Z6, Z5, Z5
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+	VADDPS       Z6, Z4, Z4
+	VADDPS       Z6, Z5, Z5
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr7(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr7(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	MOVQ   (AX), R10
+	LEAQ   (R9)(CX*4), R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Z7
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z7, Z8, Z0
+	VBROADCASTSS (R9)(CX*1), Z8
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (R9)(CX*2), Z8
+	VFMADD231PS  Z7, Z8, Z2
+	VBROADCASTSS (R9)(R8*1), Z8
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (R10), Z8
+	VFMADD231PS  Z7, Z8, Z4
+	VBROADCASTSS (R10)(CX*1), Z8
+	VFMADD231PS  Z7, Z8, Z5
+	VBROADCASTSS (R10)(CX*2), Z8
+	VFMADD231PS  Z7, Z8, Z6
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z7
+	VMULPS       Z7, Z0, Z0
+	VMULPS       Z7, Z1, Z1
+	VMULPS       Z7, Z2, Z2
+	VMULPS       Z7, Z3, Z3
+	VMULPS       Z7, Z4, Z4
+	VMULPS       Z7, Z5, Z5
+	VMULPS       Z7, Z6, Z6
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z7
+	VADDPS       Z7, Z0, Z0
+	VADDPS       Z7, Z1, Z1
+	VADDPS       Z7, Z2, Z2
+	VADDPS       Z7, Z3, Z3
+	VADDPS       Z7, Z4, Z4
+	VADDPS       Z7, Z5, Z5
+	VADDPS       Z7, Z6, Z6
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr8(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr8(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	MOVQ   (AX), R10
+	LEAQ   (R9)(CX*4), R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Z8
+	VBROADCASTSS (R9), Z9
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (R9)(CX*1), Z9
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (R9)(CX*2), Z9
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (R9)(R8*1), Z9
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (R10), Z9
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (R10)(CX*1), Z9
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (R10)(CX*2), Z9
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (R10)(R8*1), Z9
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z8
+	VMULPS       Z8, Z0, Z0
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z8, Z2, Z2
+	VMULPS       Z8, Z3, Z3
+	VMULPS       Z8, Z4, Z4
+	VMULPS       Z8, Z5, Z5
+	VMULPS       Z8, Z6, Z6
+	VMULPS       Z8, Z7, Z7
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+	VADDPS       Z8, Z6, Z6
+	VADDPS       Z8, Z7, Z7
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+	ADDQ   CX, DX
+	VADDPS (DX), Z7, K1, Z7
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+	ADDQ   CX, DX
+	VADDPS (DX), Z7, K1, Z7
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr9(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr9(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	MOVQ   (AX), R10
+	LEAQ   (R9)(CX*4), R10
+	MOVQ   (AX), R11
+	LEAQ   (R10)(CX*4), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Z9
+	VBROADCASTSS (R9), Z10
+	VFMADD231PS  Z9, Z10, Z0
+	VBROADCASTSS (R9)(CX*1), Z10
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (R9)(CX*2), Z10
+	VFMADD231PS  Z9, Z10, Z2
+	VBROADCASTSS (R9)(R8*1), Z10
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (R10), Z10
+	VFMADD231PS  Z9, Z10, Z4
+	VBROADCASTSS (R10)(CX*1), Z10
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (R10)(CX*2), Z10
+	VFMADD231PS  Z9, Z10, Z6
+	VBROADCASTSS (R10)(R8*1), Z10
+	VFMADD231PS  Z9, Z10, Z7
+	VBROADCASTSS (R11), Z10
+	VFMADD231PS  Z9, Z10, Z8
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         DX, R11
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z9
+	VMULPS       Z9, Z0, Z0
+	VMULPS       Z9, Z1, Z1
+	VMULPS       Z9, Z2, Z2
+	VMULPS       Z9, Z3, Z3
+	VMULPS       Z9, Z4, Z4
+	VMULPS       Z9, Z5, Z5
+	VMULPS       Z9, Z6, Z6
+	VMULPS       Z9, Z7, Z7
+	VMULPS       Z9, Z8, Z8
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z9
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+	VADDPS       Z9, Z6, Z6
+	VADDPS       Z9, Z7, Z7
+	VADDPS       Z9, Z8, Z8
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+	ADDQ   CX, DX
+	VADDPS (DX), Z7, K1, Z7
+	ADDQ   CX, DX
+	VADDPS (DX), Z8, K1, Z8
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+	ADDQ   CX, DX
+	VADDPS (DX), Z7, K1, Z7
+	ADDQ   CX, DX
+	VADDPS (DX), Z8, K1, Z8
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr10(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr10(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	MOVQ   (AX), R10
+	LEAQ   (R9)(CX*4), R10
+	MOVQ   (AX), R11
+	LEAQ   (R10)(CX*4), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Z10
+	VBROADCASTSS (R9), Z11
+	VFMADD231PS  Z10, Z11, Z0
+	VBROADCASTSS (R9)(CX*1), Z11
+	VFMADD231PS  Z10, Z11, Z1
+	VBROADCASTSS (R9)(CX*2), Z11
+	VFMADD231PS  Z10, Z11, Z2
+	VBROADCASTSS (R9)(R8*1), Z11
+	VFMADD231PS  Z10, Z11, Z3
+	VBROADCASTSS (R10), Z11
+	VFMADD231PS  Z10, Z11, Z4
+	VBROADCASTSS (R10)(CX*1), Z11
+	VFMADD231PS  Z10, Z11, Z5
+	VBROADCASTSS (R10)(CX*2), Z11
+	VFMADD231PS  Z10, Z11, Z6
+	VBROADCASTSS (R10)(R8*1), Z11
+	VFMADD231PS  Z10, Z11, Z7
+	VBROADCASTSS (R11), Z11
+	VFMADD231PS  Z10, Z11, Z8
+	VBROADCASTSS (R11)(CX*1), Z11
+	VFMADD231PS  Z10, Z11, Z9
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         DX, R11
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z10
+	VMULPS       Z10, Z0, Z0
+	VMULPS       Z10, Z1, Z1
+	VMULPS       Z10, Z2, Z2
+	VMULPS       Z10, Z3, Z3
+	VMULPS       Z10, Z4, Z4
+	VMULPS       Z10, Z5, Z5
+	VMULPS       Z10, Z6, Z6
+	VMULPS       Z10, Z7, Z7
+	VMULPS       Z10, Z8, Z8
+	VMULPS       Z10, Z9, Z9
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z10
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+	VADDPS       Z10, Z8, Z8
+	VADDPS       Z10, Z9, Z9
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+	ADDQ   CX, DX
+	VADDPS (DX), Z7, K1, Z7
+	ADDQ   CX, DX
+	VADDPS (DX), Z8, K1, Z8
+	ADDQ   CX, DX
+	VADDPS (DX), Z9, K1, Z9
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+	ADDQ   CX, DX
+	VADDPS (DX), Z7, K1, Z7
+	ADDQ   CX, DX
+	VADDPS (DX), Z8, K1, Z8
+	ADDQ   CX, DX
+	VADDPS (DX), Z9, K1, Z9
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr11(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr11(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	MOVQ   (AX), R10
+	LEAQ   (R9)(CX*4), R10
+	MOVQ   (AX), R11
+	LEAQ   (R10)(CX*4), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Z11
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z11, Z12, Z0
+	VBROADCASTSS (R9)(CX*1), Z12
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (R9)(CX*2), Z12
+	VFMADD231PS  Z11, Z12, Z2
+	VBROADCASTSS (R9)(R8*1), Z12
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (R10), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	VBROADCASTSS (R10)(CX*1), Z12
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (R10)(CX*2), Z12
+	VFMADD231PS  Z11, Z12, Z6
+	VBROADCASTSS (R10)(R8*1), Z12
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z11, Z12, Z8
+	VBROADCASTSS (R11)(CX*1), Z12
+	VFMADD231PS  Z11, Z12, Z9
+	VBROADCASTSS (R11)(CX*2), Z12
+	VFMADD231PS  Z11, Z12, Z10
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         DX, R11
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z11
+	VMULPS       Z11, Z0, Z0
+	VMULPS       Z11, Z1, Z1
+	VMULPS       Z11, Z2, Z2
+	VMULPS       Z11, Z3, Z3
+	VMULPS       Z11, Z4, Z4
+	VMULPS       Z11, Z5, Z5
+	VMULPS       Z11, Z6, Z6
+	VMULPS       Z11, Z7, Z7
+	VMULPS       Z11, Z8, Z8
+	VMULPS       Z11, Z9, Z9
+	VMULPS       Z11, Z10, Z10
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z11
+	VADDPS       Z11, Z0, Z0
+	VADDPS       Z11, Z1, Z1
+	VADDPS       Z11, Z2, Z2
+	VADDPS       Z11, Z3, Z3
+	VADDPS       Z11, Z4, Z4
+	VADDPS       Z11, Z5, Z5
+	VADDPS       Z11, Z6, Z6
+	VADDPS       Z11, Z7, Z7
+	VADDPS       Z11, Z8, Z8
+	VADDPS       Z11, Z9, Z9
+	VADDPS       Z11, Z10, Z10
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+	ADDQ   CX, DX
+	VADDPS (DX), Z7, K1, Z7
+	ADDQ   CX, DX
+	VADDPS (DX), Z8, K1, Z8
+	ADDQ   CX, DX
+	VADDPS (DX), Z9, K1, Z9
+	ADDQ   CX, DX
+	VADDPS (DX), Z10, K1, Z10
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+	ADDQ   CX, DX
+	VADDPS (DX), Z7, K1, Z7
+	ADDQ   CX, DX
+	VADDPS (DX), Z8, K1, Z8
+	ADDQ   CX, DX
+	VADDPS (DX), Z9, K1, Z9
+	ADDQ   CX, DX
+	VADDPS (DX), Z10, K1, Z10
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile16zr12(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·tile16zr12(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	MOVQ   (AX), R10
+	LEAQ   (R9)(CX*4), R10
+	MOVQ   (AX), R11
+	LEAQ   (R10)(CX*4), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Z12
+	VBROADCASTSS (R9), Z13
+	VFMADD231PS  Z12, Z13, Z0
+	VBROADCASTSS (R9)(CX*1), Z13
+	VFMADD231PS  Z12, Z13, Z1
+	VBROADCASTSS (R9)(CX*2), Z13
+	VFMADD231PS  Z12, Z13, Z2
+	VBROADCASTSS (R9)(R8*1), Z13
+	VFMADD231PS  Z12, Z13, Z3
+	VBROADCASTSS (R10), Z13
+	VFMADD231PS  Z12, Z13, Z4
+	VBROADCASTSS (R10)(CX*1), Z13
+	VFMADD231PS  Z12, Z13, Z5
+	VBROADCASTSS (R10)(CX*2), Z13
+	VFMADD231PS  Z12, Z13, Z6
+	VBROADCASTSS (R10)(R8*1), Z13
+	VFMADD231PS  Z12, Z13, Z7
+	VBROADCASTSS (R11), Z13
+	VFMADD231PS  Z12, Z13, Z8
+	VBROADCASTSS (R11)(CX*1), Z13
+	VFMADD231PS  Z12, Z13, Z9
+	VBROADCASTSS (R11)(CX*2), Z13
+	VFMADD231PS  Z12, Z13, Z10
+	VBROADCASTSS (R11)(R8*1), Z13
+	VFMADD231PS  Z12, Z13, Z11
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         DX, R11
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	MOVL         88(AX), CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	SHRL         $0x10, CX
+	VBROADCASTSS 80(AX), Z12
+	VMULPS       Z12, Z0, Z0
+	VMULPS       Z12, Z1, Z1
+	VMULPS       Z12, Z2, Z2
+	VMULPS       Z12, Z3, Z3
+	VMULPS       Z12, Z4, Z4
+	VMULPS       Z12, Z5, Z5
+	VMULPS       Z12, Z6, Z6
+	VMULPS       Z12, Z7, Z7
+	VMULPS       Z12, Z8, Z8
+	VMULPS       Z12, Z9, Z9
+	VMULPS       Z12, Z10, Z10
+	VMULPS       Z12, Z11, Z11
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS.Z    (CX), K1, Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+	VADDPS       Z12, Z10, Z10
+	VADDPS       Z12, Z11, Z11
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+	ADDQ   CX, DX
+	VADDPS (DX), Z7, K1, Z7
+	ADDQ   CX, DX
+	VADDPS (DX), Z8, K1, Z8
+	ADDQ   CX, DX
+	VADDPS (DX), Z9, K1, Z9
+	ADDQ   CX, DX
+	VADDPS (DX), Z10, K1, Z10
+	ADDQ   CX, DX
+	VADDPS (DX), Z11, K1, Z11
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Z0, K1, Z0
+	ADDQ   CX, DX
+	VADDPS (DX), Z1, K1, Z1
+	ADDQ   CX, DX
+	VADDPS (DX), Z2, K1, Z2
+	ADDQ   CX, DX
+	VADDPS (DX), Z3, K1, Z3
+	ADDQ   CX, DX
+	VADDPS (DX), Z4, K1, Z4
+	ADDQ   CX, DX
+	VADDPS (DX), Z5, K1, Z5
+	ADDQ   CX, DX
+	VADDPS (DX), Z6, K1, Z6
+	ADDQ   CX, DX
+	VADDPS (DX), Z7, K1, Z7
+	ADDQ   CX, DX
+	VADDPS (DX), Z8, K1, Z8
+	ADDQ   CX, DX
+	VADDPS (DX), Z9, K1, Z9
+	ADDQ   CX, DX
+	VADDPS (DX), Z10, K1, Z10
+	ADDQ   CX, DX
+	VADDPS (DX), Z11, K1, Z11
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z11, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile8r1(t uintptr)
+// Requires: AVX, FMA3
+TEXT ·tile8r1(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), CX
+	MOVQ   24(AX), DX
+	MOVQ   32(AX), BX
+	MOVQ   72(AX), SI
+	MOVQ   (AX), DI
+	VXORPS Y0, Y0, Y0
+	TESTQ  SI, SI
+	JZ     sums
+
+depth:
+	VMOVUPS      (DX), Y1
+	VBROADCASTSS (DI), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         CX, DI
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          depth
+
+sums:
+	VBROADCASTSS 80(AX), Y1
+	VMULPS       Y1, Y0, Y0
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS      (CX), Y1
+	VADDPS       Y1, Y0, Y0
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), CX
+	VADDPS (CX), Y0, Y0
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), CX
+	VADDPS (CX), Y0, Y0
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func tile8r2(t uintptr)
+// Requires: AVX, FMA3
+TEXT ·tile8r2(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	MOVQ   (AX), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Y2
+	VBROADCASTSS (R8), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS (R8)(CX*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         DX, R8
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	VBROADCASTSS 80(AX), Y2
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y2, Y1, Y1
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS      (CX), Y2
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y2, Y1, Y1
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Y0, Y0
+	ADDQ   CX, DX
+	VADDPS (DX), Y1, Y1
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Y0, Y0
+	ADDQ   CX, DX
+	VADDPS (DX), Y1, Y1
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func tile8r3(t uintptr)
+// Requires: AVX, FMA3
+TEXT ·tile8r3(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	MOVQ   (AX), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Y3
+	VBROADCASTSS (R8), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS (R8)(CX*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (R8)(CX*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         DX, R8
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	VBROADCASTSS 80(AX), Y3
+	VMULPS       Y3, Y0, Y0
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y3, Y2, Y2
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS      (CX), Y3
+	VADDPS       Y3, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y3, Y2, Y2
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Y0, Y0
+	ADDQ   CX, DX
+	VADDPS (DX), Y1, Y1
+	ADDQ   CX, DX
+	VADDPS (DX), Y2, Y2
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Y0, Y0
+	ADDQ   CX, DX
+	VADDPS (DX), Y1, Y1
+	ADDQ   CX, DX
+	VADDPS (DX), Y2, Y2
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VZEROUPPER
+	RET
+
+// func tile8r4(t uintptr)
+// Requires: AVX, FMA3
+TEXT ·tile8r4(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Y4
+	VBROADCASTSS (R9), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (R9)(CX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (R9)(CX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (R9)(R8*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         DX, R9
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	VBROADCASTSS 80(AX), Y4
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y4, Y3, Y3
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS      (CX), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Y0, Y0
+	ADDQ   CX, DX
+	VADDPS (DX), Y1, Y1
+	ADDQ   CX, DX
+	VADDPS (DX), Y2, Y2
+	ADDQ   CX, DX
+	VADDPS (DX), Y3, Y3
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Y0, Y0
+	ADDQ   CX, DX
+	VADDPS (DX), Y1, Y1
+	ADDQ   CX, DX
+	VADDPS (DX), Y2, Y2
+	ADDQ   CX, DX
+	VADDPS (DX), Y3, Y3
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	VZEROUPPER
+	RET
+
+// func tile8r5(t uintptr)
+// Requires: AVX, FMA3
+TEXT ·tile8r5(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	MOVQ   (AX), R10
+	LEAQ   (R9)(CX*4), R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Y5
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (R9)(CX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (R9)(CX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (R9)(R8*1), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (R10), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	VBROADCASTSS 80(AX), Y5
+	VMULPS       Y5, Y0, Y0
+	VMULPS       Y5, Y1, Y1
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y5, Y4, Y4
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS      (CX), Y5
+	VADDPS       Y5, Y0, Y0
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y5, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VADDPS       Y5, Y4, Y4
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Y0, Y0
+	ADDQ   CX, DX
+	VADDPS (DX), Y1, Y1
+	ADDQ   CX, DX
+	VADDPS (DX), Y2, Y2
+	ADDQ   CX, DX
+	VADDPS (DX), Y3, Y3
+	ADDQ   CX, DX
+	VADDPS (DX), Y4, Y4
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Y0, Y0
+	ADDQ   CX, DX
+	VADDPS (DX), Y1, Y1
+	ADDQ   CX, DX
+	VADDPS (DX), Y2, Y2
+	ADDQ   CX, DX
+	VADDPS (DX), Y3, Y3
+	ADDQ   CX, DX
+	VADDPS (DX), Y4, Y4
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VZEROUPPER
+	RET
+
+// func tile8r6(t uintptr)
+// Requires: AVX, FMA3
+TEXT ·tile8r6(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   8(AX), CX
+	MOVQ   16(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (CX)(CX*2), R8
+	MOVQ   (AX), R9
+	MOVQ   (AX), R10
+	LEAQ   (R9)(CX*4), R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	TESTQ  DI, DI
+	JZ     sums
+
+depth:
+	VMOVUPS      (BX), Y6
+	VBROADCASTSS (R9), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (R9)(CX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (R9)(CX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (R9)(R8*1), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (R10), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (R10)(CX*1), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+
+sums:
+	VBROADCASTSS 80(AX), Y6
+	VMULPS       Y6, Y0, Y0
+	VMULPS       Y6, Y1, Y1
+	VMULPS       Y6, Y2, Y2
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y6, Y5, Y5
+	MOVQ         56(AX), CX
+	TESTQ        CX, CX
+	JZ           nobias
+	VMOVUPS      (CX), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y6, Y5, Y5
+
+nobias:
+	MOVQ   48(AX), CX
+	CMPQ   64(AX), $0x00
+	JEQ    nores
+	MOVQ   64(AX), DX
+	VADDPS (DX), Y0, Y0
+	ADDQ   CX, DX
+	VADDPS (DX), Y1, Y1
+	ADDQ   CX, DX
+	VADDPS (DX), Y2, Y2
+	ADDQ   CX, DX
+	VADDPS (DX), Y3, Y3
+	ADDQ   CX, DX
+	VADDPS (DX), Y4, Y4
+	ADDQ   CX, DX
+	VADDPS (DX), Y5, Y5
+
+nores:
+	CMPL   84(AX), $0x00
+	JEQ    store
+	MOVQ   40(AX), DX
+	VADDPS (DX), Y0, Y0
+	ADDQ   CX, DX
+	VADDPS (DX), Y1, Y1
+	ADDQ   CX, DX
+	VADDPS (DX), Y2, Y2
+	ADDQ   CX, DX
+	VADDPS (DX), Y3, Y3
+	ADDQ   CX, DX
+	VADDPS (DX), Y4, Y4
+	ADDQ   CX, DX
+	VADDPS (DX), Y5, Y5
+
+store:
+	MOVQ    40(AX), AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	VZEROUPPER
+	RET
+
+// func dots512r1(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·dots512r1(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), CX
+	MOVQ   8(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (DX)(DX*2), DX
+	LEAQ   (SI)(SI*2), DX
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+
+depth:
+	VMOVUPS       (CX), Z0
+	VMOVUPS       (BX), Z1
+	VFMADD231PS   Z1, Z0, Z16
+	VMOVUPS       (BX)(SI*1), Z1
+	VFMADD231PS   Z1, Z0, Z17
+	VMOVUPS       (BX)(SI*2), Z1
+	VFMADD231PS   Z1, Z0, Z18
+	VMOVUPS       (BX)(DX*1), Z1
+	VFMADD231PS   Z1, Z0, Z19
+	ADDQ          $0x40, CX
+	ADDQ          $0x40, BX
+	SUBQ          $0x10, DI
+	JNZ           depth
+	MOVQ          40(AX), CX
+	MOVQ          48(AX), AX
+	VEXTRACTF64X4 $0x01, Z16, Y4
+	VADDPS        Y4, Y16, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VADDPS        Y4, Y17, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z18, Y4
+	VADDPS        Y4, Y18, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z19, Y4
+	VADDPS        Y4, Y19, Y4
+	VEXTRACTF128  $0x01, Y4, X3
+	VADDPS        X4, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X0, X0
+	VMOVUPS       X0, (CX)
+	VZEROUPPER
+	RET
+
+// func dots512r2(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·dots512r2(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), CX
+	MOVQ   8(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (DX)(DX*2), R8
+	LEAQ   (SI)(SI*2), R8
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+depth:
+	VMOVUPS       (CX), Z0
+	VMOVUPS       (CX)(DX*1), Z1
+	VMOVUPS       (BX), Z2
+	VFMADD231PS   Z2, Z0, Z16
+	VFMADD231PS   Z2, Z1, Z20
+	VMOVUPS       (BX)(SI*1), Z2
+	VFMADD231PS   Z2, Z0, Z17
+	VFMADD231PS   Z2, Z1, Z21
+	VMOVUPS       (BX)(SI*2), Z2
+	VFMADD231PS   Z2, Z0, Z18
+	VFMADD231PS   Z2, Z1, Z22
+	VMOVUPS       (BX)(R8*1), Z2
+	VFMADD231PS   Z2, Z0, Z19
+	VFMADD231PS   Z2, Z1, Z23
+	ADDQ          $0x40, CX
+	ADDQ          $0x40, BX
+	SUBQ          $0x10, DI
+	JNZ           depth
+	MOVQ          40(AX), CX
+	MOVQ          48(AX), AX
+	VEXTRACTF64X4 $0x01, Z16, Y4
+	VADDPS        Y4, Y16, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VADDPS        Y4, Y17, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z18, Y4
+	VADDPS        Y4, Y18, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z19, Y4
+	VADDPS        Y4, Y19, Y4
+	VEXTRACTF128  $0x01, Y4, X3
+	VADDPS        X4, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X0, X0
+	VMOVUPS       X0, (CX)
+	ADDQ          AX, CX
+	VEXTRACTF64X4 $0x01, Z20, Y4
+	VADDPS        Y4, Y20, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z21, Y4
+	VADDPS        Y4, Y21, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z22, Y4
+	VADDPS        Y4, Y22, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z23, Y4
+	VADDPS        Y4, Y23, Y4
+	VEXTRACTF128  $0x01, Y4, X3
+	VADDPS        X4, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X0, X0
+	VMOVUPS       X0, (CX)
+	VZEROUPPER
+	RET
+
+// func dots512r3(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·dots512r3(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), CX
+	MOVQ   8(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (DX)(DX*2), R8
+	LEAQ   (SI)(SI*2), R8
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+
+depth:
+	VMOVUPS       (CX), Z0
+	VMOVUPS       (CX)(DX*1), Z1
+	VMOVUPS       (CX)(DX*2), Z2
+	VMOVUPS       (BX), Z3
+	VFMADD231PS   Z3, Z0, Z16
+	VFMADD231PS   Z3, Z1, Z20
+	VFMADD231PS   Z3, Z2, Z24
+	VMOVUPS       (BX)(SI*1), Z3
+	VFMADD231PS   Z3, Z0, Z17
+	VFMADD231PS   Z3, Z1, Z21
+	VFMADD231PS   Z3, Z2, Z25
+	VMOVUPS       (BX)(SI*2), Z3
+	VFMADD231PS   Z3, Z0, Z18
+	VFMADD231PS   Z3, Z1, Z22
+	VFMADD231PS   Z3, Z2, Z26
+	VMOVUPS       (BX)(R8*1), Z3
+	VFMADD231PS   Z3, Z0, Z19
+	VFMADD231PS   Z3, Z1, Z23
+	VFMADD231PS   Z3, Z2, Z27
+	ADDQ          $0x40, CX
+	ADDQ          $0x40, BX
+	SUBQ          $0x10, DI
+	JNZ           depth
+	MOVQ          40(AX), CX
+	MOVQ          48(AX), AX
+	VEXTRACTF64X4 $0x01, Z16, Y4
+	VADDPS        Y4, Y16, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VADDPS        Y4, Y17, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z18, Y4
+	VADDPS        Y4, Y18, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z19, Y4
+	VADDPS        Y4, Y19, Y4
+	VEXTRACTF128  $0x01, Y4, X3
+	VADDPS        X4, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X0, X0
+	VMOVUPS       X0, (CX)
+	ADDQ          AX, CX
+	VEXTRACTF64X4 $0x01, Z20, Y4
+	VADDPS        Y4, Y20, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z21, Y4
+	VADDPS        Y4, Y21, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z22, Y4
+	VADDPS        Y4, Y22, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z23, Y4
+	VADDPS        Y4, Y23, Y4
+	VEXTRACTF128  $0x01, Y4, X3
+	VADDPS        X4, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X0, X0
+	VMOVUPS       X0, (CX)
+	ADDQ          AX, CX
+	VEXTRACTF64X4 $0x01, Z24, Y4
+	VADDPS        Y4, Y24, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z25, Y4
+	VADDPS        Y4, Y25, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z26, Y4
+	VADDPS        Y4, Y26, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z27, Y4
+	VADDPS        Y4, Y27, Y4
+	VEXTRACTF128  $0x01, Y4, X3
+	VADDPS        X4, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X0, X0
+	VMOVUPS       X0, (CX)
+	VZEROUPPER
+	RET
+
+// func dots512r4(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·dots512r4(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), CX
+	MOVQ   8(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (DX)(DX*2), R8
+	LEAQ   (SI)(SI*2), R9
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	VPXORD Z28, Z28, Z28
+	VPXORD Z29, Z29, Z29
+	VPXORD Z30, Z30, Z30
+	VPXORD Z31, Z31, Z31
+
+depth:
+	VMOVUPS       (CX), Z0
+	VMOVUPS       (CX)(DX*1), Z1
+	VMOVUPS       (CX)(DX*2), Z2
+	VMOVUPS       (CX)(R8*1), Z3
+	VMOVUPS       (BX), Z4
+	VFMADD231PS   Z4, Z0, Z16
+	VFMADD231PS   Z4, Z1, Z20
+	VFMADD231PS   Z4, Z2, Z24
+	VFMADD231PS   Z4, Z3, Z28
+	VMOVUPS       (BX)(SI*1), Z4
+	VFMADD231PS   Z4, Z0, Z17
+	VFMADD231PS   Z4, Z1, Z21
+	VFMADD231PS   Z4, Z2, Z25
+	VFMADD231PS   Z4, Z3, Z29
+	VMOVUPS       (BX)(SI*2), Z4
+	VFMADD231PS   Z4, Z0, Z18
+	VFMADD231PS   Z4, Z1, Z22
+	VFMADD231PS   Z4, Z2, Z26
+	VFMADD231PS   Z4, Z3, Z30
+	VMOVUPS       (BX)(R9*1), Z4
+	VFMADD231PS   Z4, Z0, Z19
+	VFMADD231PS   Z4, Z1, Z23
+	VFMADD231PS   Z4, Z2, Z27
+	VFMADD231PS   Z4, Z3, Z31
+	ADDQ          $0x40, CX
+	ADDQ          $0x40, BX
+	SUBQ          $0x10, DI
+	JNZ           depth
+	MOVQ          40(AX), CX
+	MOVQ          48(AX), AX
+	VEXTRACTF64X4 $0x01, Z16, Y4
+	VADDPS        Y4, Y16, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z17, Y4
+	VADDPS        Y4, Y17, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z18, Y4
+	VADDPS        Y4, Y18, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z19, Y4
+	VADDPS        Y4, Y19, Y4
+	VEXTRACTF128  $0x01, Y4, X3
+	VADDPS        X4, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X0, X0
+	VMOVUPS       X0, (CX)
+	ADDQ          AX, CX
+	VEXTRACTF64X4 $0x01, Z20, Y4
+	VADDPS        Y4, Y20, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z21, Y4
+	VADDPS        Y4, Y21, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z22, Y4
+	VADDPS        Y4, Y22, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z23, Y4
+	VADDPS        Y4, Y23, Y4
+	VEXTRACTF128  $0x01, Y4, X3
+	VADDPS        X4, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X0, X0
+	VMOVUPS       X0, (CX)
+	ADDQ          AX, CX
+	VEXTRACTF64X4 $0x01, Z24, Y4
+	VADDPS        Y4, Y24, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z25, Y4
+	VADDPS        Y4, Y25, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z26, Y4
+	VADDPS        Y4, Y26, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z27, Y4
+	VADDPS        Y4, Y27, Y4
+	VEXTRACTF128  $0x01, Y4, X3
+	VADDPS        X4, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X0, X0
+	VMOVUPS       X0, (CX)
+	ADDQ          AX, CX
+	VEXTRACTF64X4 $0x01, Z28, Y4
+	VADDPS        Y4, Y28, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z29, Y4
+	VADDPS        Y4, Y29, Y4
+	VEXTRACTF128  $0x01, Y4, X1
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z30, Y4
+	VADDPS        Y4, Y30, Y4
+	VEXTRACTF128  $0x01, Y4, X2
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z31, Y4
+	VADDPS        Y4, Y31, Y4
+	VEXTRACTF128  $0x01, Y4, X3
+	VADDPS        X4, X3, X3
+	VHADDPS       X1, X0, X0
+	VHADDPS       X3, X2, X2
+	VHADDPS       X2, X0, X0
+	VMOVUPS       X0, (CX)
+	VZEROUPPER
+	RET
+
+// func dots256r1(t uintptr)
+// Requires: AVX, FMA3
+TEXT ·dots256r1(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), CX
+	MOVQ   8(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (DX)(DX*2), DX
+	LEAQ   (SI)(SI*2), DX
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+depth:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (BX), Y1
+	VFMADD231PS  Y1, Y0, Y8
+	VMOVUPS      (BX)(SI*1), Y1
+	VFMADD231PS  Y1, Y0, Y9
+	VMOVUPS      (BX)(SI*2), Y1
+	VFMADD231PS  Y1, Y0, Y10
+	VMOVUPS      (BX)(DX*1), Y1
+	VFMADD231PS  Y1, Y0, Y11
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, DI
+	JNZ          depth
+	MOVQ         40(AX), CX
+	MOVQ         48(AX), AX
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPS       X8, X0, X0
+	VEXTRACTF128 $0x01, Y9, X1
+	VADDPS       X9, X1, X1
+	VEXTRACTF128 $0x01, Y10, X2
+	VADDPS       X10, X2, X2
+	VEXTRACTF128 $0x01, Y11, X3
+	VADDPS       X11, X3, X3
+	VHADDPS      X1, X0, X0
+	VHADDPS      X3, X2, X2
+	VHADDPS      X2, X0, X0
+	VMOVUPS      X0, (CX)
+	VZEROUPPER
+	RET
+
+// func dots256r2(t uintptr)
+// Requires: AVX, FMA3
+TEXT ·dots256r2(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), AX
+	MOVQ   (AX), CX
+	MOVQ   8(AX), DX
+	MOVQ   24(AX), BX
+	MOVQ   32(AX), SI
+	MOVQ   72(AX), DI
+	LEAQ   (DX)(DX*2), R8
+	LEAQ   (SI)(SI*2), R8
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+	VXORPS Y13, Y13, Y13
+	VXORPS Y14, Y14, Y14
+	VXORPS Y15, Y15, Y15
+
+depth:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (CX)(DX*1), Y1
+	VMOVUPS      (BX), Y2
+	VFMADD231PS  Y2, Y0, Y8
+	VFMADD231PS  Y2, Y1, Y12
+	VMOVUPS      (BX)(SI*1), Y2
+	VFMADD231PS  Y2, Y0, Y9
+	VFMADD231PS  Y2, Y1, Y13
+	VMOVUPS      (BX)(SI*2), Y2
+	VFMADD231PS  Y2, Y0, Y10
+	VFMADD231PS  Y2, Y1, Y14
+	VMOVUPS      (BX)(R8*1), Y2
+	VFMADD231PS  Y2, Y0, Y11
+	VFMADD231PS  Y2, Y1, Y15
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, DI
+	JNZ          depth
+	MOVQ         40(AX), CX
+	MOVQ         48(AX), AX
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPS       X8, X0, X0
+	VEXTRACTF128 $0x01, Y9, X1
+	VADDPS       X9, X1, X1
+	VEXTRACTF128 $0x01, Y10, X2
+	VADDPS       X10, X2, X2
+	VEXTRACTF128 $0x01, Y11, X3
+	VADDPS       X11, X3, X3
+	VHADDPS      X1, X0, X0
+	VHADDPS      X3, X2, X2
+	VHADDPS      X2, X0, X0
+	VMOVUPS      X0, (CX)
+	ADDQ         AX, CX
+	VEXTRACTF128 $0x01, Y12, X0
+	VADDPS       X12, X0, X0
+	VEXTRACTF128 $0x01, Y13, X1
+	VADDPS       X13, X1, X1
+	VEXTRACTF128 $0x01, Y14, X2
+	VADDPS       X14, X2, X2
+	VEXTRACTF128 $0x01, Y15, X3
+	VADDPS       X15, X3, X3
+	VHADDPS      X1, X0, X0
+	VHADDPS      X3, X2, X2
+	VHADDPS      X2, X0, X0
+	VMOVUPS      X0, (CX)
 	VZEROUPPER
 	RET

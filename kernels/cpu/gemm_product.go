@@ -64,6 +64,9 @@ func (m *micro) multiply(p *product, serial bool) {
 	if p.m == 0 || p.n == 0 {
 		return
 	}
+	if m.dotProduct(p, serial) {
+		return
+	}
 	j := jobs.Get().(*job)
 	j.product, j.kernel = *p, m
 	j.plan()
@@ -231,6 +234,11 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 		t.b, t.bs = j.panel(c, k0)
 		cols := min(c1-c, m.nr)
 		t.mask = uint32(1<<cols - 1)
+		run := m.run
+		if m.half != nil && cols <= m.nr/2 {
+			run = m.half
+		}
+		whole := m.masked || cols == m.nr || (cols == m.nr/2 && m.half != nil)
 		t.bias, t.res = nil, nil
 		if k0 == 0 && j.bias != nil {
 			t.bias = unsafe.Pointer(&j.bias[c])
@@ -247,10 +255,10 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 				t.res = unsafe.Pointer(&j.res[at])
 			}
 			rows := min(i1-r, j.rows)
-			if m.masked || cols == m.nr {
-				m.run[rows](t)
+			if whole {
+				run[rows](t)
 			} else {
-				m.ragged(t, rows, cols, &w.edge)
+				m.ragged(t, run[rows], rows, cols, &w.edge)
 			}
 			if r+j.rows < i1 {
 				t.a = unsafe.Add(t.a, step)

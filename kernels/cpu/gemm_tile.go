@@ -30,6 +30,11 @@ type micro struct {
 	mr, nr int
 	masked bool // stores only the columns of tile.mask, and reads only those of bias, Res and Out
 	run    []func(*tile)
+	// half does tiles of nr/2 columns, for operands and last panels that are no wider; nil: run does
+	half []func(*tile)
+	// dots[r] computes dot products of r rows of A with 4 rows of B, for k a multiple of step; nil: none (dot.go)
+	dots []func(*tile)
+	step int
 	// transpose writes, of `lanes` rows of src that lie ld bytes apart, the first 4n columns as rows of dst, step bytes apart; nil: a Go loop
 	transpose func(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, n uintptr)
 	lanes     int
@@ -111,10 +116,10 @@ func (t *tile) finish(i, j int, sum []float32) {
 }
 
 // ragged runs a kernel that cannot mask on a tile with only `cols` of its columns: into edge, then Go finishes the row pieces.
-func (m *micro) ragged(t *tile, rows, cols int, edge *[maxTile]float32) {
+func (m *micro) ragged(t *tile, run func(*tile), rows, cols int, edge *[maxTile]float32) {
 	u := *t
 	t.c, t.cs, t.bias, t.res, t.acc, t.alpha = unsafe.Pointer(edge), uintptr(4*m.nr), nil, nil, 0, 1
-	m.run[rows](t)
+	run(t)
 	*t = u
 	for i := range rows {
 		t.finish(i, 0, edge[i*m.nr:i*m.nr+cols])

@@ -18,16 +18,24 @@ const (
 // gemm writes the micro-kernels: for each number of rows, two vectors of columns are kept in registers and every element of A is
 // broadcast from memory. AVX-512: up to 12×32 (24 sums, 2 of B, 6 broadcasts in flight); AVX2: up to 6×16 (12 sums, 2 of B, 2 broadcasts).
 func gemm() {
-	for rows := 1; rows <= 12; rows++ {
-		tileKernel(512, rows)
+	for vecs := 2; vecs >= 1; vecs-- {
+		for rows := 1; rows <= 12; rows++ {
+			tileKernel(512, vecs, rows)
+		}
+		for rows := 1; rows <= 6; rows++ {
+			tileKernel(256, vecs, rows)
+		}
 	}
-	for rows := 1; rows <= 6; rows++ {
-		tileKernel(256, rows)
+	for rows := 1; rows <= 4; rows++ {
+		dots(512, rows)
+	}
+	for rows := 1; rows <= 2; rows++ {
+		dots(256, rows)
 	}
 }
 
-// tileKernel writes tile<bits>r<rows>(t *tile).
-func tileKernel(bits, rows int) {
+// tileKernel writes tile<columns>r<rows>(t *tile) of one or two vectors; for 16 columns 512-bit code is called tile16zr<rows>.
+func tileKernel(bits, vecs, rows int) {
 	vec := func() VecVirtual {
 		if bits == 512 {
 			return ZMM()
@@ -35,8 +43,9 @@ func tileKernel(bits, rows int) {
 		return YMM()
 	}
 	width := bits / 8 // bytes of a vector
-	TEXT(fmt.Sprintf("tile%dr%d", bits, rows), NOSPLIT, "func(t uintptr)")
-	Doc(fmt.Sprintf("tile%dr%d computes a tile of %d rows and %d columns.", bits, rows, rows, width/2))
+	name := tileName(bits, vecs, rows)
+	TEXT(name, NOSPLIT, "func(t uintptr)")
+	Doc(fmt.Sprintf("%s computes a tile of %d rows and %d columns.", name, rows, vecs*width/4))
 	t := Load(Param("t"), GP64())
 	field := func(off int) Mem { return Mem{Base: t, Disp: off} }
 	load := func(off int) GPVirtual {
@@ -71,9 +80,10 @@ func tileKernel(bits, rows int) {
 		}
 		return m
 	}
-	sum := make([][2]VecVirtual, rows)
+	sum := make([][]VecVirtual, rows)
 	for i := range sum {
-		for v := range 2 {
+		sum[i] = make([]VecVirtual, vecs)
+		for v := range vecs {
 			sum[i][v] = vec()
 			if bits == 512 {
 				VPXORD(sum[i][v], sum[i][v], sum[i][v])
@@ -82,18 +92,21 @@ func tileKernel(bits, rows int) {
 			}
 		}
 	}
-	b0, b1 := vec(), vec()
+	column := make([]VecVirtual, vecs)
 	label := "depth"
 	TESTQ(k, k)
 	JZ(LabelRef("sums"))
 	Label(label)
-	VMOVUPS(Mem{Base: b}, b0)
-	VMOVUPS(Mem{Base: b, Disp: width}, b1)
+	for v := range column {
+		column[v] = vec()
+		VMOVUPS(Mem{Base: b, Disp: v * width}, column[v])
+	}
 	for i := range rows {
 		x := vec()
 		VBROADCASTSS(rowOf(i), x)
-		VFMADD231PS(b0, x, sum[i][0])
-		VFMADD231PS(b1, x, sum[i][1])
+		for v := range column {
+			VFMADD231PS(column[v], x, sum[i][v])
+		}
 	}
 	for _, p := range a {
 		ADDQ(acs, p)
@@ -105,8 +118,15 @@ func tileKernel(bits, rows int) {
 	tileEpilogue(bits, sum, field, load)
 }
 
+func tileName(bits, vecs, rows int) string {
+	if bits == 512 && vecs == 1 {
+		return fmt.Sprintf("tile16zr%d", rows)
+	}
+	return fmt.Sprintf("tile%dr%d", vecs*bits/32, rows)
+}
+
 // tileEpilogue writes out = alpha·sum (+ bias) (+ res) (+ out).
-func tileEpilogue(bits int, sum [][2]VecVirtual, field func(int) Mem, load func(int) GPVirtual) {
+func tileEpilogue(bits int, sum [][]VecVirtual, field func(int) Mem, load func(int) GPVirtual) {
 	width := bits / 8
 	wide := bits == 512
 	var masks [2]OpmaskVirtual
@@ -135,14 +155,14 @@ func tileEpilogue(bits int, sum [][2]VecVirtual, field func(int) Mem, load func(
 	alpha := fresh()
 	VBROADCASTSS(field(offAlpha), alpha)
 	for i := range sum {
-		for v := range 2 {
+		for v := range sum[0] {
 			VMULPS(alpha, sum[i][v], sum[i][v])
 		}
 	}
 	bias := load(offBias)
 	TESTQ(bias, bias)
 	JZ(LabelRef("nobias"))
-	for v := range 2 {
+	for v := range sum[0] {
 		x := fresh()
 		m := Mem{Base: bias, Disp: v * width}
 		if wide {
@@ -159,7 +179,7 @@ func tileEpilogue(bits int, sum [][2]VecVirtual, field func(int) Mem, load func(
 	rows := func(off int, each func(i, v int, m Mem)) {
 		p := load(off)
 		for i := range sum {
-			for v := range 2 {
+			for v := range sum[0] {
 				each(i, v, Mem{Base: p, Disp: v * width})
 			}
 			if i+1 < len(sum) {
@@ -182,6 +202,82 @@ func tileEpilogue(bits int, sum [][2]VecVirtual, field func(int) Mem, load func(
 			VMOVUPS(sum[i][v], m)
 		}
 	})
+	VZEROUPPER()
+	RET()
+}
+
+// dots writes dots<bits>r<rows>(t *tile): the dot products of `rows` rows of A, ars bytes apart, with 4 rows of B, bs bytes apart, all of
+// k contiguous values, k a multiple of the vector. Row i of Out is four sums; only a, ars, b, bs, c, cs and k of the tile are read.
+func dots(bits, rows int) {
+	width := bits / 8
+	name := fmt.Sprintf("dots%dr%d", bits, rows)
+	TEXT(name, NOSPLIT, "func(t uintptr)")
+	Doc(fmt.Sprintf("%s computes the dot products of %d rows with 4.", name, rows))
+	t := Load(Param("t"), GP64())
+	load := func(off int) GPVirtual {
+		r := GP64()
+		MOVQ(Mem{Base: t, Disp: off}, r)
+		return r
+	}
+	a, ars, b, bs, k := load(offA), load(offARS), load(offB), load(offBS), load(offK)
+	third := func(s GPVirtual) GPVirtual {
+		r := GP64()
+		LEAQ(Mem{Base: s, Index: s, Scale: 2}, r)
+		return r
+	}
+	ars3, bs3 := third(ars), third(bs)
+	at := func(p, s, s3 GPVirtual, i int) Mem {
+		return []Mem{{Base: p}, {Base: p, Index: s, Scale: 1}, {Base: p, Index: s, Scale: 2}, {Base: p, Index: s3, Scale: 1}}[i]
+	}
+	// Sums live in the upper half of the registers, everything else in the lower one, which the horizontal adds can name.
+	all := []VecPhysical{Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7, Y8, Y9, Y10, Y11, Y12, Y13, Y14, Y15}
+	if bits == 512 {
+		all = []VecPhysical{Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15,
+			Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z24, Z25, Z26, Z27, Z28, Z29, Z30, Z31}
+	}
+	low, sum := all[:len(all)/2], all[len(all)/2:]
+	for _, s := range sum[:4*rows] {
+		if bits == 512 {
+			VPXORD(s, s, s)
+		} else {
+			VXORPS(s, s, s)
+		}
+	}
+	Label("depth")
+	x, y := low[:rows], low[rows]
+	for i := range x {
+		VMOVUPS(at(a, ars, ars3, i), x[i])
+	}
+	for j := range 4 {
+		VMOVUPS(at(b, bs, bs3, j), y)
+		for i := range x {
+			VFMADD231PS(y, x[i], sum[4*i+j])
+		}
+	}
+	ADDQ(Imm(uint64(width)), a)
+	ADDQ(Imm(uint64(width)), b)
+	SUBQ(Imm(uint64(width/4)), k)
+	JNZ(LabelRef("depth"))
+	c, cs := load(offC), load(offCS)
+	for i := range rows {
+		for j := range 4 {
+			s, h, q := sum[4*i+j], low[4], low[j]
+			if bits == 512 {
+				VEXTRACTF64X4(Imm(1), s, h.AsY())
+				VADDPS(h.AsY(), s.AsY(), h.AsY())
+				s = h
+			}
+			VEXTRACTF128(Imm(1), s.AsY(), q.AsX())
+			VADDPS(s.AsX(), q.AsX(), q.AsX())
+		}
+		VHADDPS(low[1].AsX(), low[0].AsX(), low[0].AsX())
+		VHADDPS(low[3].AsX(), low[2].AsX(), low[2].AsX())
+		VHADDPS(low[2].AsX(), low[0].AsX(), low[0].AsX())
+		VMOVUPS(low[0].AsX(), Mem{Base: c})
+		if i+1 < rows {
+			ADDQ(cs, c)
+		}
+	}
 	VZEROUPPER()
 	RET()
 }
