@@ -1,0 +1,120 @@
+package cpu
+
+import "syntic/kernels"
+
+func init() {
+	addVector(kernels.Binary, "rows, broadcasts folded", binaryRun)
+	addVector(kernels.Affine, "", affineRun)
+	addVector(kernels.Lerp, "", func(v *vector, a *kernels.LerpArgs) {
+		x, y, t := a.X.F32(), a.Y.F32(), a.T
+		if len(x) <= grain {
+			v.lerp(x, y, t)
+			return
+		}
+		Ranges(len(x), grain, func(lo, hi int) { v.lerp(x[lo:hi], y[lo:hi], t) })
+	})
+}
+
+// fold3 merges neighbouring dimensions that are all kept or all broadcast (size 1 in small), so that rows become long. The result is
+// right-aligned; kept tells which of its dimensions small has.
+func fold3(full, small []int) (dims [3]int, kept [3]bool) {
+	dims = [3]int{1, 1, 1}
+	g := 3
+	for i := 2; i >= 0; i-- {
+		if full[i] == 1 {
+			continue
+		}
+		if k := small[i] == full[i]; g == 3 || kept[g] != k {
+			g--
+			kept[g] = k
+		}
+		dims[g] *= full[i]
+	}
+	return dims, kept
+}
+
+func binaryRun(v *vector, a *kernels.BinaryArgs) {
+	dims, kept := fold3(a.A.Shape(), a.B.Shape())
+	n, m, c := dims[0], dims[1], dims[2]
+	x, y, o := a.A.F32(), a.B.F32(), a.Out.F32()
+	if n*m == 1 && kept[2] { // one long row
+		if c <= grain {
+			binaryRow(v, a.Kind, o, x, y, a.Alpha, a.Beta)
+			return
+		}
+		kind, p, q := a.Kind, a.Alpha, a.Beta
+		Ranges(c, grain, func(lo, hi int) { binaryRow(v, kind, o[lo:hi], x[lo:hi], y[lo:hi], p, q) })
+		return
+	}
+	var sn, sm, sc, step int // steps of B
+	if step = 1; kept[2] {
+		sc, step = 1, c
+	}
+	if kept[1] {
+		sm, step = step, step*m
+	}
+	if kept[0] {
+		sn = step
+	}
+	kind, p, q := a.Kind, a.Alpha, a.Beta
+	piece := min(c, grain) // rows are cut too
+	cuts := ceilDiv(c, piece)
+	Ranges(n*m*cuts, max(1, grain/piece), func(lo, hi int) {
+		for u := lo; u < hi; u++ {
+			row, from := u/cuts, u%cuts*piece
+			to := min(c, from+piece)
+			b := y[row/m*sn+row%m*sm:]
+			if sc == 1 {
+				binaryRow(v, kind, o[row*c+from:row*c+to], x[row*c+from:row*c+to], b[from:to], p, q)
+			} else {
+				binaryScalar(v, kind, o[row*c+from:row*c+to], x[row*c+from:row*c+to], b[0], p, q)
+			}
+		}
+	})
+}
+
+func binaryRow(v *vector, kind kernels.BinaryKind, o, x, y []float32, p, q float32) {
+	switch kind {
+	case kernels.Add:
+		v.axpby(o, x, y, p, q)
+	case kernels.Sub:
+		v.axpby(o, x, y, p, -q)
+	case kernels.Mul:
+		v.mul(o, x, y, p*q)
+	case kernels.Div:
+		for i, x := range x {
+			o[i] = p * x / (q * y[i])
+		}
+	}
+}
+
+func binaryScalar(v *vector, kind kernels.BinaryKind, o, x []float32, y, p, q float32) {
+	switch kind {
+	case kernels.Add:
+		v.affine(o, x, p, q*y)
+	case kernels.Sub:
+		v.affine(o, x, p, -q*y)
+	case kernels.Mul:
+		v.affine(o, x, p*(q*y), 0)
+	case kernels.Div:
+		for i, x := range x {
+			o[i] = p * x / (q * y)
+		}
+	}
+}
+
+func affineRun(v *vector, a *kernels.AffineArgs) {
+	x, o, p, q, l, h := a.X.F32(), a.Out.F32(), a.A, a.B, a.Lo, a.Hi
+	if len(x) <= grain && l == h {
+		v.affine(o, x, p, q)
+		return
+	}
+	Ranges(len(x), grain, func(lo, hi int) {
+		v.affine(o[lo:hi], x[lo:hi], p, q)
+		if l != h {
+			for i, y := range o[lo:hi] {
+				o[lo+i] = min(max(y, l), h)
+			}
+		}
+	})
+}
