@@ -154,4 +154,4 @@ func transpose256(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, n ui
 func transpose512(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, n uintptr)
 
 //go:noescape
-func strips512(dst unsafe.Pointer, width uintptr, src unsafe.Pointer, ld, rows, n uintptr)
+func strips512(dst unsafe.Pointer, step, width uintptr, src unsafe.Pointer, ld, rows, n uintptr)

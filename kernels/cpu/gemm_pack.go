@@ -14,7 +14,7 @@ type operand struct {
 func (o *operand) pack(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
 	rows, n := r1-r0, k1-k0
 	if !o.deep && m.strips != nil {
-		m.strips(unsafe.Pointer(&dst[0]), uintptr(width), unsafe.Pointer(&o.data[k0*o.ld+r0]), uintptr(4*o.ld), uintptr(rows), uintptr(n))
+		m.strips(unsafe.Pointer(&dst[0]), uintptr(4*width), uintptr(width), unsafe.Pointer(&o.data[k0*o.ld+r0]), uintptr(4*o.ld), uintptr(rows), uintptr(n))
 		return
 	}
 	if rows < width {
@@ -62,35 +62,71 @@ type window struct {
 	oh, ow                    int
 }
 
-// gather copies, for pixels p0..p1-1, the values k0..k1-1 of their windows into rows of dst, ld apart.
-func (v *window) gather(dst []float32, ld, p0, p1, k0, k1 int) {
-	line := v.kw * v.c
-	b, y, x := p0/(v.oh*v.ow), p0/v.ow%v.oh, p0%v.ow
-	for p := p0; p < p1; p++ {
-		row := dst[(p-p0)*ld:][:k1-k0]
-		w0 := x*v.stride - v.left
-		first, last := max(0, -w0)*v.c, min(v.kw, v.w-w0)*v.c // of a line of the window, what lies inside the image
+// gather copies, for pixels p0..p1-1, the values k0..k1-1 of their windows into rows of dst, ld apart. It goes along each line of output
+// pixels for each line of the window: there, the windows lie stride·c apart, and all but those at the ends lie inside the image.
+func (v *window) gather(m *micro, dst []float32, ld, p0, p1, k0, k1 int) {
+	line, gap := v.kw*v.c, v.stride*v.c
+	in0, in1 := ceilDiv(max(v.left, 0), v.stride), 0 // pixels in0..in1-1 of a line have windows within the image's width
+	if d := v.w - v.kw + v.left; d >= 0 {
+		in1 = min(v.ow, d/v.stride+1)
+	}
+	for p := p0; p < p1; {
+		b, y, x0 := p/(v.oh*v.ow), p/v.ow%v.oh, p%v.ow
+		x1 := min(v.ow, x0+p1-p)
+		lo, hi := max(x0, min(in0, x1)), 0
+		hi = max(lo, min(in1, x1))
 		for at := k0; at < k1; {
 			u := at / line
 			l0 := at - u*line
 			l1 := min(line, l0+k1-at)
-			part := row[at-k0:][:l1-l0]
-			at += l1 - l0
-			h := y*v.stride - v.top + u
-			lo, hi := max(l0, first), min(l1, last)
-			if h < 0 || h >= v.h || lo >= hi {
-				clear(part)
+			to := dst[(p-p0)*ld+at-k0:] // of pixel x0
+			h, n := y*v.stride-v.top+u, l1-l0
+			at += n
+			if h < 0 || h >= v.h {
+				for x := range x1 - x0 {
+					clear(to[x*ld : x*ld+n])
+				}
 				continue
 			}
-			src := ((b*v.h+h)*v.w+w0)*v.c + lo
-			clear(part[:lo-l0])
-			copy(part[lo-l0:hi-l0], v.x[src:])
-			clear(part[hi-l0:])
-		}
-		if x++; x == v.ow {
-			if x, y = 0, y+1; y == v.oh {
-				y, b = 0, b+1
+			base := (b*v.h + h) * v.w * v.c
+			for x := x0; x < lo; x++ {
+				v.edge(to[(x-x0)*ld:][:n], base, x, l0)
+			}
+			if lo < hi {
+				copyRows(m, to[(lo-x0)*ld:], ld, v.x[base+(lo*v.stride-v.left)*v.c+l0:], gap, n, hi-lo)
+			}
+			for x := hi; x < x1; x++ {
+				v.edge(to[(x-x0)*ld:][:n], base, x, l0)
 			}
 		}
+		p += x1 - x0
+	}
+}
+
+// edge copies the values from l0 of a line of the window of pixel x, zeros outside the image; base is where the image's line begins.
+func (v *window) edge(part []float32, base, x, l0 int) {
+	w0 := x*v.stride - v.left
+	first, last := max(0, -w0)*v.c-l0, min(v.kw, v.w-w0)*v.c-l0 // of part, what lies inside the image
+	first, last = min(max(first, 0), len(part)), min(max(last, 0), len(part))
+	if first >= last {
+		clear(part)
+		return
+	}
+	clear(part[:first])
+	copy(part[first:last], v.x[base+w0*v.c+l0+first:])
+	clear(part[last:])
+}
+
+// copyRows copies rows of `width` values, n of them, gap apart in src, ld apart in dst.
+func copyRows(m *micro, dst []float32, ld int, src []float32, gap, width, n int) {
+	if m.strips == nil || width > 128 {
+		for i := range n {
+			copy(dst[i*ld:i*ld+width], src[i*gap:])
+		}
+		return
+	}
+	for c := 0; c < width; c += 32 {
+		w := uintptr(min(32, width-c))
+		m.strips(unsafe.Pointer(&dst[c]), uintptr(4*ld), w, unsafe.Pointer(&src[c]), uintptr(4*gap), w, uintptr(n))
 	}
 }

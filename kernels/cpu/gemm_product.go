@@ -161,7 +161,7 @@ func (j *job) packPiece(i int) {
 	if j.b.win != nil {
 		p0, p1 := i*j.grain, min(depth, (i+1)*j.grain)
 		dst := j.packed.f[p0*j.ld : p1*j.ld]
-		j.b.win.gather(dst, j.ld, j.k0+p0, j.k0+p1, j.j0, j.j1)
+		j.b.win.gather(j.kernel, dst, j.ld, j.k0+p0, j.k0+p1, j.j0, j.j1)
 		for at := j.j1 - j.j0; at < len(dst) && at < j.ld*(p1-p0); at += j.ld {
 			clear(dst[at : at+j.ld-(j.j1-j.j0)])
 		}
@@ -219,7 +219,7 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 	switch {
 	case j.a.win != nil:
 		w.need((i1 - i0) * depth)
-		j.a.win.gather(w.a, depth, i0, i1, k0, k1)
+		j.a.win.gather(m, w.a, depth, i0, i1, k0, k1)
 		t.ars, t.acs, step = uintptr(4*depth), 4, uintptr(4*depth*j.rows)
 	case !j.a.deep:
 		w.need(ceilDiv(i1-i0, j.rows) * j.rows * depth)

@@ -38,8 +38,9 @@ type micro struct {
 	// transpose writes, of `lanes` rows of src that lie ld bytes apart, the first 4n columns as rows of dst, step bytes apart; nil: a Go loop
 	transpose func(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, n uintptr)
 	lanes     int
-	// strips copies the first `rows` values of n rows of src, ld bytes apart, each filled up with zeros to width ≤ 32 values; nil: a Go loop
-	strips    func(dst unsafe.Pointer, width uintptr, src unsafe.Pointer, ld, rows, n uintptr)
+	// strips copies the first `rows` values of n rows of src, ld bytes apart, each filled up with zeros to width ≤ 32 values, to rows of dst
+	// step bytes apart; nil: a Go loop
+	strips    func(dst unsafe.Pointer, step, width uintptr, src unsafe.Pointer, ld, rows, n uintptr)
 	available func() bool // nil: everywhere
 }
 

@@ -102,48 +102,48 @@ columns:
 	VZEROUPPER
 	RET
 
-// func strips512(dst uintptr, width uintptr, src uintptr, ld uintptr, rows uintptr, n uintptr)
+// func strips512(dst uintptr, step uintptr, width uintptr, src uintptr, ld uintptr, rows uintptr, n uintptr)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·strips512(SB), NOSPLIT, $0-48
+TEXT ·strips512(SB), NOSPLIT, $0-56
 	MOVQ  dst+0(FP), AX
-	MOVQ  src+16(FP), CX
-	MOVQ  ld+24(FP), DX
-	MOVQ  n+40(FP), BX
-	MOVQ  rows+32(FP), SI
-	MOVQ  $-1, DI
-	BZHIQ SI, DI, DI
-	KMOVW DI, K1
-	SHRQ  $0x10, DI
-	KMOVW DI, K2
-	MOVQ  width+8(FP), SI
-	MOVQ  $-1, DI
-	BZHIQ SI, DI, DI
-	KMOVW DI, K3
-	SHRQ  $0x10, DI
-	KMOVW DI, K4
-	MOVQ  width+8(FP), SI
-	SHLQ  $0x02, SI
-	CMPQ  SI, $0x40
+	MOVQ  step+8(FP), CX
+	MOVQ  src+24(FP), DX
+	MOVQ  ld+32(FP), BX
+	MOVQ  n+48(FP), SI
+	MOVQ  rows+40(FP), DI
+	MOVQ  $-1, R8
+	BZHIQ DI, R8, R8
+	KMOVW R8, K1
+	SHRQ  $0x10, R8
+	KMOVW R8, K2
+	MOVQ  width+16(FP), DI
+	MOVQ  $-1, R8
+	BZHIQ DI, R8, R8
+	KMOVW R8, K3
+	SHRQ  $0x10, R8
+	KMOVW R8, K4
+	MOVQ  width+16(FP), DI
+	CMPQ  DI, $0x10
 	JHI   wide
 
 narrow:
-	VMOVUPS.Z (CX), K1, Z0
+	VMOVUPS.Z (DX), K1, Z0
 	VMOVUPS   Z0, K3, (AX)
-	ADDQ      DX, CX
-	ADDQ      SI, AX
-	DECQ      BX
+	ADDQ      BX, DX
+	ADDQ      CX, AX
+	DECQ      SI
 	JNZ       narrow
 	VZEROUPPER
 	RET
 
 wide:
-	VMOVUPS.Z (CX), K1, Z0
-	VMOVUPS.Z 64(CX), K2, Z1
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z 64(DX), K2, Z1
 	VMOVUPS   Z0, K3, (AX)
 	VMOVUPS   Z1, K4, 64(AX)
-	ADDQ      DX, CX
-	ADDQ      SI, AX
-	DECQ      BX
+	ADDQ      BX, DX
+	ADDQ      CX, AX
+	DECQ      SI
 	JNZ       wide
 	VZEROUPPER
 	RET

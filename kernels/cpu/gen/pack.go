@@ -92,12 +92,12 @@ func transpose(bits int) {
 	RET()
 }
 
-// strips writes strips512(dst, width, src, ld, rows, n): from n rows of src, ld bytes apart, the first `rows` values, followed by zeros
-// up to `width` values (at most 32), one after the other.
+// strips writes strips512(dst, step, width, src, ld, rows, n): from n rows of src, ld bytes apart, the first `rows` values, followed by
+// zeros up to `width` values (at most 32), to rows step bytes apart.
 func strips() {
-	TEXT("strips512", NOSPLIT, "func(dst, width, src, ld, rows, n uintptr)")
+	TEXT("strips512", NOSPLIT, "func(dst, step, width, src, ld, rows, n uintptr)")
 	Doc("strips512 copies strips of rows of src, filled up with zeros.")
-	dst, src, ld, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("ld"), GP64()), Load(Param("n"), GP64())
+	dst, step, src, ld, n := Load(Param("dst"), GP64()), Load(Param("step"), GP64()), Load(Param("src"), GP64()), Load(Param("ld"), GP64()), Load(Param("n"), GP64())
 	masks := func(param string) (lo, hi OpmaskVirtual) {
 		c, m := Load(Param(param), GP64()), GP64()
 		MOVQ(I64(-1), m)
@@ -110,10 +110,9 @@ func strips() {
 	}
 	in0, in1 := masks("rows")
 	out0, out1 := masks("width")
-	step := Load(Param("width"), GP64())
-	SHLQ(Imm(2), step)
 	x, y := ZMM(), ZMM()
-	CMPQ(step, Imm(64))
+	width := Load(Param("width"), GP64())
+	CMPQ(width, Imm(16))
 	JHI(LabelRef("wide"))
 	Label("narrow")
 	VMOVUPS_Z(Mem{Base: src}, in0, x)
