@@ -41,7 +41,7 @@ func (m *micro) conv2d(a *kernels.Conv2DArgs) {
 	if pointwise(s, a.Stride, a.Pad) {
 		p.a = operand{data: a.X.F32(), ld: s.I, deep: true}
 	} else {
-		p.a.win = &window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW}
+		p.a.win = window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW}
 	}
 	m.multiply(&p, small(&p))
 }
@@ -57,37 +57,36 @@ func (m *micro) conv2dGradW(a *kernels.Conv2DGradWArgs) {
 	if pointwise(s, a.Stride, a.Pad) {
 		p.b = operand{data: a.X.F32(), ld: s.I}
 	} else {
-		p.b.win = &window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW}
+		p.b.win = window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW}
 	}
 	m.multiply(&p, small(&p))
 	if !a.DBias.Absent() {
-		sumRows(a.DBias.F32(), a.DOut.F32())
+		m.sumRows(a.DBias.F32(), a.DOut.F32())
 	}
 }
 
-// sumRows sums the rows of x [N, C] into out [C], in pieces of fixed size.
-func sumRows(out, x []float32) {
-	const grain = 256
+// sumRows sums the rows of x [N, C] into out [C]: a product of ones with x, of which several rows are taken as one wide row.
+func (m *micro) sumRows(out, x []float32) {
 	c := len(out)
 	n := len(x) / c
-	pieces := ceilDiv(n, grain)
-	part := getScratch(pieces * c)
-	Parallel(pieces, func(i int) {
-		sum := part.f[i*c : i*c+c]
-		clear(sum)
-		for r := i * grain; r < min(n, (i+1)*grain); r++ {
-			for j, v := range x[r*c : r*c+c] {
-				sum[j] += v
+	fold := min(n, max(1, 512/c)) // rows in a wide row
+	depth := n / fold
+	work := getScratch(depth + fold*c)
+	ones, sum := work.f[:depth], work.f[depth:]
+	for i := range ones {
+		ones[i] = 1
+	}
+	p := product{m: 1, n: fold * c, k: depth, alpha: 1, out: sum, a: operand{data: ones, ld: depth, deep: true}, b: operand{data: x, ld: fold * c}}
+	m.multiply(&p, small(&p))
+	copy(out, sum[:c])
+	for _, rest := range [][]float32{sum[c:], x[depth*fold*c:]} {
+		for ; len(rest) > 0; rest = rest[c:] {
+			for j, v := range rest[:c] {
+				out[j] += v
 			}
 		}
-	})
-	clear(out)
-	for i := range pieces {
-		for j, v := range part.f[i*c : i*c+c] {
-			out[j] += v
-		}
 	}
-	part.put()
+	work.put()
 }
 
 // conv2dGradX takes the pixels of DX in Stride² phases. The pixels of a phase meet only every Stride-th tap of the weight, so each phase
@@ -122,7 +121,7 @@ func (m *micro) conv2dGradX(a *kernels.Conv2DGradXArgs) {
 				}
 			}
 			p := product{m: s.B * ny * nx, n: s.I, k: ty * tx * s.O, alpha: 1, out: dx, b: operand{data: turned.f, ld: s.I}}
-			p.a.win = &window{dout, s.OH, s.OW, s.O, ty, tx, 1, top, left, ny, nx}
+			p.a.win = window{dout, s.OH, s.OW, s.O, ty, tx, 1, top, left, ny, nx}
 			if pointwise(s, st, a.Pad) {
 				p.a = operand{data: dout, ld: s.O, deep: true}
 			}

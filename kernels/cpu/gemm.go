@@ -37,6 +37,12 @@ func (m *micro) gemm(a *kernels.GEMMArgs) {
 		m.multiply(&p, 2*mm*n*k < taskFLOPs/4)
 		return
 	}
+	m.batched(a, p)
+}
+
+// batched computes products p of every operand of the batch: large ones share the processors one after the other, small ones are dealt out.
+func (m *micro) batched(a *kernels.GEMMArgs, all product) {
+	batch, mm, n, k := a.Sizes()
 	stepA, stepB := mm*k, k*n
 	if a.A.Dim(0) == 1 {
 		stepA = 0
@@ -44,23 +50,24 @@ func (m *micro) gemm(a *kernels.GEMMArgs) {
 	if a.B.Dim(0) == 1 {
 		stepB = 0
 	}
-	one := func(p product, i int, serial bool) {
+	one := func(i int, serial bool) {
+		p := all
 		p.a.data, p.b.data, p.out = p.a.data[i*stepA:], p.b.data[i*stepB:], p.out[i*mm*n:]
 		if p.res != nil {
 			p.res = p.res[i*mm*n:]
 		}
 		m.multiply(&p, serial)
 	}
-	if 2*mm*n*k >= 16*taskFLOPs { // large ones share the processors one after the other
+	if 2*mm*n*k >= 16*taskFLOPs {
 		for i := range batch {
-			one(p, i, false)
+			one(i, false)
 		}
 		return
 	}
 	grain := max(1, taskFLOPs/4/(2*mm*n*k)) // products a piece of work
 	Ranges(batch, grain, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			one(p, i, true)
+			one(i, true)
 		}
 	})
 }

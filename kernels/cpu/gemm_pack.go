@@ -6,19 +6,17 @@ import "unsafe"
 type operand struct {
 	data []float32
 	ld   int
-	deep bool    // element (r, k) is data[r·ld + k]; otherwise data[k·ld + r]
-	win  *window // A: rows are pixels, depth is the window; B: depth is pixels, rows are the window
+	deep bool   // element (r, k) is data[r·ld + k]; otherwise data[k·ld + r]
+	win  window // if it has an x — A: rows are pixels, depth is the window; B: depth is pixels, rows are the window
 }
 
-// pack writes rows r0..r1-1 of depth k0..k1-1 as [k1-k0][width], the missing rows as zeros. There are at most width rows.
+// pack writes rows r0..r1-1 of depth k0..k1-1 as [k1-k0][width]. If there are fewer than width rows, the rest is anything: no kernel
+// stores what it makes of them.
 func (o *operand) pack(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
 	rows, n := r1-r0, k1-k0
 	if !o.deep && m.strips != nil {
 		m.strips(unsafe.Pointer(&dst[0]), uintptr(4*width), uintptr(width), unsafe.Pointer(&o.data[k0*o.ld+r0]), uintptr(4*o.ld), uintptr(rows), uintptr(n))
 		return
-	}
-	if rows < width {
-		clear(dst[:n*width])
 	}
 	if !o.deep {
 		for k := range n {

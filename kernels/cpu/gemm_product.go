@@ -35,7 +35,7 @@ type job struct {
 	kc, rows, mc int // depth of a block, rows of a tile, rows of a task
 	group        int // panels of a task
 	direct       bool
-	packed       *scratch
+	packed       []float32
 	j0, j1       int // columns of this stage
 	k0, k1       int // depth of this stage
 	ld           int // of packed rows of a gathered B
@@ -100,7 +100,7 @@ func (j *job) plan() {
 		}
 	}
 	j.mc = tall * j.rows
-	j.direct = !j.b.deep && j.b.win == nil && j.m <= 4*m.mr
+	j.direct = !j.b.deep && j.b.win.x == nil && j.m <= 4*m.mr
 }
 
 // evenly is the smallest piece that cuts n into as few pieces as pieces of most do.
@@ -128,21 +128,26 @@ func (j *job) run(serial bool) {
 				if j.j1 == j.n && j.n%nr != 0 {
 					pieces = 1
 				}
-				j.packed = getScratch(depth * nr)
-			case j.b.win != nil:
+				j.need(depth * nr)
+			case j.b.win.x != nil:
 				j.grain = max(1, min(depth, ceilDiv(1<<14, j.ld)))
 				pieces = ceilDiv(depth, j.grain)
 				fallthrough
 			default:
-				j.packed = getScratch(depth * j.ld)
+				j.need(depth * j.ld)
 			}
 			each(pieces, serial || depth*j.ld < 1<<16, j.packFn)
 			tasks := ceilDiv(j.m, j.mc) * ceilDiv(panels, j.group)
 			each(tasks, serial, j.taskFn)
-			j.packed.put()
-			j.packed = nil
 		}
 	}
+}
+
+func (j *job) need(n int) {
+	if cap(j.packed) < n {
+		j.packed = alignedFloats(n + n/4)
+	}
+	j.packed = j.packed[:n]
 }
 
 func each(n int, serial bool, fn func(int)) {
@@ -158,33 +163,29 @@ func each(n int, serial bool, fn func(int)) {
 // packPiece packs one panel of B, or gathers the windows of some pixels.
 func (j *job) packPiece(i int) {
 	nr, depth := j.kernel.nr, j.k1-j.k0
-	if j.b.win != nil {
+	if j.b.win.x != nil {
 		p0, p1 := i*j.grain, min(depth, (i+1)*j.grain)
-		dst := j.packed.f[p0*j.ld : p1*j.ld]
-		j.b.win.gather(j.kernel, dst, j.ld, j.k0+p0, j.k0+p1, j.j0, j.j1)
-		for at := j.j1 - j.j0; at < len(dst) && at < j.ld*(p1-p0); at += j.ld {
-			clear(dst[at : at+j.ld-(j.j1-j.j0)])
-		}
+		j.b.win.gather(j.kernel, j.packed[p0*j.ld:], j.ld, j.k0+p0, j.k0+p1, j.j0, j.j1)
 		return
 	}
 	if j.direct {
-		j.b.pack(j.kernel, j.packed.f, nr, j.n/nr*nr, j.n, j.k0, j.k1)
+		j.b.pack(j.kernel, j.packed, nr, j.n/nr*nr, j.n, j.k0, j.k1)
 		return
 	}
 	r0 := j.j0 + i*nr
-	j.b.pack(j.kernel, j.packed.f[i*nr*depth:(i+1)*nr*depth], nr, r0, min(j.n, r0+nr), j.k0, j.k1)
+	j.b.pack(j.kernel, j.packed[i*nr*depth:(i+1)*nr*depth], nr, r0, min(j.n, r0+nr), j.k0, j.k1)
 }
 
 // panel is where the B panel of columns from col begins at depth k, and the bytes between its rows.
 func (j *job) panel(col, k int) (b unsafe.Pointer, bs uintptr) {
 	nr, i := j.kernel.nr, (col-j.j0)/j.kernel.nr
 	switch {
-	case j.b.win != nil:
-		return unsafe.Pointer(&j.packed.f[(k-j.k0)*j.ld+i*nr]), uintptr(4 * j.ld)
+	case j.b.win.x != nil:
+		return unsafe.Pointer(&j.packed[(k-j.k0)*j.ld+i*nr]), uintptr(4 * j.ld)
 	case !j.direct:
-		return unsafe.Pointer(&j.packed.f[i*nr*(j.k1-j.k0)+(k-j.k0)*nr]), uintptr(4 * nr)
+		return unsafe.Pointer(&j.packed[i*nr*(j.k1-j.k0)+(k-j.k0)*nr]), uintptr(4 * nr)
 	case col+nr > j.n:
-		return unsafe.Pointer(&j.packed.f[(k-j.k0)*nr]), uintptr(4 * nr)
+		return unsafe.Pointer(&j.packed[(k-j.k0)*nr]), uintptr(4 * nr)
 	}
 	return unsafe.Pointer(&j.b.data[k*j.b.ld+col]), uintptr(4 * j.b.ld)
 }
@@ -217,7 +218,7 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 	}
 	step := uintptr(0) // between tiles of rows of A
 	switch {
-	case j.a.win != nil:
+	case j.a.win.x != nil:
 		w.need((i1 - i0) * depth)
 		j.a.win.gather(m, w.a, depth, i0, i1, k0, k1)
 		t.ars, t.acs, step = uintptr(4*depth), 4, uintptr(4*depth*j.rows)
@@ -243,7 +244,7 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 		if k0 == 0 && j.bias != nil {
 			t.bias = unsafe.Pointer(&j.bias[c])
 		}
-		if j.a.deep && j.a.win == nil {
+		if j.a.deep && j.a.win.x == nil {
 			t.a = unsafe.Pointer(&j.a.data[i0*j.a.ld+k0])
 		} else {
 			t.a = unsafe.Pointer(&w.a[0])
