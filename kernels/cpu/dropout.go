@@ -1,0 +1,52 @@
+package cpu
+
+import "syntic/kernels"
+
+func init() {
+	addGo(kernels.Dropout, "", func(a *kernels.DropoutArgs) {
+		x, o, p, key := a.X.F32(), a.Out.F32(), a.P, a.Key
+		scale := float32(1 / (1 - float64(p)))
+		Ranges(len(x), grain/4, func(lo, hi int) { // grain/4 is a multiple of 4: a block is never cut
+			for i := lo; i < hi; i += 4 {
+				kept := key.Kept(uint32(i/4), p)
+				for j := i; j < min(hi, i+4); j++ {
+					y := x[j] * scale
+					if kept&1 == 0 {
+						y = 0
+					}
+					o[j] = y
+					kept >>= 1
+				}
+			}
+		})
+	})
+	addGo(kernels.BoxLoss, "float64, by pieces of boxes", func(a *kernels.BoxLossArgs) {
+		const piece = 256
+		n, p, t, d, inv := a.Pred.Dim(0), a.Pred.F32(), a.Target.F32(), a.DPred.F32(), 1/float64(a.Norm)
+		w1, w2 := float64(a.WL1), float64(a.WGIoU)
+		part := getScratch(2 * ceilDiv(n, piece))
+		defer part.put()
+		Ranges(n, piece, func(lo, hi int) {
+			var l1, giou float64
+			for i := lo; i < hi; i++ {
+				var u, v, g [4]float64
+				for j := range u {
+					u[j], v[j] = float64(p[4*i+j]), float64(t[4*i+j])
+				}
+				a, b := kernels.BoxLossOne(&u, &v, w1, w2, &g)
+				l1, giou = l1+a, giou+b
+				if d != nil {
+					for j := range g {
+						d[4*i+j] = float32(g[j] * inv)
+					}
+				}
+			}
+			part.f[lo/piece*2], part.f[lo/piece*2+1] = float32(l1), float32(giou)
+		})
+		var l1, giou float64
+		for i := 0; i < len(part.f); i += 2 {
+			l1, giou = l1+float64(part.f[i]), giou+float64(part.f[i+1])
+		}
+		a.L1.F32()[0], a.GIoU.F32()[0] = float32(l1*inv), float32(giou*inv)
+	})
+}

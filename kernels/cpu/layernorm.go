@@ -1,0 +1,193 @@
+package cpu
+
+import (
+	"math"
+
+	"syntic/kernels"
+)
+
+func init() {
+	addVector(kernels.LayerNorm, "two passes over a row", layerNormRun)
+	addVector(kernels.LayerNormGrad, "two passes over a row; gain and bias by pieces of rows", layerNormGradRun)
+	addVector(kernels.RowNorm, "", rowNormRun)
+	addVector(kernels.RowNormGrad, "", rowNormGradRun)
+	addVector(kernels.Softmax, "three passes over a row", softmaxRun)
+	addVector(kernels.SoftmaxGrad, "two passes over a row", softmaxGradRun)
+}
+
+// filled is opt, or c times x in scratch that is to be put back (nil if opt is there).
+func filled(opt []float32, x float32, c int) ([]float32, *scratch) {
+	if opt != nil {
+		return opt, nil
+	}
+	s := getScratch(c)
+	for i := range s.f {
+		s.f[i] = x
+	}
+	return s.f, s
+}
+
+func layerNormRun(v *vector, a *kernels.LayerNormArgs) {
+	n, c, x, o, mean, rstd, eps := a.X.Dim(0), a.X.Dim(1), a.X.F32(), a.Out.F32(), a.Mean.F32(), a.Rstd.F32(), float64(a.Eps)
+	gain, s1 := filled(a.Gain.F32(), 1, c)
+	bias, s2 := filled(a.Bias.F32(), 0, c)
+	Ranges(n, rowGrain(c), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row := x[i*c : i*c+c]
+			m := float32(float64(v.sum(row)) / float64(c))
+			r := float32(1 / math.Sqrt(float64(v.sqDev(row, m))/float64(c)+eps))
+			v.normRow(o[i*c:i*c+c], row, gain, bias, m, r)
+			if mean != nil {
+				mean[i] = m
+			}
+			if rstd != nil {
+				rstd[i] = r
+			}
+		}
+	})
+	putAll(s1, s2)
+}
+
+func putAll(l ...*scratch) {
+	for _, s := range l {
+		if s != nil {
+			s.put()
+		}
+	}
+}
+
+func layerNormGradRun(v *vector, a *kernels.LayerNormGradArgs) {
+	n, c, x, d, dx, mean, rstd := a.X.Dim(0), a.X.Dim(1), a.X.F32(), a.DOut.F32(), a.DX.F32(), a.Mean.F32(), a.Rstd.F32()
+	gain, s1 := filled(a.Gain.F32(), 1, c)
+	dgain, dbias := a.DGain.F32(), a.DBias.F32()
+	step := pieceRows(c)
+	pieces := ceilDiv(n, step)
+	part := getScratch(pieces * 2 * c)
+	clear(part.f)
+	Ranges(n, step, func(lo, hi int) {
+		accG, accB := part.f[lo/step*2*c:][:c], part.f[lo/step*2*c+c:][:c]
+		for i := lo; i < hi; i++ {
+			row, g, m, r := x[i*c:i*c+c], d[i*c:i*c+c], mean[i], float64(rstd[i])
+			if dgain != nil {
+				v.addDev(accG, g, row, m, rstd[i])
+			}
+			if dbias != nil {
+				v.axpby(accB, accB, g, 1, 1)
+			}
+			sg, sgh := float64(v.dot(g, gain)), float64(v.dotDev(row, g, gain, m))*r
+			v.rowGrad(dx[i*c:i*c+c], row, g, gain, m, rstd[i], float32(r*sg/float64(c)), float32(r*r*sgh/float64(c)))
+		}
+	})
+	foldParts(dgain, part.f, pieces, 2*c)
+	foldParts(dbias, part.f[min(c, len(part.f)):], pieces, 2*c)
+	putAll(s1, part)
+}
+
+// foldParts is dst[k] = Σ_p part[p·stride + k], in float64; dst may be nil.
+func foldParts(dst, part []float32, pieces, stride int) {
+	if dst == nil {
+		return
+	}
+	Ranges(len(dst), max(1, grain/pieces), func(lo, hi int) {
+		for k := lo; k < hi; k++ {
+			s := 0.0
+			for p := 0; p < pieces; p++ {
+				s += float64(part[p*stride+k])
+			}
+			dst[k] = float32(s)
+		}
+	})
+}
+
+func rowNormRun(v *vector, a *kernels.RowNormArgs) {
+	n, c, x, o, norm, eps := a.X.Dim(0), a.X.Dim(1), a.X.F32(), a.Out.F32(), a.Norm.F32(), float64(a.Eps)
+	Ranges(n, rowGrain(c), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row := x[i*c : i*c+c]
+			s := math.Sqrt(float64(v.dot(row, row)))
+			if !(s > 1e-15 && s < 1e18) { // squares that float32 cannot hold
+				s = 0
+				for _, x := range row {
+					s += float64(x) * float64(x)
+				}
+				s = math.Sqrt(s)
+			}
+			if norm != nil {
+				norm[i] = float32(s)
+			}
+			if s = math.Max(s, eps); s > 1e-30 {
+				v.affine(o[i*c:i*c+c], row, float32(1/s), 0)
+				continue
+			}
+			for j, x := range row {
+				o[i*c+j] = float32(float64(x) / s)
+			}
+		}
+	})
+}
+
+func rowNormGradRun(v *vector, a *kernels.RowNormGradArgs) {
+	n, c, o, d, dx, norm, eps := a.Out.Dim(0), a.Out.Dim(1), a.Out.F32(), a.DOut.F32(), a.DX.F32(), a.Norm.F32(), a.Eps
+	Ranges(n, rowGrain(c), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row, g := o[i*c:i*c+c], d[i*c:i*c+c]
+			if r := 1 / norm[i]; norm[i] > eps {
+				v.axpby(dx[i*c:i*c+c], g, row, r, -v.dot(row, g)*r)
+			} else {
+				v.affine(dx[i*c:i*c+c], g, 1/eps, 0)
+			}
+		}
+	})
+}
+
+func softmaxRun(v *vector, a *kernels.SoftmaxArgs) {
+	n, c, x, o, log := a.X.Dim(0), a.X.Dim(1), a.X.F32(), a.Out.F32(), a.Log
+	Ranges(n, rowGrain(c), func(lo, hi int) {
+		var tmp *scratch
+		if log {
+			tmp = getScratch(min(c, sumPiece))
+		}
+		for i := lo; i < hi; i++ {
+			row, out := x[i*c:i*c+c], o[i*c:i*c+c]
+			top, sum := v.maxOf(row), 0.0
+			for j := 0; j < c; j += sumPiece {
+				k := min(c, j+sumPiece)
+				if log {
+					sum += float64(v.expSum(tmp.f[:k-j], row[j:k], top))
+				} else {
+					sum += float64(v.expSum(out[j:k], row[j:k], top))
+				}
+			}
+			if log {
+				by := float32(math.Log(sum))
+				for j, x := range row {
+					out[j] = x - top - by
+				}
+			} else {
+				v.affine(out, out, float32(1/sum), 0)
+			}
+		}
+		putAll(tmp)
+	})
+}
+
+func softmaxGradRun(v *vector, a *kernels.SoftmaxGradArgs) {
+	n, c, o, d, dx, log := a.Out.Dim(0), a.Out.Dim(1), a.Out.F32(), a.DOut.F32(), a.DX.F32(), a.Log
+	Ranges(n, rowGrain(c), func(lo, hi int) {
+		if !log {
+			for i := lo; i < hi; i++ {
+				row, g := o[i*c:i*c+c], d[i*c:i*c+c]
+				v.subMul(dx[i*c:i*c+c], g, row, v.dot(g, row))
+			}
+			return
+		}
+		tmp := getScratch(c)
+		for i := lo; i < hi; i++ {
+			g := d[i*c : i*c+c]
+			s := v.sum(g)
+			v.act[kernels.Exp](tmp.f, o[i*c:i*c+c])
+			v.axpby(dx[i*c:i*c+c], g, tmp.f, 1, -s)
+		}
+		tmp.put()
+	})
+}

@@ -1,0 +1,132 @@
+package cpu
+
+import "syntic/kernels"
+
+func init() {
+	addGo(kernels.Permute, "rows copied, or tiles transposed", permuteRun)
+	addVector(kernels.CopyBlock, "", copyBlockRun)
+	addGo(kernels.Embedding, "", func(a *kernels.EmbeddingArgs) {
+		c, table, ids, o := a.Table.Dim(1), a.Table.F32(), a.IDs.I32(), a.Out.F32()
+		Ranges(len(ids), rowGrain(c), func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				copy(o[i*c:i*c+c], table[int(ids[i])*c:int(ids[i])*c+c])
+			}
+		})
+	})
+	addVector(kernels.EmbeddingGrad, "by blocks of columns, ids in order", func(v *vector, a *kernels.EmbeddingGradArgs) {
+		c, table, ids, d := a.DTable.Dim(1), a.DTable.F32(), a.IDs.I32(), a.DOut.F32()
+		if !a.Accumulate {
+			Ranges(len(table), 4*grain, func(lo, hi int) { clear(table[lo:hi]) })
+		}
+		Ranges(c, 64, func(lo, hi int) {
+			for i, id := range ids {
+				row := table[int(id)*c+lo : int(id)*c+hi]
+				v.axpby(row, row, d[i*c+lo:i*c+hi], 1, 1)
+			}
+		})
+	})
+}
+
+func copyBlockRun(v *vector, a *kernels.CopyBlockArgs) {
+	n, s, d, w := a.Src.Dim(0), a.Src.Dim(1), a.Dst.Dim(1), a.Width
+	src, dst := kernels.NewView(kernels.F32, a.Src.Ptr(), n*s), kernels.NewView(kernels.F32, a.Dst.Ptr(), n*d) // int32 is copied as it is
+	x, y, from, to, add := src.F32(), dst.F32(), a.SrcAt, a.DstAt, a.Accumulate
+	piece := min(w, grain) // one long row is cut too
+	cuts := ceilDiv(w, piece)
+	Ranges(n*cuts, max(1, grain/piece), func(lo, hi int) {
+		for u := lo; u < hi; u++ {
+			i, j := u/cuts, u%cuts*piece
+			m := min(piece, w-j)
+			p, q := x[i*s+from+j:][:m], y[i*d+to+j:][:m]
+			if add {
+				v.axpby(q, q, p, 1, 1)
+			} else {
+				copy(q, p)
+			}
+		}
+	})
+}
+
+// permuteRun merges dimensions that stay neighbours, then copies runs if the last dimension stays last, else transposes tiles of the plane
+// spanned by the last dimensions of X and Out.
+func permuteRun(a *kernels.PermuteArgs) {
+	var size, stride [kernels.MaxRank]int // of Out's merged dimensions: sizes, and steps in X
+	n := 0
+	var steps [kernels.MaxRank]int
+	for i, s := a.X.Rank()-1, 1; i >= 0; i-- {
+		steps[i] = s
+		s *= a.X.Dim(i)
+	}
+	for i := 0; i < a.X.Rank(); i++ {
+		d, s := a.Out.Dim(i), steps[a.Perm[i]]
+		if d == 1 {
+			continue
+		}
+		if n > 0 && stride[n-1] == d*s {
+			size[n-1], stride[n-1] = size[n-1]*d, s
+			continue
+		}
+		size[n], stride[n] = d, s
+		n++
+	}
+	xv, ov := kernels.NewView(kernels.F32, a.X.Ptr(), a.X.Len()), kernels.NewView(kernels.F32, a.Out.Ptr(), a.X.Len())
+	x, o := xv.F32(), ov.F32()
+	if n == 0 || (n == 1 && stride[0] == 1) {
+		Ranges(len(x), grain, func(lo, hi int) { copy(o[lo:hi], x[lo:hi]) })
+		return
+	}
+	last := n - 1
+	if stride[last] == 1 {
+		c := size[last]
+		Ranges(len(o)/c, rowGrain(c), func(lo, hi int) {
+			for r := lo; r < hi; r++ {
+				at := offset(r, size[:last], stride[:last])
+				copy(o[r*c:r*c+c], x[at:at+c])
+			}
+		})
+		return
+	}
+	t := 0 // the dimension of Out that is X's last
+	for stride[t] != 1 {
+		t++
+	}
+	inner := 1 // step in Out of dimension t
+	for i := t + 1; i < n; i++ {
+		inner *= size[i]
+	}
+	rows, cols, step := size[t], size[last], stride[last]
+	var oSize, oStride, oOut [kernels.MaxRank]int // all other dimensions, with steps in X and in Out
+	m, s := 0, 1
+	for i := n - 1; i >= 0; i-- {
+		if i != t && i != last {
+			oSize[m], oStride[m], oOut[m] = size[i], stride[i], s
+			m++
+		}
+		s *= size[i]
+	}
+	const tile = 32
+	tr := ceilDiv(rows, tile)
+	outer := len(o) / (rows * cols)
+	Ranges(outer*tr, max(1, grain/(tile*cols)), func(lo, hi int) {
+		for u := lo; u < hi; u++ {
+			from, to := offset(u/tr, oSize[:m], oStride[:m]), offset(u/tr, oSize[:m], oOut[:m])
+			for c0 := 0; c0 < cols; c0 += tile {
+				for r := u % tr * tile; r < min(rows, u%tr*tile+tile); r++ {
+					dst := o[to+r*inner+c0:]
+					for k, at := c0, from+r+c0*step; k < min(cols, c0+tile); k, at = k+1, at+step {
+						dst[k-c0] = x[at]
+					}
+				}
+			}
+		}
+	})
+}
+
+// offset is Σ index·stride for number r of the places of a shape.
+func offset(r int, size, stride []int) (at int) {
+	for i := len(size) - 1; i >= 0; i-- {
+		at += r % size[i] * stride[i]
+		r /= size[i]
+	}
+	return at
+}
