@@ -1,0 +1,103 @@
+package report
+
+// Data is everything a report shows. Empty parts are left out of the page. Texts are plain; Render escapes them.
+type Data struct {
+	Title  string // what was run, such as "SynTIC on the drawn world"
+	Lead   string // one or two sentences: what the reader sees, the main result in words
+	Notice string // shown in a frame at the top, for whatever a reader must know first; usually empty
+	Facts  []Fact // recipe, seeds, machine, version, total time: the line below the title
+
+	Table     Table
+	Synthetic []Picture // grid of synthetic images with the captions they were drawn from
+	Unseen    []Example // real test images with our captions
+	Curves    []Chart   // training loss, refinement loss, R@1 before and after
+	Stages    []Stage
+	Choices   []Choice // the card of choices, as config.Recipe.Keys and Origin tell them
+	Remarks   []string // paragraphs at the end: limits, what was odd
+}
+
+// Fact is a labelled value: "machine", "2 × AVX-512 cores".
+type Fact struct{ Name, Value string }
+
+// Table is rows by metrics. The first metric is the headline: its values are drawn as points with their intervals.
+type Table struct {
+	Metrics []Metric
+	Rows    []Row
+	Note    string // how intervals were made, how many images and seeds
+}
+
+// Metric is a column.
+type Metric struct {
+	Name     string // as in the field: CIDEr-D, BLEU-4
+	Decimals int    // digits after the point
+	Lower    bool   // lower is better
+}
+
+// Row is a method or an ablation of it. Cells stand in the order of Metrics; a missing cell is nil.
+type Row struct {
+	Name  string
+	Note  string // small print below the name
+	Cells []*Cell
+}
+
+// Cell is a score: the mean over seeds, its 95 % interval (equal bounds: none known), and each seed's score (may be empty).
+type Cell struct {
+	Value, Low, High float64
+	Seeds            []float64
+}
+
+// Picture is an encoded image (PNG, JPEG, GIF or WebP) with its caption.
+type Picture struct {
+	Image   []byte
+	Caption string
+	Note    string // small print: detector's finding, similarity, seed
+}
+
+// Example is a test image and what the model made of it.
+type Example struct {
+	Image      []byte // PNG, JPEG, GIF or WebP
+	Caption    string // ours
+	References []string
+	Memory     []Neighbour // texts of the memory that weighed most in the projection, heaviest first
+	Boxes      []Box
+	Note       string // such as the caption's own score
+}
+
+// Neighbour is a memory text with its weight in the blend, 0 to 1.
+type Neighbour struct {
+	Text   string
+	Weight float64
+}
+
+// Box is a detection in pixels of the image, X to the right, Y down.
+type Box struct {
+	X0, Y0, X1, Y1 float64
+	Label          string
+	Score          float64 // confidence, 0 to 1
+}
+
+// Chart is a set of curves over a common axis. Values that are not finite are gaps.
+type Chart struct {
+	Title, XLabel, YLabel string
+	LogY                  bool // needs positive values; others are gaps
+	Series                []Series
+	Note                  string
+}
+
+// Series is one curve; X ascends and is as long as Y.
+type Series struct {
+	Name string
+	X, Y []float64
+}
+
+// Stage is a step of the run and what it took.
+type Stage struct {
+	Name    string
+	Items   int
+	Seconds float64 // spent to make it, whenever that was
+	Bytes   int64
+	Kept    bool // found finished from an earlier run
+}
+
+// Choice is a key of the recipe.
+type Choice struct{ Key, Value, From, Meaning string }

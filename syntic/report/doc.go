@@ -1,0 +1,7 @@
+// Package report writes report.html: one file without outside references that shows a run to a person.
+//
+//   - data.go: Data, what the pipeline fills in
+//   - render.go: Render; the view that the template sees
+//   - chart.go: curves and intervals as inline SVG
+//   - report.html.tmpl, report.css: the page
+package report
