@@ -100,7 +100,7 @@ func (j *job) plan() {
 		}
 	}
 	j.mc = tall * j.rows
-	j.direct = !j.b.deep && j.b.win.x == nil && j.m <= 4*m.mr
+	j.direct = !j.b.deep && j.b.win.x == nil && (j.m <= 24 || j.m <= 96 && j.b.ld <= 2048)
 }
 
 // evenly is the smallest piece that cuts n into as few pieces as pieces of most do.
@@ -216,21 +216,7 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 	if k0 > 0 || j.accumulate {
 		t.acc = 1
 	}
-	step := uintptr(0) // between tiles of rows of A
-	switch {
-	case j.a.win.x != nil:
-		w.need((i1 - i0) * depth)
-		j.a.win.gather(m, w.a, depth, i0, i1, k0, k1)
-		t.ars, t.acs, step = uintptr(4*depth), 4, uintptr(4*depth*j.rows)
-	case !j.a.deep:
-		w.need(ceilDiv(i1-i0, j.rows) * j.rows * depth)
-		for r := i0; r < i1; r += j.rows {
-			j.a.pack(m, w.a[(r-i0)*depth:], j.rows, r, min(i1, r+j.rows), k0, k1)
-		}
-		t.ars, t.acs, step = 4, uintptr(4*j.rows), uintptr(4*depth*j.rows)
-	default:
-		t.ars, t.acs, step = uintptr(4*j.a.ld), 4, uintptr(4*j.a.ld*j.rows)
-	}
+	first, step := j.readA(w, i0, i1, k0, k1)
 	for c := c0; c < c1; c += m.nr {
 		t.b, t.bs = j.panel(c, k0)
 		cols := min(c1-c, m.nr)
@@ -244,11 +230,7 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 		if k0 == 0 && j.bias != nil {
 			t.bias = unsafe.Pointer(&j.bias[c])
 		}
-		if j.a.deep && j.a.win.x == nil {
-			t.a = unsafe.Pointer(&j.a.data[i0*j.a.ld+k0])
-		} else {
-			t.a = unsafe.Pointer(&w.a[0])
-		}
+		t.a = first
 		for r := i0; r < i1; r += j.rows {
 			at := r*j.n + c
 			t.c = unsafe.Pointer(&j.out[at])
@@ -266,6 +248,40 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 			}
 		}
 	}
+}
+
+// readA sets the strides with which w.tile reads rows i0..i1-1 of A at depth k0..k1-1, and returns where the first tile begins and the bytes to
+// the next. A kernel reads A wherever it lies, so A is copied only if it must be gathered, or its rows or columns fall on each other in the caches.
+func (j *job) readA(w *worker, i0, i1, k0, k1 int) (first unsafe.Pointer, step uintptr) {
+	a, t, depth := &j.a, &w.tile, k1-k0
+	far := a.ld > 1024 // a page apart
+	switch {
+	case a.win.x != nil:
+		w.need((i1 - i0) * depth)
+		a.win.gather(j.kernel, w.a, depth, i0, i1, k0, k1)
+		t.ars, t.acs = uintptr(4*depth), 4
+	case !a.deep && far:
+		w.need(ceilDiv(i1-i0, j.rows) * j.rows * depth)
+		for r := i0; r < i1; r += j.rows {
+			a.pack(j.kernel, w.a[(r-i0)*depth:], j.rows, r, min(i1, r+j.rows), k0, k1)
+		}
+		t.ars, t.acs = 4, uintptr(4*j.rows)
+		return unsafe.Pointer(&w.a[0]), uintptr(4 * depth * j.rows)
+	case !a.deep:
+		t.ars, t.acs = 4, uintptr(4*a.ld)
+		return unsafe.Pointer(&a.data[k0*a.ld+i0]), uintptr(4 * j.rows)
+	case a.ld%1024 == 0 && j.n >= 256: // rows a multiple of 4 KiB apart would share a few sets of the first-level cache
+		ld := depth + 16
+		w.need((i1 - i0) * ld)
+		for r := i0; r < i1; r++ {
+			copy(w.a[(r-i0)*ld:][:depth], a.data[r*a.ld+k0:])
+		}
+		t.ars, t.acs = uintptr(4*ld), 4
+	default:
+		t.ars, t.acs = uintptr(4*a.ld), 4
+		return unsafe.Pointer(&a.data[i0*a.ld+k0]), t.ars * uintptr(j.rows)
+	}
+	return unsafe.Pointer(&w.a[0]), t.ars * uintptr(j.rows)
 }
 
 func (w *worker) need(n int) {

@@ -1,10 +1,13 @@
 package cpu
 
 import (
+	"runtime"
 	"testing"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
+
+	"syntic/kernels"
 )
 
 // The offsets that the assembly uses (gen/gemm.go).
@@ -24,4 +27,17 @@ func TestLowerISA(t *testing.T) {
 	require.Equal(t, isaGo, have, "never raised")
 	_, err = lowerISA(isaAVX2, "sse")
 	require.ErrorContains(t, err, "want go, avx2 or avx512")
+}
+
+// Products take their work space from pools: after the first call nothing is allocated.
+func TestProductsAllocateNothing(t *testing.T) {
+	s := &kernels.Stream{}
+	old := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(old)
+	for _, d := range [][]int{{1, 50, 64, 64, 0, 1, 3}, {1, 64, 64, 500, 1, 0, 0}, {1, 2, 64, 64, 0, 1, 1}} {
+		a := kernels.GEMM.Make(kernels.NewRand(1), d)
+		require.Zero(t, testing.AllocsPerRun(50, func() { require.NoError(t, kernels.GEMM.Run(s, &a)) }), "%v", d)
+	}
+	c := kernels.Conv2D.Make(kernels.NewRand(1), []int{1, 8, 8, 16, 16, 3, 3, 1, 1, 1, 1, 1, 3})
+	require.Zero(t, testing.AllocsPerRun(50, func() { require.NoError(t, kernels.Conv2D.Run(s, &c)) }), "conv2d")
 }
