@@ -138,7 +138,11 @@ func TestRowsChangeOnlyWhatTheySay(t *testing.T) {
 		}
 		assert.True(t, bytes.Equal(before, r.Lock()), "Row leaves the recipe alone")
 	}
-	_, err := Default().clone().Row("syntik")
+	full, err := Load("", Full())
+	require.NoError(t, err)
+	assert.Equal(t, 3, full.Seeds)
+	assert.Len(t, full.Eval.Rows, len(Rows))
+	_, err = full.Row("syntik")
 	assert.ErrorContains(t, err, `nearest is "syntic"`)
 }
 

@@ -23,6 +23,15 @@ var Rows = []Row{
 		"objects.enabled=false", "train.noise=true"}},
 }
 
+// Full are the overrides of a full run: every row, three seeds.
+func Full() []string {
+	names := make([]string, len(Rows))
+	for i, row := range Rows {
+		names[i] = row.Name
+	}
+	return []string{"seeds=3", "eval.rows=" + strings.Join(names, ",")}
+}
+
 // FindRow returns the row of that name.
 func FindRow(name string) (Row, error) {
 	names := make([]string, len(Rows))

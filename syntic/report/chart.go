@@ -111,17 +111,17 @@ func (c Chart) svg() (template.HTML, error) {
 	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %g %g" role="img" aria-label="%s">`, chartW, chartH, html.EscapeString(c.Title))
 	for _, t := range y.ticks {
 		at := upper + plotH*(1-y.at(t))
-		fmt.Fprintf(&b, `<line class="grid" x1="%.1f" x2="%.1f" y1="%.1f" y2="%[3].1f"/><text class="tick" text-anchor="end" x="%.1f" y="%.1f">%s</text>`,
+		fmt.Fprintf(&b, `<line class="grid" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1[3]f"/><text class="tick" text-anchor="end" x="%.1f" y="%.1f">%s</text>`,
 			left, chartW-right, at, left-8, at+4, tick(t))
 	}
 	for _, t := range x.ticks {
 		if p := x.at(t); p > -1e-9 && p < 1+1e-9 {
 			at := left + plotW*p
-			fmt.Fprintf(&b, `<line class="axis" x1="%[1].1f" x2="%[1].1f" y1="%[2].1f" y2="%[3].1f"/><text class="tick" text-anchor="middle" x="%[1].1f" y="%[4].1f">%[5]s</text>`,
+			fmt.Fprintf(&b, `<line class="axis" x1="%.1[1]f" x2="%.1[1]f" y1="%.1[2]f" y2="%.1[3]f"/><text class="tick" text-anchor="middle" x="%.1[1]f" y="%.1[4]f">%[5]s</text>`,
 				at, upper+plotH, upper+plotH+5, upper+plotH+18, tick(t))
 		}
 	}
-	fmt.Fprintf(&b, `<line class="axis" x1="%.1f" x2="%.1f" y1="%.1f" y2="%[3].1f"/>`, left, chartW-right, upper+plotH)
+	fmt.Fprintf(&b, `<line class="axis" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1[3]f"/>`, left, chartW-right, upper+plotH)
 	fmt.Fprintf(&b, `<text class="label" text-anchor="middle" x="%.1f" y="%.1f">%s</text>`, left+plotW/2, chartH-6, html.EscapeString(c.XLabel))
 	fmt.Fprintf(&b, `<text class="label" text-anchor="middle" transform="translate(13 %.1f) rotate(-90)">%s</text>`, upper+plotH/2, html.EscapeString(c.YLabel))
 	for i, s := range c.Series {
@@ -172,6 +172,9 @@ func intervals(t Table) []template.HTML {
 		return out
 	}
 	a := newAxis(low, high, false, 4)
+	if low < high { // use the whole width; the numbers stand beside
+		a.low, a.high = low, high
+	}
 	place := func(v float64) float64 { return 8 + (intervalW-16)*a.at(v) }
 	for i, row := range t.Rows {
 		c := row.first()
@@ -181,7 +184,10 @@ func intervals(t Table) []template.HTML {
 		var b strings.Builder
 		fmt.Fprintf(&b, `<svg class="interval" viewBox="0 0 %g %g" aria-hidden="true">`, intervalW, intervalH)
 		for _, t := range a.ticks {
-			fmt.Fprintf(&b, `<line class="grid" x1="%[1].1f" x2="%[1].1f" y1="0" y2="%[2]g"/>`, place(t), intervalH)
+			if p := a.at(t); p < 0 || p > 1 {
+				continue
+			}
+			fmt.Fprintf(&b, `<line class="grid" x1="%.1[1]f" x2="%.1[1]f" y1="0" y2="%[2]g"/>`, place(t), intervalH)
 		}
 		mid := intervalH / 2
 		fmt.Fprintf(&b, `<line class="range" x1="%.1f" x2="%.1f" y1="%g" y2="%[3]g"/>`, place(c.Low), place(c.High), mid)
