@@ -6,14 +6,13 @@ import "syntic/kernels"
 // time, so the matrix of all windows never exists.
 func init() {
 	for i, m := range micros {
-		m := m
-		kernels.Conv2D.Add(kernels.Variant[kernels.Conv2DArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: m.available,
+		kernels.Conv2D.Add(kernels.Variant[kernels.Conv2DArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: needs(m.level),
 			Usable: func(a *kernels.Conv2DArgs) bool { return areF32(&a.X, &a.W, &a.Out) },
 			Run:    func(_ *kernels.Stream, a *kernels.Conv2DArgs) error { m.conv2d(a); return nil }})
-		kernels.Conv2DGradX.Add(kernels.Variant[kernels.Conv2DGradXArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: m.available,
+		kernels.Conv2DGradX.Add(kernels.Variant[kernels.Conv2DGradXArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: needs(m.level),
 			Usable: func(a *kernels.Conv2DGradXArgs) bool { return areF32(&a.DOut, &a.W, &a.DX) },
 			Run:    func(_ *kernels.Stream, a *kernels.Conv2DGradXArgs) error { m.conv2dGradX(a); return nil }})
-		kernels.Conv2DGradW.Add(kernels.Variant[kernels.Conv2DGradWArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: m.available,
+		kernels.Conv2DGradW.Add(kernels.Variant[kernels.Conv2DGradWArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: needs(m.level),
 			Usable: func(a *kernels.Conv2DGradWArgs) bool { return areF32(&a.X, &a.DOut, &a.DW) },
 			Run:    func(_ *kernels.Stream, a *kernels.Conv2DGradWArgs) error { m.conv2dGradW(a); return nil }})
 	}

@@ -4,9 +4,8 @@ import "syntic/kernels"
 
 func init() {
 	for i, m := range micros {
-		m := m
 		kernels.GEMM.Add(kernels.Variant[kernels.GEMMArgs]{
-			Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: m.available,
+			Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: needs(m.level),
 			Usable: func(a *kernels.GEMMArgs) bool { return gemmF32(a) },
 			Run:    func(_ *kernels.Stream, a *kernels.GEMMArgs) error { m.gemm(a); return nil },
 		})

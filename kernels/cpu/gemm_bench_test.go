@@ -10,7 +10,7 @@ import (
 // BenchmarkTile is the micro-kernel alone on operands in the first-level cache: the ceiling of everything above it.
 func BenchmarkTile(b *testing.B) {
 	for _, m := range micros {
-		if m.available != nil && !m.available() {
+		if haveISA() < m.level {
 			continue
 		}
 		b.Run(m.name, func(b *testing.B) {

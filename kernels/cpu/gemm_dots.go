@@ -1,6 +1,10 @@
 package cpu
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"syntic/kernels"
+)
 
 // dotRows is how few rows of A make packing B a waste: each value of B would be copied to be used that often.
 const dotRows = 4
@@ -73,9 +77,9 @@ func (m *micro) dotColumns(p *product, lo, hi int) {
 	}
 	*t = tile{}
 	workers.Put(w)
-	if p.act != 0 {
+	if p.act != kernels.ActNone {
 		for i := range p.m {
-			activate(p.act, p.out[i*p.n+lo:i*p.n+hi])
+			m.activate(p.act, p.out[i*p.n+lo:i*p.n+hi])
 		}
 	}
 }

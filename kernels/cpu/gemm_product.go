@@ -203,7 +203,7 @@ func (j *job) task(i int) {
 	workers.Put(w)
 	if j.act != kernels.ActNone && j.k1 == j.k {
 		for r := i0; r < i1; r++ {
-			activate(j.act, j.out[r*j.n+c0:r*j.n+c1])
+			j.kernel.activate(j.act, j.out[r*j.n+c0:r*j.n+c1])
 		}
 	}
 }
@@ -289,17 +289,4 @@ func (w *worker) need(n int) {
 		w.a = alignedFloats(n + n/4)
 	}
 	w.a = w.a[:n]
-}
-
-// activate applies an activation in place.
-func activate(f kernels.Act, x []float32) {
-	if f == kernels.ReLU {
-		for i, v := range x {
-			x[i] = max(v, 0)
-		}
-		return
-	}
-	for i, v := range x {
-		x[i] = float32(f.Eval(float64(v)))
-	}
 }

@@ -1,6 +1,10 @@
 package cpu
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"syntic/kernels"
+)
 
 // tile is one call of a micro-kernel: rows × nr values of Out,
 //
@@ -40,16 +44,26 @@ type micro struct {
 	lanes     int
 	// strips copies the first `rows` values of n rows of src, ld bytes apart, each filled up with zeros to width ≤ 32 values, to rows of dst
 	// step bytes apart; nil: a Go loop
-	strips    func(dst unsafe.Pointer, step, width uintptr, src unsafe.Pointer, ld, rows, n uintptr)
-	available func() bool // nil: everywhere
+	strips func(dst unsafe.Pointer, step, width uintptr, src unsafe.Pointer, ld, rows, n uintptr)
+	level  isa
 }
 
 // micros are the micro-kernels of this build, worst first; the assembly's are added in gemm_amd64.go.
 var micros = append([]*micro{microGo}, microsASM()...)
 
+// activate applies f in place with the vector loops of the micro-kernel's instruction set.
+func (m *micro) activate(f kernels.Act, x []float32) {
+	for i := len(vectors) - 1; i >= 0; i-- {
+		if vectors[i].level <= m.level {
+			vectors[i].act[f](x, x)
+			return
+		}
+	}
+}
+
 const maxTile = 12 * 32 // values of the largest tile
 
-var microGo = &micro{name: "go", note: "blocked, 4×8 tiles", mr: 4, nr: 8, run: []func(*tile){nil, tileGo(1), tileGo(2), tileGo(3), tileGo(4)}}
+var microGo = &micro{name: "go", note: "blocked, 4×8 tiles", level: isaGo, mr: 4, nr: 8, run: []func(*tile){nil, tileGo(1), tileGo(2), tileGo(3), tileGo(4)}}
 
 // tileGo is the micro-kernel in Go: 2×4 sums at a time stay in registers of any machine.
 func tileGo(rows int) func(*tile) {

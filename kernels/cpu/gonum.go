@@ -48,7 +48,7 @@ func gonumGEMM(a *kernels.GEMMArgs) {
 			}
 		}
 		if a.Act != kernels.ActNone {
-			activate(a.Act, o)
+			microGo.activate(a.Act, o)
 		}
 	}
 }
