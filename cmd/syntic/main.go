@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"syntic/cmd/internal/cli"
+	"syntic/tensor"
 )
 
 // verbs is every command in the order help shows them. A new verb is a file beside this one and a line here.
@@ -20,7 +21,7 @@ var verbs = []func() *cobra.Command{
 }
 
 // globals are the values of the flags that every verb has.
-var globals cli.Globals
+var globals = cli.Globals{UseKernel: tensor.UseKernel, EnvError: tensor.KernelEnvError}
 
 func main() { os.Exit(cli.Main(rootCmd(), os.Args[1:], os.Stdout, os.Stderr)) }
 

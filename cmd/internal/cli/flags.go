@@ -20,6 +20,8 @@ type Globals struct {
 	Threads int      // GOMAXPROCS; 0 leaves the runtime's choice
 	// UseKernel, if set, is called once for each --kernel before the verb runs. An error is wrong usage.
 	UseKernel func(op, variant string) error
+	// EnvError, if set, tells what is wrong with the choices in KernelEnv.
+	EnvError func() error
 }
 
 var deviceForm = regexp.MustCompile(`^(auto|cpu|cuda(:\d{1,3})?)$`)
@@ -44,6 +46,11 @@ func (g *Globals) apply() error {
 	if g.Threads > 0 {
 		runtime.GOMAXPROCS(g.Threads)
 	}
+	if g.EnvError != nil {
+		if err := g.EnvError(); err != nil {
+			return Usage(err)
+		}
+	}
 	for _, choice := range g.Kernels {
 		op, variant, found := strings.Cut(choice, "=")
 		if !found || op == "" || variant == "" {
@@ -53,7 +60,7 @@ func (g *Globals) apply() error {
 			continue
 		}
 		if err := g.UseKernel(op, variant); err != nil {
-			return Usage(fmt.Errorf("--kernel %s: %w", choice, err))
+			return Usage(err)
 		}
 	}
 	if len(g.Kernels) > 0 { // child processes make the same choice

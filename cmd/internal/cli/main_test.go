@@ -73,7 +73,7 @@ func TestExitCodesAndMessages(t *testing.T) {
 		{"ok --device cuda:1", 0, ""},
 		{"ok --threads -1", 2, "syntic: --threads -1: want 0 (all) or a positive number\n"},
 		{"ok --kernel attention", 2, "syntic: --kernel \"attention\": want op=variant, such as attention=naive\n"},
-		{"ok --kernel gemm=x", 2, "syntic: --kernel gemm=x: no op \"gemm\"\n"},
+		{"ok --kernel gemm=x", 2, "syntic: no op \"gemm\"\n"},
 	} {
 		var out, errs bytes.Buffer
 		assert.Equal(t, c.code, Main(testRoot(), strings.Fields(c.args), &out, &errs), c.args)
