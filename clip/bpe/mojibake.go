@@ -43,6 +43,16 @@ var sloppy1252 = codecs[1].chars
 // fixEncoding undoes mojibake: of the whole text if one encoding explains all of it, else of the sequences windows-1252 explains.
 // What is left in U+0080 to U+009F is read as windows-1252, which is what web pages mean by it.
 func fixEncoding(s string) string {
+	for {
+		out := fixEncodingOnce(s)
+		if out == s {
+			return s
+		}
+		s = out // text may have been through it twice
+	}
+}
+
+func fixEncodingOnce(s string) string {
 	if isASCII(s) {
 		return s
 	}
@@ -107,6 +117,7 @@ func (c *codec) decode(s string) (out string, all bool) {
 		i += n
 	}
 	all = all && bad
+	spread(starts)
 	var b strings.Builder
 	for i := 0; i < len(rs); {
 		if n := starts[i]; n < 0 || n > 0 && all {
@@ -119,6 +130,21 @@ func (c *codec) decode(s string) (out string, all bool) {
 		i++
 	}
 	return b.String(), all
+}
+
+// spread makes every sequence suspicious that touches a suspicious one.
+func spread(starts []int) {
+	for i := 0; i < len(starts); {
+		end, bad := i, false
+		for end < len(starts) && starts[end] != 0 {
+			bad = bad || starts[end] < 0
+			end += max(starts[end], -starts[end])
+		}
+		for k := i; bad && k < end; k++ {
+			starts[k] = min(starts[k], -starts[k])
+		}
+		i = max(end, i+1)
+	}
 }
 
 // suspicious judges the characters of one sequence. Three or more in a row that happen to be UTF-8 are no accident unless all are
@@ -139,7 +165,8 @@ func (c *codec) suspicious(rs []rune) bool {
 		return letters < len(rs)
 	}
 	if c != codecs[0] && c != codecs[1] {
-		return false // pairs of other encodings look like words of their languages
+		// Pairs of letters look like words of these encodings' languages; a symbol that leads one does not, but boxes are drawn.
+		return !unicode.IsLetter(rs[0]) && (rs[1] < 0x2500 || rs[1] > 0x259f)
 	}
 	if rs[0] == 'Ã' || rs[0] == 'Â' {
 		return true
