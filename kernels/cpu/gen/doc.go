@@ -5,5 +5,6 @@
 // regenerates all of it; the results are committed, and generating them anew must change nothing. The Go declarations of the
 // routines are written by hand in <routine>_amd64.go, beside the table that says which instruction set each needs.
 //
-// The map: main.go the command · gemm.go the micro-kernels of the matrix product · pack.go the transposing copy that fills their panels.
+// The map: main.go the command · gemm.go the micro-kernels of the matrix product and the dot products for few rows ·
+// pack.go the copies that fill their panels.
 package main

@@ -17,6 +17,7 @@ const (
 
 // gemm writes the micro-kernels: for each number of rows, two vectors of columns are kept in registers and every element of A is
 // broadcast from memory. AVX-512: up to 12×32 (24 sums, 2 of B, 6 broadcasts in flight); AVX2: up to 6×16 (12 sums, 2 of B, 2 broadcasts).
+// The same with one vector of columns serves narrow operands and last panels. Every kernel adds in the same order with fused multiply-adds.
 func gemm() {
 	for vecs := 2; vecs >= 1; vecs-- {
 		for rows := 1; rows <= 12; rows++ {
@@ -102,6 +103,10 @@ func tileKernel(bits, vecs, rows int) {
 		VMOVUPS(Mem{Base: b, Disp: v * width}, column[v])
 	}
 	for i := range rows {
+		if bits == 512 && vecs == 1 { // used once, so the multiply itself broadcasts: Zen 4 runs this at its peak, separate loads at 0.7 of it
+			VFMADD231PS_BCST(rowOf(i), column[0], sum[i][0])
+			continue
+		}
 		x := vec()
 		VBROADCASTSS(rowOf(i), x)
 		for v := range column {
