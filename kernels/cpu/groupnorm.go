@@ -11,19 +11,28 @@ func init() {
 	addVector(kernels.GroupNormGrad, "sums by channel and piece of rows", groupNormGradRun)
 }
 
+// eachPiece cuts b images of p rows of c channels into pieces of pieceRows: piece u, of image i, has the rows from..to-1 counted over all
+// images. Small pieces are done together, so that small images start no goroutine.
+func eachPiece(b, p, c int, fn func(u, i, from, to int)) {
+	step := pieceRows(c)
+	pieces := ceilDiv(p, step)
+	Ranges(b*pieces, max(1, grain/(min(step, p)*c)), func(lo, hi int) {
+		for u := lo; u < hi; u++ {
+			i, r := u/pieces, u%pieces*step
+			fn(u, i, i*p+r, i*p+min(p, r+step))
+		}
+	})
+}
+
 // groupNormRun reads X three times: sums of each channel, squared deviations of each channel, result. Channels are folded into groups in float64.
 func groupNormRun(v *vector, a *kernels.GroupNormArgs) {
 	b, p, c := a.X.Dim(0), a.X.Dim(1), a.X.Dim(2)
 	x, o, gain, bias, act := a.X.F32(), a.Out.F32(), a.Gain.F32(), a.Bias.F32(), a.Act
-	step := pieceRows(c)
-	pieces := ceilDiv(p, step)
+	pieces := ceilDiv(p, pieceRows(c))
 	part, cols := getScratch(b*pieces*c), getScratch(b*2*c)
 	defer putAll(part, cols)
 	each := func(fn func(i, from, to int, acc []float32)) { // from and to are rows, counted over all images
-		Parallel(b*pieces, func(u int) {
-			i, r := u/pieces, u%pieces*step
-			fn(i, i*p+r, i*p+min(p, r+step), part.f[u*c:u*c+c])
-		})
+		eachPiece(b, p, c, func(u, i, from, to int) { fn(i, from, to, part.f[u*c:u*c+c]) })
 	}
 	each(func(i, from, to int, acc []float32) {
 		copy(acc, x[from*c:])
@@ -87,8 +96,7 @@ func groupNormGradRun(v *vector, a *kernels.GroupNormGradArgs) {
 	b, p, c := a.X.Dim(0), a.X.Dim(1), a.X.Dim(2)
 	x, dout, dx, gain, bias, act := a.X.F32(), a.DOut.F32(), a.DX.F32(), a.Gain.F32(), a.Bias.F32(), a.Act
 	w := c / a.Groups
-	step := pieceRows(c)
-	pieces := ceilDiv(p, step)
+	pieces := ceilDiv(p, pieceRows(c))
 	part, cols := getScratch(b*pieces*2*c), getScratch(b*5*c)
 	defer putAll(part, cols)
 	col := func(i, j int) []float32 { return cols.f[(i*5+j)*c : (i*5+j+1)*c] } // mean, k1 = rstd·gain, k2, k3, Σ d
@@ -103,9 +111,7 @@ func groupNormGradRun(v *vector, a *kernels.GroupNormGradArgs) {
 	if act != kernels.ActNone {
 		d = dx
 	}
-	Parallel(b*pieces, func(u int) {
-		i, r := u/pieces, u%pieces*step
-		from, to := i*p+r, i*p+min(p, r+step)
+	eachPiece(b, p, c, func(u, i, from, to int) {
 		mean := col(i, 0)
 		if act != kernels.ActNone {
 			y := getScratch((to - from) * c)
@@ -123,9 +129,8 @@ func groupNormGradRun(v *vector, a *kernels.GroupNormGradArgs) {
 		}
 	})
 	groupNormGradFold(a, part.f, cols.f, pieces)
-	Parallel(b*pieces, func(u int) {
-		i, r := u/pieces, u%pieces*step
-		for from, to := i*p+r, i*p+min(p, r+step); from < to; from++ {
+	eachPiece(b, p, c, func(_, i, from, to int) {
+		for ; from < to; from++ {
 			at := from * c
 			v.gradCols(dx[at:at+c], d[at:at+c], x[at:at+c], col(i, 0), col(i, 1), col(i, 2), col(i, 3))
 		}

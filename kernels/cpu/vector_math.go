@@ -7,8 +7,8 @@ const (
 	log2e = 1.44269504088896341
 	ln2Hi = 0.693359375
 	ln2Lo = -2.12194440e-4
-	expLo = -103.97 // below it exp is 0
-	expHi = 88.8    // above it exp is infinite
+	expLo = -105 // below it exp is 0
+	expHi = 88.8 // above it exp is infinite
 	magic = 12582912.0
 	exp2c = 5.0000001201e-1
 	exp3c = 1.6666665459e-1
