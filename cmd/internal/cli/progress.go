@@ -9,6 +9,7 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/sys/unix"
 
 	"syntic/syntic/plan"
 )
@@ -29,9 +30,11 @@ type Progress struct {
 }
 
 // NewProgress shows progress on out, with bars if out is a terminal.
-func NewProgress(out io.Writer) *Progress {
+func NewProgress(out io.Writer) *Progress { return newProgress(out, terminal(out)) }
+
+func newProgress(out io.Writer, bars bool) *Progress {
 	p := &Progress{out: out, now: time.Now, open: map[*lines]bool{}}
-	if terminal(out) {
+	if bars {
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithRefreshRate(120*time.Millisecond))
 		return p
 	}
@@ -49,13 +52,14 @@ func NewProgress(out io.Writer) *Progress {
 	return p
 }
 
+// terminal tells whether bars can be drawn on w: a terminal that moves its cursor and has a size.
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return false
 	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	return err == nil && size.Row > 0 && size.Col > 0
 }
 
 // Write prints text above the bars, so that a log may share the stream with them.
@@ -94,25 +98,29 @@ func (p *Progress) Stage(name string, total int) plan.Bar {
 	label := decor.Name(name, decor.WCSyncSpaceR)
 	if total <= 0 {
 		return bar{p.bars.New(0, mpb.SpinnerStyle(), mpb.PrependDecorators(label),
-			mpb.AppendDecorators(decor.CurrentNoUnit("%d", decor.WCSyncSpace), decor.AverageSpeed(0, "  %.1f/s")))}
+			mpb.AppendDecorators(decor.CurrentNoUnit("%d", decor.WCSyncSpace), decor.AverageSpeed(0, "  %.1f/s"))), true}
 	}
 	return bar{p.bars.New(int64(total), mpb.BarStyle().Lbound("▕").Filler("█").Tip("█").Padding("░").Rbound("▏"),
 		mpb.PrependDecorators(label, decor.CountersNoUnit("%d/%d", decor.WCSyncSpace)),
 		mpb.AppendDecorators(decor.NewPercentage("%d", decor.WCSyncSpace), decor.AverageSpeed(0, "  %.1f/s", decor.WCSyncSpace),
-			decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace), "done")))}
+			decor.OnAbort(decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace), "done"), "stopped"))), false}
 }
 
 // bar is a stage on a terminal.
-type bar struct{ b *mpb.Bar }
+type bar struct {
+	b    *mpb.Bar
+	free bool // no total
+}
 
 func (b bar) Add(n int) { b.b.IncrBy(n) }
 
 func (b bar) Done() {
-	if b.b.Completed() {
-		return
+	switch {
+	case b.free:
+		b.b.SetTotal(-1, true) // what was added is the total
+	case !b.b.Completed():
+		b.b.Abort(false) // not complete: leave the bar as far as it came
 	}
-	b.b.EnableTriggerComplete()
-	b.b.Abort(false) // not complete: leave the bar as far as it came
 }
 
 // lines is a stage told in plain lines; p.mu guards it.
