@@ -40,7 +40,7 @@ func (m *micro) conv2d(a *kernels.Conv2DArgs) {
 	if pointwise(s, a.Stride, a.Pad) {
 		p.a = operand{data: a.X.F32(), ld: s.I, deep: true}
 	} else {
-		p.a.win = window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW}
+		p.a.win = window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW, 0}
 	}
 	m.multiply(&p, small(&p))
 }
@@ -56,7 +56,7 @@ func (m *micro) conv2dGradW(a *kernels.Conv2DGradWArgs) {
 	if pointwise(s, a.Stride, a.Pad) {
 		p.b = operand{data: a.X.F32(), ld: s.I}
 	} else {
-		p.b.win = window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW}
+		p.b.win = window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW, 0}
 	}
 	m.multiply(&p, small(&p))
 	if !a.DBias.Absent() {
@@ -120,7 +120,7 @@ func (m *micro) conv2dGradX(a *kernels.Conv2DGradXArgs) {
 				}
 			}
 			p := product{m: s.B * ny * nx, n: s.I, k: ty * tx * s.O, alpha: 1, out: dx, b: operand{data: turned.f, ld: s.I}}
-			p.a.win = window{dout, s.OH, s.OW, s.O, ty, tx, 1, top, left, ny, nx}
+			p.a.win = window{dout, s.OH, s.OW, s.O, ty, tx, 1, top, left, ny, nx, 0}
 			if pointwise(s, st, a.Pad) {
 				p.a = operand{data: dout, ld: s.O, deep: true}
 			}

@@ -58,11 +58,13 @@ type window struct {
 	h, w, c                   int
 	kh, kw, stride, top, left int
 	oh, ow                    int
+	from                      int // pixels left out before the first
 }
 
 // gather copies, for pixels p0..p1-1, the values k0..k1-1 of their windows into rows of dst, ld apart. It goes along each line of output
 // pixels for each line of the window: there, the windows lie stride·c apart, and all but those at the ends lie inside the image.
 func (v *window) gather(m *micro, dst []float32, ld, p0, p1, k0, k1 int) {
+	p0, p1 = p0+v.from, p1+v.from
 	line, gap := v.kw*v.c, v.stride*v.c
 	in0, in1 := ceilDiv(max(v.left, 0), v.stride), 0 // pixels in0..in1-1 of a line have windows within the image's width
 	if d := v.w - v.kw + v.left; d >= 0 {

@@ -67,6 +67,10 @@ func (m *micro) multiply(p *product, serial bool) {
 	if m.dotProduct(p, serial) {
 		return
 	}
+	if pieces := m.depthPieces(p); !serial && pieces > 1 {
+		m.multiplySplit(*p, pieces)
+		return
+	}
 	j := jobs.Get().(*job)
 	j.product, j.kernel = *p, m
 	j.plan()
