@@ -36,13 +36,3 @@ var Dropout = register(&Op[DropoutArgs]{
 		}
 	},
 })
-
-// Kept tells which elements of block i (4i to 4i+3) dropout with probability p keeps: bit j of the mask is element 4i+j.
-func (k Key) Kept(i uint32, p float32) (mask uint8) {
-	for j, w := range k.Block(i) {
-		if uniform(w) >= p {
-			mask |= 1 << j
-		}
-	}
-	return mask
-}

@@ -104,12 +104,16 @@ func maxInto(out []float32, idx []int32, x []float32, at int32, first bool) {
 		}
 		return
 	}
+	if idx == nil {
+		out = out[:len(x)]
+		for k, v := range x {
+			out[k] = max(out[k], v)
+		}
+		return
+	}
 	for k, v := range x {
 		if v > out[k] || v != v {
-			out[k] = v
-			if idx != nil {
-				idx[k] = at
-			}
+			out[k], idx[k] = v, at
 		}
 	}
 }

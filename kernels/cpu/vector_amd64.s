@@ -548,55 +548,71 @@ DATA vectorConst<>+2160(SB)/4, $0xff800000
 DATA vectorConst<>+2164(SB)/4, $0xff800000
 DATA vectorConst<>+2168(SB)/4, $0xff800000
 DATA vectorConst<>+2172(SB)/4, $0xff800000
-DATA vectorConst<>+2176(SB)/4, $0x7fffffff
-DATA vectorConst<>+2180(SB)/4, $0x7fffffff
-DATA vectorConst<>+2184(SB)/4, $0x7fffffff
-DATA vectorConst<>+2188(SB)/4, $0x7fffffff
-DATA vectorConst<>+2192(SB)/4, $0x7fffffff
-DATA vectorConst<>+2196(SB)/4, $0x7fffffff
-DATA vectorConst<>+2200(SB)/4, $0x7fffffff
-DATA vectorConst<>+2204(SB)/4, $0x7fffffff
-DATA vectorConst<>+2208(SB)/4, $0x7fffffff
-DATA vectorConst<>+2212(SB)/4, $0x7fffffff
-DATA vectorConst<>+2216(SB)/4, $0x7fffffff
-DATA vectorConst<>+2220(SB)/4, $0x7fffffff
-DATA vectorConst<>+2224(SB)/4, $0x7fffffff
-DATA vectorConst<>+2228(SB)/4, $0x7fffffff
-DATA vectorConst<>+2232(SB)/4, $0x7fffffff
-DATA vectorConst<>+2236(SB)/4, $0x7fffffff
-DATA vectorConst<>+2240(SB)/4, $0x80000000
-DATA vectorConst<>+2244(SB)/4, $0x80000000
-DATA vectorConst<>+2248(SB)/4, $0x80000000
-DATA vectorConst<>+2252(SB)/4, $0x80000000
-DATA vectorConst<>+2256(SB)/4, $0x80000000
-DATA vectorConst<>+2260(SB)/4, $0x80000000
-DATA vectorConst<>+2264(SB)/4, $0x80000000
-DATA vectorConst<>+2268(SB)/4, $0x80000000
-DATA vectorConst<>+2272(SB)/4, $0x80000000
-DATA vectorConst<>+2276(SB)/4, $0x80000000
-DATA vectorConst<>+2280(SB)/4, $0x80000000
-DATA vectorConst<>+2284(SB)/4, $0x80000000
-DATA vectorConst<>+2288(SB)/4, $0x80000000
-DATA vectorConst<>+2292(SB)/4, $0x80000000
-DATA vectorConst<>+2296(SB)/4, $0x80000000
-DATA vectorConst<>+2300(SB)/4, $0x80000000
-DATA vectorConst<>+2304(SB)/4, $0x0000007f
-DATA vectorConst<>+2308(SB)/4, $0x0000007f
-DATA vectorConst<>+2312(SB)/4, $0x0000007f
-DATA vectorConst<>+2316(SB)/4, $0x0000007f
-DATA vectorConst<>+2320(SB)/4, $0x0000007f
-DATA vectorConst<>+2324(SB)/4, $0x0000007f
-DATA vectorConst<>+2328(SB)/4, $0x0000007f
-DATA vectorConst<>+2332(SB)/4, $0x0000007f
-DATA vectorConst<>+2336(SB)/4, $0x0000007f
-DATA vectorConst<>+2340(SB)/4, $0x0000007f
-DATA vectorConst<>+2344(SB)/4, $0x0000007f
-DATA vectorConst<>+2348(SB)/4, $0x0000007f
-DATA vectorConst<>+2352(SB)/4, $0x0000007f
-DATA vectorConst<>+2356(SB)/4, $0x0000007f
-DATA vectorConst<>+2360(SB)/4, $0x0000007f
-DATA vectorConst<>+2364(SB)/4, $0x0000007f
-GLOBL vectorConst<>(SB), RODATA|NOPTR, $2368
+DATA vectorConst<>+2176(SB)/4, $0x42a00000
+DATA vectorConst<>+2180(SB)/4, $0x42a00000
+DATA vectorConst<>+2184(SB)/4, $0x42a00000
+DATA vectorConst<>+2188(SB)/4, $0x42a00000
+DATA vectorConst<>+2192(SB)/4, $0x42a00000
+DATA vectorConst<>+2196(SB)/4, $0x42a00000
+DATA vectorConst<>+2200(SB)/4, $0x42a00000
+DATA vectorConst<>+2204(SB)/4, $0x42a00000
+DATA vectorConst<>+2208(SB)/4, $0x42a00000
+DATA vectorConst<>+2212(SB)/4, $0x42a00000
+DATA vectorConst<>+2216(SB)/4, $0x42a00000
+DATA vectorConst<>+2220(SB)/4, $0x42a00000
+DATA vectorConst<>+2224(SB)/4, $0x42a00000
+DATA vectorConst<>+2228(SB)/4, $0x42a00000
+DATA vectorConst<>+2232(SB)/4, $0x42a00000
+DATA vectorConst<>+2236(SB)/4, $0x42a00000
+DATA vectorConst<>+2240(SB)/4, $0x7fffffff
+DATA vectorConst<>+2244(SB)/4, $0x7fffffff
+DATA vectorConst<>+2248(SB)/4, $0x7fffffff
+DATA vectorConst<>+2252(SB)/4, $0x7fffffff
+DATA vectorConst<>+2256(SB)/4, $0x7fffffff
+DATA vectorConst<>+2260(SB)/4, $0x7fffffff
+DATA vectorConst<>+2264(SB)/4, $0x7fffffff
+DATA vectorConst<>+2268(SB)/4, $0x7fffffff
+DATA vectorConst<>+2272(SB)/4, $0x7fffffff
+DATA vectorConst<>+2276(SB)/4, $0x7fffffff
+DATA vectorConst<>+2280(SB)/4, $0x7fffffff
+DATA vectorConst<>+2284(SB)/4, $0x7fffffff
+DATA vectorConst<>+2288(SB)/4, $0x7fffffff
+DATA vectorConst<>+2292(SB)/4, $0x7fffffff
+DATA vectorConst<>+2296(SB)/4, $0x7fffffff
+DATA vectorConst<>+2300(SB)/4, $0x7fffffff
+DATA vectorConst<>+2304(SB)/4, $0x80000000
+DATA vectorConst<>+2308(SB)/4, $0x80000000
+DATA vectorConst<>+2312(SB)/4, $0x80000000
+DATA vectorConst<>+2316(SB)/4, $0x80000000
+DATA vectorConst<>+2320(SB)/4, $0x80000000
+DATA vectorConst<>+2324(SB)/4, $0x80000000
+DATA vectorConst<>+2328(SB)/4, $0x80000000
+DATA vectorConst<>+2332(SB)/4, $0x80000000
+DATA vectorConst<>+2336(SB)/4, $0x80000000
+DATA vectorConst<>+2340(SB)/4, $0x80000000
+DATA vectorConst<>+2344(SB)/4, $0x80000000
+DATA vectorConst<>+2348(SB)/4, $0x80000000
+DATA vectorConst<>+2352(SB)/4, $0x80000000
+DATA vectorConst<>+2356(SB)/4, $0x80000000
+DATA vectorConst<>+2360(SB)/4, $0x80000000
+DATA vectorConst<>+2364(SB)/4, $0x80000000
+DATA vectorConst<>+2368(SB)/4, $0x0000007f
+DATA vectorConst<>+2372(SB)/4, $0x0000007f
+DATA vectorConst<>+2376(SB)/4, $0x0000007f
+DATA vectorConst<>+2380(SB)/4, $0x0000007f
+DATA vectorConst<>+2384(SB)/4, $0x0000007f
+DATA vectorConst<>+2388(SB)/4, $0x0000007f
+DATA vectorConst<>+2392(SB)/4, $0x0000007f
+DATA vectorConst<>+2396(SB)/4, $0x0000007f
+DATA vectorConst<>+2400(SB)/4, $0x0000007f
+DATA vectorConst<>+2404(SB)/4, $0x0000007f
+DATA vectorConst<>+2408(SB)/4, $0x0000007f
+DATA vectorConst<>+2412(SB)/4, $0x0000007f
+DATA vectorConst<>+2416(SB)/4, $0x0000007f
+DATA vectorConst<>+2420(SB)/4, $0x0000007f
+DATA vectorConst<>+2424(SB)/4, $0x0000007f
+DATA vectorConst<>+2428(SB)/4, $0x0000007f
+GLOBL vectorConst<>(SB), RODATA|NOPTR, $2432
 
 DATA vectorMask<>+0(SB)/4, $0xffffffff
 DATA vectorMask<>+4(SB)/4, $0xffffffff
@@ -697,7 +713,7 @@ laae:
 	CMPQ         CX, $0x00000010
 	JL           laaf
 	VMOVUPS      (BX)(AX*1), Z0
-	VXORPS       vectorConst<>+2240(SB), Z0, Z0
+	VXORPS       vectorConst<>+2304(SB), Z0, Z0
 	VMOVUPS      vectorConst<>+0(SB), Z1
 	VMOVUPS      vectorConst<>+512(SB), Z2
 	VMINPS       Z0, Z2, Z0
@@ -733,7 +749,7 @@ laaf:
 	DECQ         SI
 	KMOVW        SI, K1
 	VMOVUPS.Z    (BX)(AX*1), K1, Z0
-	VXORPS       vectorConst<>+2240(SB), Z0, Z0
+	VXORPS       vectorConst<>+2304(SB), Z0, Z0
 	VMOVUPS      vectorConst<>+0(SB), Z1
 	VMOVUPS      vectorConst<>+512(SB), Z2
 	VMINPS       Z0, Z2, Z0
@@ -776,8 +792,8 @@ laah:
 	JL           laai
 	VMOVUPS      (BX)(AX*1), Z0
 	VMOVUPS      (SI)(AX*1), Z1
-	VANDPS       vectorConst<>+2176(SB), Z0, Z0
-	VXORPS       vectorConst<>+2240(SB), Z0, Z0
+	VANDPS       vectorConst<>+2240(SB), Z0, Z0
+	VXORPS       vectorConst<>+2304(SB), Z0, Z0
 	VMOVUPS      vectorConst<>+512(SB), Z2
 	VMINPS       Z0, Z2, Z0
 	VMOVUPS      vectorConst<>+448(SB), Z2
@@ -815,8 +831,8 @@ laai:
 	KMOVW        DI, K1
 	VMOVUPS.Z    (BX)(AX*1), K1, Z0
 	VMOVUPS.Z    (SI)(AX*1), K1, Z1
-	VANDPS       vectorConst<>+2176(SB), Z0, Z0
-	VXORPS       vectorConst<>+2240(SB), Z0, Z0
+	VANDPS       vectorConst<>+2240(SB), Z0, Z0
+	VXORPS       vectorConst<>+2304(SB), Z0, Z0
 	VMOVUPS      vectorConst<>+512(SB), Z2
 	VMINPS       Z0, Z2, Z0
 	VMOVUPS      vectorConst<>+448(SB), Z2
@@ -858,7 +874,7 @@ laak:
 	CMPQ         CX, $0x00000010
 	JL           laal
 	VMOVUPS      (BX)(AX*1), Z0
-	VXORPS       vectorConst<>+2240(SB), Z0, Z1
+	VXORPS       vectorConst<>+2304(SB), Z0, Z1
 	VMOVUPS      vectorConst<>+512(SB), Z2
 	VMINPS       Z1, Z2, Z1
 	VMOVUPS      vectorConst<>+448(SB), Z2
@@ -893,7 +909,7 @@ laal:
 	DECQ         SI
 	KMOVW        SI, K1
 	VMOVUPS.Z    (BX)(AX*1), K1, Z0
-	VXORPS       vectorConst<>+2240(SB), Z0, Z1
+	VXORPS       vectorConst<>+2304(SB), Z0, Z1
 	VMOVUPS      vectorConst<>+512(SB), Z2
 	VMINPS       Z1, Z2, Z1
 	VMOVUPS      vectorConst<>+448(SB), Z2
@@ -935,13 +951,15 @@ laan:
 	JL           laao
 	VMOVUPS      (BX)(AX*1), Z0
 	VMOVUPS      (SI)(AX*1), Z1
-	VXORPS       vectorConst<>+2240(SB), Z0, Z2
+	VXORPS       vectorConst<>+2304(SB), Z0, Z2
 	VMOVUPS      vectorConst<>+0(SB), Z3
-	VMOVUPS      vectorConst<>+0(SB), Z4
-	VMOVUPS      vectorConst<>+512(SB), Z5
-	VMINPS       Z2, Z5, Z2
-	VMOVUPS      vectorConst<>+448(SB), Z5
-	VMAXPS       Z2, Z5, Z2
+	VMOVUPS      vectorConst<>+2176(SB), Z4
+	VMOVUPS      vectorConst<>+0(SB), Z5
+	VMINPS       Z2, Z4, Z2
+	VMOVUPS      vectorConst<>+512(SB), Z4
+	VMINPS       Z2, Z4, Z2
+	VMOVUPS      vectorConst<>+448(SB), Z4
+	VMAXPS       Z2, Z4, Z2
 	VMOVUPS      vectorConst<>+192(SB), Z6
 	VFMADD213PS  vectorConst<>+256(SB), Z2, Z6
 	VSUBPS       vectorConst<>+256(SB), Z6, Z6
@@ -953,17 +971,16 @@ laan:
 	VFMADD213PS  vectorConst<>+704(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+640(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+576(SB), Z2, Z7
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z7
+	VMULPS       Z2, Z2, Z4
+	VFMADD213PS  Z2, Z4, Z7
 	VADDPS       vectorConst<>+0(SB), Z7, Z2
 	VSCALEFPS    Z6, Z2, Z2
-	VADDPS       vectorConst<>+0(SB), Z2, Z2
-	VDIVPS       Z2, Z4, Z2
-	VMOVUPS      vectorConst<>+0(SB), Z4
-	VSUBPS       Z2, Z4, Z4
-	VMULPS       Z2, Z4, Z4
+	VADDPS       Z5, Z2, Z4
+	VDIVPS       Z4, Z5, Z5
+	VMULPS       Z2, Z5, Z4
+	VMULPS       Z5, Z4, Z4
 	VMULPS       Z0, Z4, Z4
-	VFMADD213PS  Z2, Z3, Z4
+	VFMADD213PS  Z5, Z3, Z4
 	VMULPS       Z1, Z4, Z4
 	VMOVUPS      Z4, (DX)(AX*1)
 	ADDQ         $0x00000040, AX
@@ -979,13 +996,15 @@ laao:
 	KMOVW        DI, K1
 	VMOVUPS.Z    (BX)(AX*1), K1, Z0
 	VMOVUPS.Z    (SI)(AX*1), K1, Z1
-	VXORPS       vectorConst<>+2240(SB), Z0, Z2
+	VXORPS       vectorConst<>+2304(SB), Z0, Z2
 	VMOVUPS      vectorConst<>+0(SB), Z3
-	VMOVUPS      vectorConst<>+0(SB), Z4
-	VMOVUPS      vectorConst<>+512(SB), Z5
-	VMINPS       Z2, Z5, Z2
-	VMOVUPS      vectorConst<>+448(SB), Z5
-	VMAXPS       Z2, Z5, Z2
+	VMOVUPS      vectorConst<>+2176(SB), Z4
+	VMOVUPS      vectorConst<>+0(SB), Z5
+	VMINPS       Z2, Z4, Z2
+	VMOVUPS      vectorConst<>+512(SB), Z4
+	VMINPS       Z2, Z4, Z2
+	VMOVUPS      vectorConst<>+448(SB), Z4
+	VMAXPS       Z2, Z4, Z2
 	VMOVUPS      vectorConst<>+192(SB), Z6
 	VFMADD213PS  vectorConst<>+256(SB), Z2, Z6
 	VSUBPS       vectorConst<>+256(SB), Z6, Z6
@@ -997,17 +1016,16 @@ laao:
 	VFMADD213PS  vectorConst<>+704(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+640(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+576(SB), Z2, Z7
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z7
+	VMULPS       Z2, Z2, Z4
+	VFMADD213PS  Z2, Z4, Z7
 	VADDPS       vectorConst<>+0(SB), Z7, Z2
 	VSCALEFPS    Z6, Z2, Z2
-	VADDPS       vectorConst<>+0(SB), Z2, Z2
-	VDIVPS       Z2, Z4, Z2
-	VMOVUPS      vectorConst<>+0(SB), Z4
-	VSUBPS       Z2, Z4, Z4
-	VMULPS       Z2, Z4, Z4
+	VADDPS       Z5, Z2, Z4
+	VDIVPS       Z4, Z5, Z5
+	VMULPS       Z2, Z5, Z4
+	VMULPS       Z5, Z4, Z4
 	VMULPS       Z0, Z4, Z4
-	VFMADD213PS  Z2, Z3, Z4
+	VFMADD213PS  Z5, Z3, Z4
 	VMULPS       Z1, Z4, Z4
 	VMOVUPS      Z4, K1, (DX)(AX*1)
 
@@ -1106,11 +1124,13 @@ laat:
 	VMOVUPS      (SI)(AX*1), Z1
 	VMULPS       vectorConst<>+1728(SB), Z0, Z2
 	VMOVUPS      vectorConst<>+1664(SB), Z3
-	VMOVUPS      vectorConst<>+0(SB), Z4
-	VMOVUPS      vectorConst<>+512(SB), Z5
-	VMINPS       Z2, Z5, Z2
-	VMOVUPS      vectorConst<>+448(SB), Z5
-	VMAXPS       Z2, Z5, Z2
+	VMOVUPS      vectorConst<>+2176(SB), Z4
+	VMOVUPS      vectorConst<>+0(SB), Z5
+	VMINPS       Z2, Z4, Z2
+	VMOVUPS      vectorConst<>+512(SB), Z4
+	VMINPS       Z2, Z4, Z2
+	VMOVUPS      vectorConst<>+448(SB), Z4
+	VMAXPS       Z2, Z4, Z2
 	VMOVUPS      vectorConst<>+192(SB), Z6
 	VFMADD213PS  vectorConst<>+256(SB), Z2, Z6
 	VSUBPS       vectorConst<>+256(SB), Z6, Z6
@@ -1122,17 +1142,16 @@ laat:
 	VFMADD213PS  vectorConst<>+704(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+640(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+576(SB), Z2, Z7
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z7
+	VMULPS       Z2, Z2, Z4
+	VFMADD213PS  Z2, Z4, Z7
 	VADDPS       vectorConst<>+0(SB), Z7, Z2
 	VSCALEFPS    Z6, Z2, Z2
-	VADDPS       vectorConst<>+0(SB), Z2, Z2
-	VDIVPS       Z2, Z4, Z2
-	VMOVUPS      vectorConst<>+0(SB), Z4
-	VSUBPS       Z2, Z4, Z4
-	VMULPS       Z2, Z4, Z4
+	VADDPS       Z5, Z2, Z4
+	VDIVPS       Z4, Z5, Z5
+	VMULPS       Z2, Z5, Z4
+	VMULPS       Z5, Z4, Z4
 	VMULPS       Z0, Z4, Z4
-	VFMADD213PS  Z2, Z3, Z4
+	VFMADD213PS  Z5, Z3, Z4
 	VMULPS       Z1, Z4, Z4
 	VMOVUPS      Z4, (DX)(AX*1)
 	ADDQ         $0x00000040, AX
@@ -1150,11 +1169,13 @@ laau:
 	VMOVUPS.Z    (SI)(AX*1), K1, Z1
 	VMULPS       vectorConst<>+1728(SB), Z0, Z2
 	VMOVUPS      vectorConst<>+1664(SB), Z3
-	VMOVUPS      vectorConst<>+0(SB), Z4
-	VMOVUPS      vectorConst<>+512(SB), Z5
-	VMINPS       Z2, Z5, Z2
-	VMOVUPS      vectorConst<>+448(SB), Z5
-	VMAXPS       Z2, Z5, Z2
+	VMOVUPS      vectorConst<>+2176(SB), Z4
+	VMOVUPS      vectorConst<>+0(SB), Z5
+	VMINPS       Z2, Z4, Z2
+	VMOVUPS      vectorConst<>+512(SB), Z4
+	VMINPS       Z2, Z4, Z2
+	VMOVUPS      vectorConst<>+448(SB), Z4
+	VMAXPS       Z2, Z4, Z2
 	VMOVUPS      vectorConst<>+192(SB), Z6
 	VFMADD213PS  vectorConst<>+256(SB), Z2, Z6
 	VSUBPS       vectorConst<>+256(SB), Z6, Z6
@@ -1166,17 +1187,16 @@ laau:
 	VFMADD213PS  vectorConst<>+704(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+640(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+576(SB), Z2, Z7
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z7
+	VMULPS       Z2, Z2, Z4
+	VFMADD213PS  Z2, Z4, Z7
 	VADDPS       vectorConst<>+0(SB), Z7, Z2
 	VSCALEFPS    Z6, Z2, Z2
-	VADDPS       vectorConst<>+0(SB), Z2, Z2
-	VDIVPS       Z2, Z4, Z2
-	VMOVUPS      vectorConst<>+0(SB), Z4
-	VSUBPS       Z2, Z4, Z4
-	VMULPS       Z2, Z4, Z4
+	VADDPS       Z5, Z2, Z4
+	VDIVPS       Z4, Z5, Z5
+	VMULPS       Z2, Z5, Z4
+	VMULPS       Z5, Z4, Z4
 	VMULPS       Z0, Z4, Z4
-	VFMADD213PS  Z2, Z3, Z4
+	VFMADD213PS  Z5, Z3, Z4
 	VMULPS       Z1, Z4, Z4
 	VMOVUPS      Z4, K1, (DX)(AX*1)
 
@@ -1285,11 +1305,13 @@ laaz:
 	VMULPS       Z0, Z2, Z2
 	VMOVUPS      vectorConst<>+2048(SB), Z4
 	VFMADD213PS  vectorConst<>+1792(SB), Z3, Z4
-	VMOVUPS      vectorConst<>+0(SB), Z3
-	VMOVUPS      vectorConst<>+512(SB), Z5
-	VMINPS       Z2, Z5, Z2
-	VMOVUPS      vectorConst<>+448(SB), Z5
-	VMAXPS       Z2, Z5, Z2
+	VMOVUPS      vectorConst<>+2176(SB), Z3
+	VMOVUPS      vectorConst<>+0(SB), Z5
+	VMINPS       Z2, Z3, Z2
+	VMOVUPS      vectorConst<>+512(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VMOVUPS      vectorConst<>+448(SB), Z3
+	VMAXPS       Z2, Z3, Z2
 	VMOVUPS      vectorConst<>+192(SB), Z6
 	VFMADD213PS  vectorConst<>+256(SB), Z2, Z6
 	VSUBPS       vectorConst<>+256(SB), Z6, Z6
@@ -1301,17 +1323,16 @@ laaz:
 	VFMADD213PS  vectorConst<>+704(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+640(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+576(SB), Z2, Z7
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z7
+	VMULPS       Z2, Z2, Z3
+	VFMADD213PS  Z2, Z3, Z7
 	VADDPS       vectorConst<>+0(SB), Z7, Z2
 	VSCALEFPS    Z6, Z2, Z2
-	VADDPS       vectorConst<>+0(SB), Z2, Z2
-	VDIVPS       Z2, Z3, Z2
-	VMOVUPS      vectorConst<>+0(SB), Z3
-	VSUBPS       Z2, Z3, Z3
-	VMULPS       Z2, Z3, Z3
+	VADDPS       Z5, Z2, Z3
+	VDIVPS       Z3, Z5, Z5
+	VMULPS       Z2, Z5, Z3
+	VMULPS       Z5, Z3, Z3
 	VMULPS       Z0, Z3, Z3
-	VFMADD213PS  Z2, Z4, Z3
+	VFMADD213PS  Z5, Z4, Z3
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, (DX)(AX*1)
 	ADDQ         $0x00000040, AX
@@ -1333,11 +1354,13 @@ laba:
 	VMULPS       Z0, Z2, Z2
 	VMOVUPS      vectorConst<>+2048(SB), Z4
 	VFMADD213PS  vectorConst<>+1792(SB), Z3, Z4
-	VMOVUPS      vectorConst<>+0(SB), Z3
-	VMOVUPS      vectorConst<>+512(SB), Z5
-	VMINPS       Z2, Z5, Z2
-	VMOVUPS      vectorConst<>+448(SB), Z5
-	VMAXPS       Z2, Z5, Z2
+	VMOVUPS      vectorConst<>+2176(SB), Z3
+	VMOVUPS      vectorConst<>+0(SB), Z5
+	VMINPS       Z2, Z3, Z2
+	VMOVUPS      vectorConst<>+512(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VMOVUPS      vectorConst<>+448(SB), Z3
+	VMAXPS       Z2, Z3, Z2
 	VMOVUPS      vectorConst<>+192(SB), Z6
 	VFMADD213PS  vectorConst<>+256(SB), Z2, Z6
 	VSUBPS       vectorConst<>+256(SB), Z6, Z6
@@ -1349,17 +1372,16 @@ laba:
 	VFMADD213PS  vectorConst<>+704(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+640(SB), Z2, Z7
 	VFMADD213PS  vectorConst<>+576(SB), Z2, Z7
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z7
+	VMULPS       Z2, Z2, Z3
+	VFMADD213PS  Z2, Z3, Z7
 	VADDPS       vectorConst<>+0(SB), Z7, Z2
 	VSCALEFPS    Z6, Z2, Z2
-	VADDPS       vectorConst<>+0(SB), Z2, Z2
-	VDIVPS       Z2, Z3, Z2
-	VMOVUPS      vectorConst<>+0(SB), Z3
-	VSUBPS       Z2, Z3, Z3
-	VMULPS       Z2, Z3, Z3
+	VADDPS       Z5, Z2, Z3
+	VDIVPS       Z3, Z5, Z5
+	VMULPS       Z2, Z5, Z3
+	VMULPS       Z5, Z3, Z3
 	VMULPS       Z0, Z3, Z3
-	VFMADD213PS  Z2, Z4, Z3
+	VFMADD213PS  Z5, Z4, Z3
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, K1, (DX)(AX*1)
 
@@ -1401,7 +1423,7 @@ labc:
 	VADDPS       vectorConst<>+0(SB), Z4, Z1
 	VSCALEFPS    Z3, Z1, Z1
 	VMOVUPS      vectorConst<>+0(SB), Z3
-	VANDPS       vectorConst<>+2176(SB), Z0, Z2
+	VANDPS       vectorConst<>+2240(SB), Z0, Z2
 	VMULPS       vectorConst<>+1536(SB), Z2, Z2
 	VADDPS       Z3, Z2, Z2
 	VDIVPS       Z2, Z3, Z3
@@ -1456,7 +1478,7 @@ labd:
 	VADDPS       vectorConst<>+0(SB), Z4, Z1
 	VSCALEFPS    Z3, Z1, Z1
 	VMOVUPS      vectorConst<>+0(SB), Z3
-	VANDPS       vectorConst<>+2176(SB), Z0, Z2
+	VANDPS       vectorConst<>+2240(SB), Z0, Z2
 	VMULPS       vectorConst<>+1536(SB), Z2, Z2
 	VADDPS       Z3, Z2, Z2
 	VDIVPS       Z2, Z3, Z3
@@ -1518,7 +1540,7 @@ labf:
 	VADDPS       vectorConst<>+0(SB), Z5, Z2
 	VSCALEFPS    Z4, Z2, Z2
 	VMOVUPS      vectorConst<>+0(SB), Z4
-	VANDPS       vectorConst<>+2176(SB), Z0, Z3
+	VANDPS       vectorConst<>+2240(SB), Z0, Z3
 	VMULPS       vectorConst<>+1536(SB), Z3, Z3
 	VADDPS       Z4, Z3, Z3
 	VDIVPS       Z3, Z4, Z4
@@ -1576,7 +1598,7 @@ labg:
 	VADDPS       vectorConst<>+0(SB), Z5, Z2
 	VSCALEFPS    Z4, Z2, Z2
 	VMOVUPS      vectorConst<>+0(SB), Z4
-	VANDPS       vectorConst<>+2176(SB), Z0, Z3
+	VANDPS       vectorConst<>+2240(SB), Z0, Z3
 	VMULPS       vectorConst<>+1536(SB), Z3, Z3
 	VADDPS       Z4, Z3, Z3
 	VDIVPS       Z3, Z4, Z4
@@ -3094,10 +3116,10 @@ lafd:
 	VCVTPS2DQ    Y2, Y1
 	VPSRAD       $0x01, Y1, Y2
 	VPSUBD       Y2, Y1, Y1
-	VPADDD       vectorConst<>+2304(SB), Y2, Y2
+	VPADDD       vectorConst<>+2368(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y0, Y0
-	VPADDD       vectorConst<>+2304(SB), Y1, Y1
+	VPADDD       vectorConst<>+2368(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
 	VMULPS       Y1, Y0, Y0
 	VMOVUPS      Y0, (DX)(AX*1)
@@ -3134,10 +3156,10 @@ lafe:
 	VCVTPS2DQ    Y3, Y2
 	VPSRAD       $0x01, Y2, Y3
 	VPSUBD       Y3, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y1, Y1
-	VPADDD       vectorConst<>+2304(SB), Y2, Y2
+	VPADDD       vectorConst<>+2368(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (DX)(AX*1)
@@ -3158,7 +3180,7 @@ lafg:
 	CMPQ         CX, $0x00000008
 	JL           lafh
 	VMOVUPS      (BX)(AX*1), Y0
-	VXORPS       vectorConst<>+2240(SB), Y0, Y0
+	VXORPS       vectorConst<>+2304(SB), Y0, Y0
 	VMOVUPS      vectorConst<>+0(SB), Y1
 	VMOVUPS      vectorConst<>+512(SB), Y2
 	VMINPS       Y0, Y2, Y0
@@ -3181,10 +3203,10 @@ lafg:
 	VCVTPS2DQ    Y3, Y2
 	VPSRAD       $0x01, Y2, Y3
 	VPSUBD       Y3, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y0, Y0
-	VPADDD       vectorConst<>+2304(SB), Y2, Y2
+	VPADDD       vectorConst<>+2368(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y0, Y0
 	VADDPS       vectorConst<>+0(SB), Y0, Y0
@@ -3202,7 +3224,7 @@ lafh:
 	SUBQ         CX, DI
 	VMOVUPS      (SI)(DI*4), Y0
 	VMASKMOVPS   (BX)(AX*1), Y0, Y1
-	VXORPS       vectorConst<>+2240(SB), Y1, Y1
+	VXORPS       vectorConst<>+2304(SB), Y1, Y1
 	VMOVUPS      vectorConst<>+0(SB), Y2
 	VMOVUPS      vectorConst<>+512(SB), Y3
 	VMINPS       Y1, Y3, Y1
@@ -3225,10 +3247,10 @@ lafh:
 	VCVTPS2DQ    Y4, Y3
 	VPSRAD       $0x01, Y3, Y4
 	VPSUBD       Y4, Y3, Y3
-	VPADDD       vectorConst<>+2304(SB), Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y1, Y1
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y1, Y1
 	VADDPS       vectorConst<>+0(SB), Y1, Y1
@@ -3253,8 +3275,8 @@ lafj:
 	JL           lafk
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
-	VANDPS       vectorConst<>+2176(SB), Y0, Y0
-	VXORPS       vectorConst<>+2240(SB), Y0, Y0
+	VANDPS       vectorConst<>+2240(SB), Y0, Y0
+	VXORPS       vectorConst<>+2304(SB), Y0, Y0
 	VMOVUPS      vectorConst<>+512(SB), Y2
 	VMINPS       Y0, Y2, Y0
 	VMOVUPS      vectorConst<>+448(SB), Y2
@@ -3276,10 +3298,10 @@ lafj:
 	VCVTPS2DQ    Y3, Y2
 	VPSRAD       $0x01, Y2, Y3
 	VPSUBD       Y3, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y0, Y0
-	VPADDD       vectorConst<>+2304(SB), Y2, Y2
+	VPADDD       vectorConst<>+2368(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y0, Y0
 	VADDPS       vectorConst<>+0(SB), Y0, Y2
@@ -3300,8 +3322,8 @@ lafk:
 	VMOVUPS      (DI)(R8*4), Y0
 	VMASKMOVPS   (BX)(AX*1), Y0, Y1
 	VMASKMOVPS   (SI)(AX*1), Y0, Y2
-	VANDPS       vectorConst<>+2176(SB), Y1, Y1
-	VXORPS       vectorConst<>+2240(SB), Y1, Y1
+	VANDPS       vectorConst<>+2240(SB), Y1, Y1
+	VXORPS       vectorConst<>+2304(SB), Y1, Y1
 	VMOVUPS      vectorConst<>+512(SB), Y3
 	VMINPS       Y1, Y3, Y1
 	VMOVUPS      vectorConst<>+448(SB), Y3
@@ -3323,10 +3345,10 @@ lafk:
 	VCVTPS2DQ    Y4, Y3
 	VPSRAD       $0x01, Y3, Y4
 	VPSUBD       Y4, Y3, Y3
-	VPADDD       vectorConst<>+2304(SB), Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y1, Y1
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y1, Y1
 	VADDPS       vectorConst<>+0(SB), Y1, Y3
@@ -3351,7 +3373,7 @@ lafm:
 	CMPQ         CX, $0x00000008
 	JL           lafn
 	VMOVUPS      (BX)(AX*1), Y0
-	VXORPS       vectorConst<>+2240(SB), Y0, Y1
+	VXORPS       vectorConst<>+2304(SB), Y0, Y1
 	VMOVUPS      vectorConst<>+512(SB), Y2
 	VMINPS       Y1, Y2, Y1
 	VMOVUPS      vectorConst<>+448(SB), Y2
@@ -3373,10 +3395,10 @@ lafm:
 	VCVTPS2DQ    Y3, Y2
 	VPSRAD       $0x01, Y2, Y3
 	VPSUBD       Y3, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y1, Y1
-	VPADDD       vectorConst<>+2304(SB), Y2, Y2
+	VPADDD       vectorConst<>+2368(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y1, Y1
 	VADDPS       vectorConst<>+0(SB), Y1, Y1
@@ -3394,7 +3416,7 @@ lafn:
 	SUBQ         CX, DI
 	VMOVUPS      (SI)(DI*4), Y0
 	VMASKMOVPS   (BX)(AX*1), Y0, Y1
-	VXORPS       vectorConst<>+2240(SB), Y1, Y2
+	VXORPS       vectorConst<>+2304(SB), Y1, Y2
 	VMOVUPS      vectorConst<>+512(SB), Y3
 	VMINPS       Y2, Y3, Y2
 	VMOVUPS      vectorConst<>+448(SB), Y3
@@ -3416,10 +3438,10 @@ lafn:
 	VCVTPS2DQ    Y4, Y3
 	VPSRAD       $0x01, Y3, Y4
 	VPSUBD       Y4, Y3, Y3
-	VPADDD       vectorConst<>+2304(SB), Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y2, Y2
 	VADDPS       vectorConst<>+0(SB), Y2, Y2
@@ -3444,13 +3466,15 @@ lafp:
 	JL           lafq
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
-	VXORPS       vectorConst<>+2240(SB), Y0, Y2
+	VXORPS       vectorConst<>+2304(SB), Y0, Y2
 	VMOVUPS      vectorConst<>+0(SB), Y3
-	VMOVUPS      vectorConst<>+0(SB), Y4
-	VMOVUPS      vectorConst<>+512(SB), Y5
-	VMINPS       Y2, Y5, Y2
-	VMOVUPS      vectorConst<>+448(SB), Y5
-	VMAXPS       Y2, Y5, Y2
+	VMOVUPS      vectorConst<>+2176(SB), Y4
+	VMOVUPS      vectorConst<>+0(SB), Y5
+	VMINPS       Y2, Y4, Y2
+	VMOVUPS      vectorConst<>+512(SB), Y4
+	VMINPS       Y2, Y4, Y2
+	VMOVUPS      vectorConst<>+448(SB), Y4
+	VMAXPS       Y2, Y4, Y2
 	VMOVUPS      vectorConst<>+192(SB), Y6
 	VFMADD213PS  vectorConst<>+256(SB), Y2, Y6
 	VSUBPS       vectorConst<>+256(SB), Y6, Y6
@@ -3462,25 +3486,24 @@ lafp:
 	VFMADD213PS  vectorConst<>+704(SB), Y2, Y7
 	VFMADD213PS  vectorConst<>+640(SB), Y2, Y7
 	VFMADD213PS  vectorConst<>+576(SB), Y2, Y7
-	VMULPS       Y2, Y2, Y5
-	VFMADD213PS  Y2, Y5, Y7
+	VMULPS       Y2, Y2, Y4
+	VFMADD213PS  Y2, Y4, Y7
 	VADDPS       vectorConst<>+0(SB), Y7, Y2
-	VCVTPS2DQ    Y6, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
-	VPADDD       vectorConst<>+2304(SB), Y6, Y6
+	VCVTPS2DQ    Y6, Y4
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y2, Y2
-	VADDPS       vectorConst<>+0(SB), Y2, Y2
-	VDIVPS       Y2, Y4, Y2
-	VMOVUPS      vectorConst<>+0(SB), Y4
-	VSUBPS       Y2, Y4, Y4
-	VMULPS       Y2, Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VADDPS       Y5, Y2, Y4
+	VDIVPS       Y4, Y5, Y5
+	VMULPS       Y2, Y5, Y4
+	VMULPS       Y5, Y4, Y4
 	VMULPS       Y0, Y4, Y4
-	VFMADD213PS  Y2, Y3, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VMULPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
@@ -3496,13 +3519,15 @@ lafq:
 	VMOVUPS      (DI)(R8*4), Y0
 	VMASKMOVPS   (BX)(AX*1), Y0, Y1
 	VMASKMOVPS   (SI)(AX*1), Y0, Y2
-	VXORPS       vectorConst<>+2240(SB), Y1, Y3
+	VXORPS       vectorConst<>+2304(SB), Y1, Y3
 	VMOVUPS      vectorConst<>+0(SB), Y4
-	VMOVUPS      vectorConst<>+0(SB), Y5
-	VMOVUPS      vectorConst<>+512(SB), Y6
-	VMINPS       Y3, Y6, Y3
-	VMOVUPS      vectorConst<>+448(SB), Y6
-	VMAXPS       Y3, Y6, Y3
+	VMOVUPS      vectorConst<>+2176(SB), Y5
+	VMOVUPS      vectorConst<>+0(SB), Y6
+	VMINPS       Y3, Y5, Y3
+	VMOVUPS      vectorConst<>+512(SB), Y5
+	VMINPS       Y3, Y5, Y3
+	VMOVUPS      vectorConst<>+448(SB), Y5
+	VMAXPS       Y3, Y5, Y3
 	VMOVUPS      vectorConst<>+192(SB), Y7
 	VFMADD213PS  vectorConst<>+256(SB), Y3, Y7
 	VSUBPS       vectorConst<>+256(SB), Y7, Y7
@@ -3514,25 +3539,24 @@ lafq:
 	VFMADD213PS  vectorConst<>+704(SB), Y3, Y8
 	VFMADD213PS  vectorConst<>+640(SB), Y3, Y8
 	VFMADD213PS  vectorConst<>+576(SB), Y3, Y8
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y8
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y8
 	VADDPS       vectorConst<>+0(SB), Y8, Y3
-	VCVTPS2DQ    Y7, Y6
-	VPSRAD       $0x01, Y6, Y7
-	VPSUBD       Y7, Y6, Y6
-	VPADDD       vectorConst<>+2304(SB), Y7, Y7
+	VCVTPS2DQ    Y7, Y5
+	VPSRAD       $0x01, Y5, Y7
+	VPSUBD       Y7, Y5, Y5
+	VPADDD       vectorConst<>+2368(SB), Y7, Y7
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y7, Y3, Y3
-	VPADDD       vectorConst<>+2304(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y3, Y3
-	VADDPS       vectorConst<>+0(SB), Y3, Y3
-	VDIVPS       Y3, Y5, Y3
-	VMOVUPS      vectorConst<>+0(SB), Y5
-	VSUBPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y5
+	VPADDD       vectorConst<>+2368(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y6, Y3, Y5
+	VDIVPS       Y5, Y6, Y6
+	VMULPS       Y3, Y6, Y5
+	VMULPS       Y6, Y5, Y5
 	VMULPS       Y1, Y5, Y5
-	VFMADD213PS  Y3, Y4, Y5
+	VFMADD213PS  Y6, Y4, Y5
 	VMULPS       Y2, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DX)(AX*1)
 
@@ -3574,10 +3598,10 @@ lafs:
 	VCVTPS2DQ    Y3, Y2
 	VPSRAD       $0x01, Y2, Y3
 	VPSUBD       Y3, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y1, Y1
-	VPADDD       vectorConst<>+2304(SB), Y2, Y2
+	VPADDD       vectorConst<>+2368(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y1, Y1
 	VADDPS       vectorConst<>+0(SB), Y1, Y1
@@ -3617,10 +3641,10 @@ laft:
 	VCVTPS2DQ    Y4, Y3
 	VPSRAD       $0x01, Y3, Y4
 	VPSUBD       Y4, Y3, Y3
-	VPADDD       vectorConst<>+2304(SB), Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y2, Y2
 	VADDPS       vectorConst<>+0(SB), Y2, Y2
@@ -3647,11 +3671,13 @@ lafv:
 	VMOVUPS      (SI)(AX*1), Y1
 	VMULPS       vectorConst<>+1728(SB), Y0, Y2
 	VMOVUPS      vectorConst<>+1664(SB), Y3
-	VMOVUPS      vectorConst<>+0(SB), Y4
-	VMOVUPS      vectorConst<>+512(SB), Y5
-	VMINPS       Y2, Y5, Y2
-	VMOVUPS      vectorConst<>+448(SB), Y5
-	VMAXPS       Y2, Y5, Y2
+	VMOVUPS      vectorConst<>+2176(SB), Y4
+	VMOVUPS      vectorConst<>+0(SB), Y5
+	VMINPS       Y2, Y4, Y2
+	VMOVUPS      vectorConst<>+512(SB), Y4
+	VMINPS       Y2, Y4, Y2
+	VMOVUPS      vectorConst<>+448(SB), Y4
+	VMAXPS       Y2, Y4, Y2
 	VMOVUPS      vectorConst<>+192(SB), Y6
 	VFMADD213PS  vectorConst<>+256(SB), Y2, Y6
 	VSUBPS       vectorConst<>+256(SB), Y6, Y6
@@ -3663,25 +3689,24 @@ lafv:
 	VFMADD213PS  vectorConst<>+704(SB), Y2, Y7
 	VFMADD213PS  vectorConst<>+640(SB), Y2, Y7
 	VFMADD213PS  vectorConst<>+576(SB), Y2, Y7
-	VMULPS       Y2, Y2, Y5
-	VFMADD213PS  Y2, Y5, Y7
+	VMULPS       Y2, Y2, Y4
+	VFMADD213PS  Y2, Y4, Y7
 	VADDPS       vectorConst<>+0(SB), Y7, Y2
-	VCVTPS2DQ    Y6, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
-	VPADDD       vectorConst<>+2304(SB), Y6, Y6
+	VCVTPS2DQ    Y6, Y4
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y2, Y2
-	VADDPS       vectorConst<>+0(SB), Y2, Y2
-	VDIVPS       Y2, Y4, Y2
-	VMOVUPS      vectorConst<>+0(SB), Y4
-	VSUBPS       Y2, Y4, Y4
-	VMULPS       Y2, Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VADDPS       Y5, Y2, Y4
+	VDIVPS       Y4, Y5, Y5
+	VMULPS       Y2, Y5, Y4
+	VMULPS       Y5, Y4, Y4
 	VMULPS       Y0, Y4, Y4
-	VFMADD213PS  Y2, Y3, Y4
+	VFMADD213PS  Y5, Y3, Y4
 	VMULPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
@@ -3699,11 +3724,13 @@ lafw:
 	VMASKMOVPS   (SI)(AX*1), Y0, Y2
 	VMULPS       vectorConst<>+1728(SB), Y1, Y3
 	VMOVUPS      vectorConst<>+1664(SB), Y4
-	VMOVUPS      vectorConst<>+0(SB), Y5
-	VMOVUPS      vectorConst<>+512(SB), Y6
-	VMINPS       Y3, Y6, Y3
-	VMOVUPS      vectorConst<>+448(SB), Y6
-	VMAXPS       Y3, Y6, Y3
+	VMOVUPS      vectorConst<>+2176(SB), Y5
+	VMOVUPS      vectorConst<>+0(SB), Y6
+	VMINPS       Y3, Y5, Y3
+	VMOVUPS      vectorConst<>+512(SB), Y5
+	VMINPS       Y3, Y5, Y3
+	VMOVUPS      vectorConst<>+448(SB), Y5
+	VMAXPS       Y3, Y5, Y3
 	VMOVUPS      vectorConst<>+192(SB), Y7
 	VFMADD213PS  vectorConst<>+256(SB), Y3, Y7
 	VSUBPS       vectorConst<>+256(SB), Y7, Y7
@@ -3715,25 +3742,24 @@ lafw:
 	VFMADD213PS  vectorConst<>+704(SB), Y3, Y8
 	VFMADD213PS  vectorConst<>+640(SB), Y3, Y8
 	VFMADD213PS  vectorConst<>+576(SB), Y3, Y8
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y8
+	VMULPS       Y3, Y3, Y5
+	VFMADD213PS  Y3, Y5, Y8
 	VADDPS       vectorConst<>+0(SB), Y8, Y3
-	VCVTPS2DQ    Y7, Y6
-	VPSRAD       $0x01, Y6, Y7
-	VPSUBD       Y7, Y6, Y6
-	VPADDD       vectorConst<>+2304(SB), Y7, Y7
+	VCVTPS2DQ    Y7, Y5
+	VPSRAD       $0x01, Y5, Y7
+	VPSUBD       Y7, Y5, Y5
+	VPADDD       vectorConst<>+2368(SB), Y7, Y7
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y7, Y3, Y3
-	VPADDD       vectorConst<>+2304(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y3, Y3
-	VADDPS       vectorConst<>+0(SB), Y3, Y3
-	VDIVPS       Y3, Y5, Y3
-	VMOVUPS      vectorConst<>+0(SB), Y5
-	VSUBPS       Y3, Y5, Y5
-	VMULPS       Y3, Y5, Y5
+	VPADDD       vectorConst<>+2368(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y6, Y3, Y5
+	VDIVPS       Y5, Y6, Y6
+	VMULPS       Y3, Y6, Y5
+	VMULPS       Y6, Y5, Y5
 	VMULPS       Y1, Y5, Y5
-	VFMADD213PS  Y3, Y4, Y5
+	VFMADD213PS  Y6, Y4, Y5
 	VMULPS       Y2, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DX)(AX*1)
 
@@ -3778,10 +3804,10 @@ lafy:
 	VCVTPS2DQ    Y3, Y2
 	VPSRAD       $0x01, Y2, Y3
 	VPSUBD       Y3, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y1, Y1
-	VPADDD       vectorConst<>+2304(SB), Y2, Y2
+	VPADDD       vectorConst<>+2368(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y1, Y1
 	VADDPS       vectorConst<>+0(SB), Y1, Y1
@@ -3824,10 +3850,10 @@ lafz:
 	VCVTPS2DQ    Y4, Y3
 	VPSRAD       $0x01, Y3, Y4
 	VPSUBD       Y4, Y3, Y3
-	VPADDD       vectorConst<>+2304(SB), Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y2, Y2
 	VADDPS       vectorConst<>+0(SB), Y2, Y2
@@ -3858,11 +3884,13 @@ lagb:
 	VMULPS       Y0, Y2, Y2
 	VMOVUPS      vectorConst<>+2048(SB), Y4
 	VFMADD213PS  vectorConst<>+1792(SB), Y3, Y4
-	VMOVUPS      vectorConst<>+0(SB), Y3
-	VMOVUPS      vectorConst<>+512(SB), Y5
-	VMINPS       Y2, Y5, Y2
-	VMOVUPS      vectorConst<>+448(SB), Y5
-	VMAXPS       Y2, Y5, Y2
+	VMOVUPS      vectorConst<>+2176(SB), Y3
+	VMOVUPS      vectorConst<>+0(SB), Y5
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      vectorConst<>+512(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      vectorConst<>+448(SB), Y3
+	VMAXPS       Y2, Y3, Y2
 	VMOVUPS      vectorConst<>+192(SB), Y6
 	VFMADD213PS  vectorConst<>+256(SB), Y2, Y6
 	VSUBPS       vectorConst<>+256(SB), Y6, Y6
@@ -3874,25 +3902,24 @@ lagb:
 	VFMADD213PS  vectorConst<>+704(SB), Y2, Y7
 	VFMADD213PS  vectorConst<>+640(SB), Y2, Y7
 	VFMADD213PS  vectorConst<>+576(SB), Y2, Y7
-	VMULPS       Y2, Y2, Y5
-	VFMADD213PS  Y2, Y5, Y7
+	VMULPS       Y2, Y2, Y3
+	VFMADD213PS  Y2, Y3, Y7
 	VADDPS       vectorConst<>+0(SB), Y7, Y2
-	VCVTPS2DQ    Y6, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
-	VPADDD       vectorConst<>+2304(SB), Y6, Y6
+	VCVTPS2DQ    Y6, Y3
+	VPSRAD       $0x01, Y3, Y6
+	VPSUBD       Y6, Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y2, Y2
-	VADDPS       vectorConst<>+0(SB), Y2, Y2
-	VDIVPS       Y2, Y3, Y2
-	VMOVUPS      vectorConst<>+0(SB), Y3
-	VSUBPS       Y2, Y3, Y3
-	VMULPS       Y2, Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VADDPS       Y5, Y2, Y3
+	VDIVPS       Y3, Y5, Y5
+	VMULPS       Y2, Y5, Y3
+	VMULPS       Y5, Y3, Y3
 	VMULPS       Y0, Y3, Y3
-	VFMADD213PS  Y2, Y4, Y3
+	VFMADD213PS  Y5, Y4, Y3
 	VMULPS       Y1, Y3, Y3
 	VMOVUPS      Y3, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
@@ -3914,11 +3941,13 @@ lagc:
 	VMULPS       Y1, Y3, Y3
 	VMOVUPS      vectorConst<>+2048(SB), Y5
 	VFMADD213PS  vectorConst<>+1792(SB), Y4, Y5
-	VMOVUPS      vectorConst<>+0(SB), Y4
-	VMOVUPS      vectorConst<>+512(SB), Y6
-	VMINPS       Y3, Y6, Y3
-	VMOVUPS      vectorConst<>+448(SB), Y6
-	VMAXPS       Y3, Y6, Y3
+	VMOVUPS      vectorConst<>+2176(SB), Y4
+	VMOVUPS      vectorConst<>+0(SB), Y6
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      vectorConst<>+512(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      vectorConst<>+448(SB), Y4
+	VMAXPS       Y3, Y4, Y3
 	VMOVUPS      vectorConst<>+192(SB), Y7
 	VFMADD213PS  vectorConst<>+256(SB), Y3, Y7
 	VSUBPS       vectorConst<>+256(SB), Y7, Y7
@@ -3930,25 +3959,24 @@ lagc:
 	VFMADD213PS  vectorConst<>+704(SB), Y3, Y8
 	VFMADD213PS  vectorConst<>+640(SB), Y3, Y8
 	VFMADD213PS  vectorConst<>+576(SB), Y3, Y8
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y8
+	VMULPS       Y3, Y3, Y4
+	VFMADD213PS  Y3, Y4, Y8
 	VADDPS       vectorConst<>+0(SB), Y8, Y3
-	VCVTPS2DQ    Y7, Y6
-	VPSRAD       $0x01, Y6, Y7
-	VPSUBD       Y7, Y6, Y6
-	VPADDD       vectorConst<>+2304(SB), Y7, Y7
+	VCVTPS2DQ    Y7, Y4
+	VPSRAD       $0x01, Y4, Y7
+	VPSUBD       Y7, Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y7, Y7
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y7, Y3, Y3
-	VPADDD       vectorConst<>+2304(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y3, Y3
-	VADDPS       vectorConst<>+0(SB), Y3, Y3
-	VDIVPS       Y3, Y4, Y3
-	VMOVUPS      vectorConst<>+0(SB), Y4
-	VSUBPS       Y3, Y4, Y4
-	VMULPS       Y3, Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VADDPS       Y6, Y3, Y4
+	VDIVPS       Y4, Y6, Y6
+	VMULPS       Y3, Y6, Y4
+	VMULPS       Y6, Y4, Y4
 	VMULPS       Y1, Y4, Y4
-	VFMADD213PS  Y3, Y5, Y4
+	VFMADD213PS  Y6, Y5, Y4
 	VMULPS       Y2, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DX)(AX*1)
 
@@ -3991,14 +4019,14 @@ lage:
 	VCVTPS2DQ    Y3, Y2
 	VPSRAD       $0x01, Y2, Y3
 	VPSUBD       Y3, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y1, Y1
-	VPADDD       vectorConst<>+2304(SB), Y2, Y2
+	VPADDD       vectorConst<>+2368(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y1, Y1
 	VMOVUPS      vectorConst<>+0(SB), Y3
-	VANDPS       vectorConst<>+2176(SB), Y0, Y2
+	VANDPS       vectorConst<>+2240(SB), Y0, Y2
 	VMULPS       vectorConst<>+1536(SB), Y2, Y2
 	VADDPS       Y3, Y2, Y2
 	VDIVPS       Y2, Y3, Y3
@@ -4053,14 +4081,14 @@ lagf:
 	VCVTPS2DQ    Y4, Y3
 	VPSRAD       $0x01, Y3, Y4
 	VPSUBD       Y4, Y3, Y3
-	VPADDD       vectorConst<>+2304(SB), Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y2, Y2
 	VMOVUPS      vectorConst<>+0(SB), Y4
-	VANDPS       vectorConst<>+2176(SB), Y1, Y3
+	VANDPS       vectorConst<>+2240(SB), Y1, Y3
 	VMULPS       vectorConst<>+1536(SB), Y3, Y3
 	VADDPS       Y4, Y3, Y3
 	VDIVPS       Y3, Y4, Y4
@@ -4122,14 +4150,14 @@ lagh:
 	VCVTPS2DQ    Y4, Y3
 	VPSRAD       $0x01, Y3, Y4
 	VPSUBD       Y4, Y3, Y3
-	VPADDD       vectorConst<>+2304(SB), Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y2, Y2
-	VPADDD       vectorConst<>+2304(SB), Y3, Y3
+	VPADDD       vectorConst<>+2368(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y2, Y2
 	VMOVUPS      vectorConst<>+0(SB), Y4
-	VANDPS       vectorConst<>+2176(SB), Y0, Y3
+	VANDPS       vectorConst<>+2240(SB), Y0, Y3
 	VMULPS       vectorConst<>+1536(SB), Y3, Y3
 	VADDPS       Y4, Y3, Y3
 	VDIVPS       Y3, Y4, Y4
@@ -4187,14 +4215,14 @@ lagi:
 	VCVTPS2DQ    Y5, Y4
 	VPSRAD       $0x01, Y4, Y5
 	VPSUBD       Y5, Y4, Y4
-	VPADDD       vectorConst<>+2304(SB), Y5, Y5
+	VPADDD       vectorConst<>+2368(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y3, Y3
-	VPADDD       vectorConst<>+2304(SB), Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y3, Y3
 	VMOVUPS      vectorConst<>+0(SB), Y5
-	VANDPS       vectorConst<>+2176(SB), Y1, Y4
+	VANDPS       vectorConst<>+2240(SB), Y1, Y4
 	VMULPS       vectorConst<>+1536(SB), Y4, Y4
 	VADDPS       Y5, Y4, Y4
 	VDIVPS       Y4, Y5, Y5
@@ -5371,10 +5399,10 @@ lajs:
 	VCVTPS2DQ    Y7, Y6
 	VPSRAD       $0x01, Y6, Y7
 	VPSUBD       Y7, Y6, Y6
-	VPADDD       vectorConst<>+2304(SB), Y7, Y7
+	VPADDD       vectorConst<>+2368(SB), Y7, Y7
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y7, Y5, Y5
-	VPADDD       vectorConst<>+2304(SB), Y6, Y6
+	VPADDD       vectorConst<>+2368(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
 	VMOVUPS      Y5, (DX)(AX*1)
@@ -5402,10 +5430,10 @@ lajs:
 	VCVTPS2DQ    Y7, Y6
 	VPSRAD       $0x01, Y6, Y7
 	VPSUBD       Y7, Y6, Y6
-	VPADDD       vectorConst<>+2304(SB), Y7, Y7
+	VPADDD       vectorConst<>+2368(SB), Y7, Y7
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y7, Y5, Y5
-	VPADDD       vectorConst<>+2304(SB), Y6, Y6
+	VPADDD       vectorConst<>+2368(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
 	VMOVUPS      Y5, 32(DX)(AX*1)
@@ -5433,10 +5461,10 @@ lajs:
 	VCVTPS2DQ    Y7, Y6
 	VPSRAD       $0x01, Y6, Y7
 	VPSUBD       Y7, Y6, Y6
-	VPADDD       vectorConst<>+2304(SB), Y7, Y7
+	VPADDD       vectorConst<>+2368(SB), Y7, Y7
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y7, Y5, Y5
-	VPADDD       vectorConst<>+2304(SB), Y6, Y6
+	VPADDD       vectorConst<>+2368(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
 	VMOVUPS      Y5, 64(DX)(AX*1)
@@ -5464,10 +5492,10 @@ lajs:
 	VCVTPS2DQ    Y7, Y6
 	VPSRAD       $0x01, Y6, Y7
 	VPSUBD       Y7, Y6, Y6
-	VPADDD       vectorConst<>+2304(SB), Y7, Y7
+	VPADDD       vectorConst<>+2368(SB), Y7, Y7
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y7, Y5, Y5
-	VPADDD       vectorConst<>+2304(SB), Y6, Y6
+	VPADDD       vectorConst<>+2368(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
 	VMOVUPS      Y5, 96(DX)(AX*1)
@@ -5503,10 +5531,10 @@ laju:
 	VCVTPS2DQ    Y7, Y6
 	VPSRAD       $0x01, Y6, Y7
 	VPSUBD       Y7, Y6, Y6
-	VPADDD       vectorConst<>+2304(SB), Y7, Y7
+	VPADDD       vectorConst<>+2368(SB), Y7, Y7
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y7, Y5, Y5
-	VPADDD       vectorConst<>+2304(SB), Y6, Y6
+	VPADDD       vectorConst<>+2368(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
 	VMOVUPS      Y5, (DX)(AX*1)
@@ -5545,10 +5573,10 @@ lajv:
 	VCVTPS2DQ    Y7, Y4
 	VPSRAD       $0x01, Y4, Y7
 	VPSUBD       Y7, Y4, Y4
-	VPADDD       vectorConst<>+2304(SB), Y7, Y7
+	VPADDD       vectorConst<>+2368(SB), Y7, Y7
 	VPSLLD       $0x17, Y7, Y7
 	VMULPS       Y7, Y6, Y6
-	VPADDD       vectorConst<>+2304(SB), Y4, Y4
+	VPADDD       vectorConst<>+2368(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y6, Y6
 	VMASKMOVPS   Y6, Y5, (DX)(AX*1)

@@ -112,16 +112,26 @@ func silu32(x float32) float32      { return x * sigmoid32(x) }
 func geluGrad32(x float32) float32 { p, e := phi32(x); return p + x*e*rsqrt2π }
 
 func geluTanhGrad32(x float32) float32 {
-	s := sigmoid32(x * (geluA + geluB*x*x))
-	return s + x*s*(1-s)*(geluA+3*geluB*x*x)
+	s, d := sigmoidPair(x * (geluA + geluB*x*x))
+	return s + x*d*(geluA+3*geluB*x*x)
 }
 
 func quickGELUGrad32(x float32) float32 {
-	s := sigmoid32(quick * x)
-	return s + quick*x*s*(1-s)
+	s, d := sigmoidPair(quick * x)
+	return s + quick*x*d
 }
 
 func siluGrad32(x float32) float32 {
-	s := sigmoid32(x)
-	return s + x*s*(1-s)
+	s, d := sigmoidPair(x)
+	return s + x*d
+}
+
+// sigmoidPair is σ(z) and σ(z)·(1 − σ(z)), the latter as e·σ·σ with e = exp(−z), without cancellation. Below z = −80 it is that of −80.
+func sigmoidPair(z float32) (s, d float32) {
+	if z < -80 {
+		z = -80
+	}
+	e := exp32(-z)
+	s = 1 / (1 + e)
+	return s, e * s * s
 }

@@ -90,6 +90,12 @@ func TestActivationsAtTheEdges(t *testing.T) {
 			require.Equal(t, float32(300), at(f, 300))
 			require.Zero(t, at(f, 0))
 			require.InDelta(t, 0, at(f, -300), 1e-30)
+			slopes := make([]float32, 4)
+			v.actGrad[f](slopes, []float32{300, -300, 0, nan}, []float32{2, 2, 2, 2})
+			for i, want := range []float32{2, 0, 1} {
+				require.InDelta(t, want, slopes[i], 2e-7, "%v gradient of %v", v.level, f)
+			}
+			require.True(t, math.IsNaN(float64(slopes[3])))
 		}
 	}
 }
@@ -162,4 +168,12 @@ func twin(t *testing.T, v *vector, name string, want, got reflect.Value) {
 			}
 		}
 	}
+}
+
+func TestUniformsAreTheKeys(t *testing.T) {
+	key := kernels.Key{Seed: 1<<63 + 5, Item: 1<<40 + 3, Step: 9}
+	want, got := make([]float32, 400), make([]float32, 200)
+	key.Uniform(want)
+	uniforms(key, 50, got)
+	require.Equal(t, want[200:], got)
 }
