@@ -110,7 +110,7 @@ func (m *micro) conv2dGradX(a *kernels.Conv2DGradXArgs) {
 				}
 				continue
 			}
-			turned := getScratch(ty * tx * s.O * s.I) // [ty, tx, O, I]
+			turned := getScratch(ty * tx * s.O * s.I) // [ty, tx, O, I]; what a tap has for a pixel of DOut lies together
 			for u := range ty {
 				for v := range tx {
 					tap := (py+(ty-1-u)*st)*s.KW + px + (tx-1-v)*st

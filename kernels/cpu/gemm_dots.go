@@ -6,80 +6,82 @@ import (
 	"syntic/kernels"
 )
 
-// dotRows is how few rows of A make packing B a waste: each value of B would be copied to be used that often.
-const dotRows = 4
+const dotGrain = 64 // columns of a piece of work
 
-// dotProduct computes a product of few rows with a B whose rows are contiguous in depth (a decoder's step through a linear layer): B is read
-// once, where it lies. It is false if the product is of another kind.
-func (m *micro) dotProduct(p *product, serial bool) bool {
-	if m.dots == nil || p.m > dotRows || !p.a.deep || !p.b.deep || p.k < m.step {
-		return false
-	}
-	const grain = 64 // columns
-	if serial || p.n <= grain {
-		m.dotColumns(p, 0, p.n)
-		return true
-	}
-	m.dotParallel(*p, grain)
-	return true
+// few tells whether a product has so few rows, and a B whose rows are contiguous in depth, that packing B costs more than it saves: a decoder's
+// step through a linear layer. Sums over short rows cost more to finish, so fewer rows of A are taken for them.
+func (m *micro) few(p *product) bool {
+	return m.dots != nil && p.a.deep && p.b.deep && p.a.win.x == nil && p.k >= m.step && (p.m <= 4 || p.m <= 12 && p.k >= 256)
 }
 
-func (m *micro) dotParallel(p product, grain int) {
-	Ranges(p.n, grain, func(lo, hi int) { m.dotColumns(&p, lo, hi) })
+// dotProduct computes such a product by dot products, reading B once, where it lies.
+func (m *micro) dotProduct(p *product, serial bool) {
+	if !serial && p.n > dotGrain {
+		m.dotParallel(*p)
+		return
+	}
+	for j := 0; j < p.n; j += dotGrain {
+		m.dotColumns(p, j, min(p.n, j+dotGrain))
+	}
 }
 
-// dotColumns computes the columns lo..hi-1.
+func (m *micro) dotParallel(p product) {
+	Ranges(p.n, dotGrain, func(lo, hi int) { m.dotColumns(&p, lo, hi) })
+}
+
+// dotColumns computes the columns lo..hi-1, at most dotGrain of them, of all rows.
 func (m *micro) dotColumns(p *product, lo, hi int) {
 	w := workers.Get().(*worker)
-	t, most := &w.tile, len(m.dots)-1
+	t, most, n := &w.tile, len(m.dots)-1, hi-lo
 	whole := p.k / m.step * m.step
-	for j := lo; j < hi; j += 4 {
-		cols := min(4, hi-j)
-		for i := 0; i < p.m; i += most {
-			rows := min(most, p.m-i)
-			*t = tile{a: unsafe.Pointer(&p.a.data[i*p.a.ld]), ars: uintptr(4 * p.a.ld), k: whole, b: unsafe.Pointer(&p.b.data[j*p.b.ld]), bs: uintptr(4 * p.b.ld),
-				c: unsafe.Pointer(&w.edge), cs: 16}
-			if cols < 4 { // the last columns one by one, each as if it were four
-				for c := range cols {
-					t.b, t.bs, t.c = unsafe.Pointer(&p.b.data[(j+c)*p.b.ld]), 0, unsafe.Pointer(&w.edge[16*c])
-					m.dots[rows](t)
-				}
-				for r := range rows {
-					for c := range cols {
-						w.edge[64+4*r+c] = w.edge[16*c+4*r]
-					}
-				}
-				copy(w.edge[:16], w.edge[64:80])
-			} else {
-				m.dots[rows](t)
+	for i := 0; i < p.m; i += most {
+		rows := min(most, p.m-i)
+		*t = tile{a: unsafe.Pointer(&p.a.data[i*p.a.ld]), ars: uintptr(4 * p.a.ld), k: whole, bs: uintptr(4 * p.b.ld), cs: 4 * dotGrain}
+		for j := 0; j < n; j += 4 {
+			t.b, t.c = unsafe.Pointer(&p.b.data[(lo+j)*p.b.ld]), unsafe.Pointer(&w.edge[j])
+			if j+4 > n { // each of the last columns as if it were four
+				m.dotTail(w, p, rows, lo, j, n)
+				break
 			}
-			t.c, t.cs, t.alpha = unsafe.Pointer(&p.out[i*p.n+j]), uintptr(4*p.n), p.alpha
-			if p.accumulate {
-				t.acc = 1
-			}
-			if p.bias != nil {
-				t.bias = unsafe.Pointer(&p.bias[j])
-			}
-			if p.res != nil {
-				t.res = unsafe.Pointer(&p.res[i*p.n+j])
-			}
-			for r := range rows {
-				sum := w.edge[4*r : 4*r+cols]
+			m.dots[rows](t)
+		}
+		*t = tile{c: unsafe.Pointer(&p.out[i*p.n+lo]), cs: uintptr(4 * p.n), alpha: p.alpha}
+		if p.accumulate {
+			t.acc = 1
+		}
+		if p.bias != nil {
+			t.bias = unsafe.Pointer(&p.bias[lo])
+		}
+		if p.res != nil {
+			t.res = unsafe.Pointer(&p.res[i*p.n+lo])
+		}
+		for r := range rows {
+			sum := w.edge[dotGrain*r:][:n]
+			for k := whole; k < p.k; k++ { // what is left of the depth
+				x := p.a.data[(i+r)*p.a.ld+k]
 				for c := range sum {
-					x, y := p.a.data[(i+r)*p.a.ld+whole:][:p.k-whole], p.b.data[(j+c)*p.b.ld+whole:]
-					for k, v := range x {
-						sum[c] += v * y[k]
-					}
+					sum[c] += x * p.b.data[(lo+c)*p.b.ld+k]
 				}
-				t.finish(r, 0, sum)
+			}
+			t.finish(r, 0, sum)
+			if p.act != kernels.ActNone {
+				m.activate(p.act, p.out[(i+r)*p.n+lo:][:n])
 			}
 		}
 	}
 	*t = tile{}
 	workers.Put(w)
-	if p.act != kernels.ActNone {
-		for i := range p.m {
-			m.activate(p.act, p.out[i*p.n+lo:i*p.n+hi])
+}
+
+func (m *micro) dotTail(w *worker, p *product, rows, lo, j, n int) {
+	const side = 4 * dotGrain // of edge, beyond the sums
+	t := &w.tile
+	t.bs, t.cs, t.c = 0, 16, unsafe.Pointer(&w.edge[side])
+	for ; j < n; j++ {
+		t.b = unsafe.Pointer(&p.b.data[(lo+j)*p.b.ld])
+		m.dots[rows](t)
+		for r := range rows {
+			w.edge[r*dotGrain+j] = w.edge[side+4*r]
 		}
 	}
 }

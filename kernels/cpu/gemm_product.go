@@ -64,7 +64,8 @@ func (m *micro) multiply(p *product, serial bool) {
 	if p.m == 0 || p.n == 0 {
 		return
 	}
-	if m.dotProduct(p, serial) {
+	if m.few(p) {
+		m.dotProduct(p, serial)
 		return
 	}
 	if pieces := m.depthPieces(p); !serial && pieces > 1 {

@@ -41,3 +41,32 @@ func TestProductsAllocateNothing(t *testing.T) {
 	c := kernels.Conv2D.Make(kernels.NewRand(1), []int{1, 8, 8, 16, 16, 3, 3, 1, 1, 1, 1, 1, 3})
 	require.Zero(t, testing.AllocsPerRun(50, func() { require.NoError(t, kernels.Conv2D.Run(s, &c)) }), "conv2d")
 }
+
+// Large sizes, where every block, stage and task boundary is crossed and the float64 reference is too slow: gonum is the oracle. Both sum in
+// float32 over up to 2500 terms, so they may differ by about √2500 roundings of the largest value.
+func TestGEMMAgainstGonum(t *testing.T) {
+	for _, d := range [][]int{{1, 250, 2100, 790, 0, 0, 0}, {1, 130, 530, 1100, 0, 1, 3}, {1, 1100, 90, 500, 1, 0, 4}, {2, 300, 310, 400, 1, 1, 0}, {1, 97, 700, 2500, 0, 1, 0}} {
+		a := kernels.GEMM.Make(kernels.NewRand(3), d)
+		want := append([]float32(nil), a.Out.F32()...)
+		b := a
+		b.Out = kernels.Of(want, a.Out.Shape()...)
+		gonumGEMM(&b)
+		top := float32(0)
+		for _, v := range want {
+			top = max(top, v, -v)
+		}
+		for _, m := range micros {
+			if haveISA() < m.level {
+				continue
+			}
+			c := a
+			c.Out = kernels.Of(append([]float32(nil), a.Out.F32()...), a.Out.Shape()...)
+			m.gemm(&c)
+			for i, v := range c.Out.F32() {
+				if e := v - want[i]; !(max(e, -e) <= 3e-6*top) {
+					t.Fatalf("%s %v: element %d is %g, gonum has %g", m.name, d, i, v, want[i])
+				}
+			}
+		}
+	}
+}
