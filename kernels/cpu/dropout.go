@@ -3,22 +3,13 @@ package cpu
 import "syntic/kernels"
 
 func init() {
-	addGo(kernels.Dropout, "", func(a *kernels.DropoutArgs) {
-		x, o, p, key := a.X.F32(), a.Out.F32(), a.P, a.Key
-		scale := float32(1 / (1 - float64(p)))
-		Ranges(len(x), grain/4, func(lo, hi int) { // grain/4 is a multiple of 4: a block is never cut
-			var u [64]float32
-			for ; lo < hi; lo += len(u) {
-				n := min(len(u), hi-lo)
-				uniforms(key, uint32(lo/4), u[:])
-				for j, x := range x[lo : lo+n] {
-					y := x * scale
-					if u[j] < p {
-						y = 0
-					}
-					o[lo+j] = y
-				}
-			}
+	addVector(kernels.Dropout, "", func(v *vector, a *kernels.DropoutArgs) {
+		x, o, p, key, scale := a.X.F32(), a.Out.F32(), a.P, &a.Key, float32(1/(1-float64(a.P)))
+		Ranges(len(x), grain/4, func(lo, hi int) { // grain/4 is a multiple of 4: a block of four numbers is never cut
+			u := getScratch(ceilDiv(hi-lo, 64) * 64)
+			v.uniforms(u.f, key, uint32(lo/4))
+			v.keep(o[lo:hi], x[lo:hi], u.f[:hi-lo], p, scale)
+			u.put()
 		})
 	})
 	addGo(kernels.BoxLoss, "float64, by pieces of boxes", func(a *kernels.BoxLossArgs) {
@@ -50,21 +41,4 @@ func init() {
 		}
 		a.L1.F32()[0], a.GIoU.F32()[0] = float32(l1*inv), float32(giou*inv)
 	})
-}
-
-// uniforms fills dst, whose length is a multiple of 4, with Key.Uniform's numbers from block i on: Philox-4x32-10 with the words in registers.
-func uniforms(key kernels.Key, i uint32, dst []float32) {
-	for ; len(dst) >= 4; dst, i = dst[4:], i+1 {
-		c0, c1, c2, c3 := i, key.Step, uint32(key.Item), uint32(key.Item>>32)
-		k0, k1 := uint32(key.Seed), uint32(key.Seed>>32)
-		for range 10 {
-			p0, p1 := uint64(c0)*0xD2511F53, uint64(c2)*0xCD9E8D57
-			c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
-			k0 += 0x9E3779B9
-			k1 += 0xBB67AE85
-		}
-		for j, w := range [4]uint32{c0, c1, c2, c3} {
-			dst[j] = (float32(w>>8) + 0.5) * (1.0 / (1 << 24))
-		}
-	}
 }

@@ -28,6 +28,9 @@ type vector struct {
 	mulDev    func(acc, d, x, mean []float32)           // acc += d·(x − mean)
 	gradCols  func(dx, d, x, mean, k1, k2, k3 []float32)
 	adamw     func(p, g, m, v []float32, c *adamwConst)
+
+	keep     func(dst, x, u []float32, p, scale float32)     // dst = x·scale where u ≥ p, else 0
+	uniforms func(dst []float32, key *kernels.Key, i uint32) // Key.Uniform's numbers from block i on; the length is a multiple of 64
 }
 
 // adamwConst are AdamW's factors, in the order in which the assembly reads them.

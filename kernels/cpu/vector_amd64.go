@@ -20,6 +20,9 @@ func vectorsASM() []*vector {
 	b.normCols, b.sqDevCols, b.mulDev, b.gradCols = normCols512, sqDevCols512, mulDev512, gradCols512
 	a.adamw = func(p, g, m, v []float32, c *adamwConst) { adamw256(p, g, m, v, &c.grad) }
 	b.adamw = func(p, g, m, v []float32, c *adamwConst) { adamw512(p, g, m, v, &c.grad) }
+	a.keep, b.keep = keep256, keep512
+	a.uniforms = func(dst []float32, k *kernels.Key, i uint32) { c := counter(k, i); uniforms256(dst, &c[0]) }
+	b.uniforms = func(dst []float32, k *kernels.Key, i uint32) { c := counter(k, i); uniforms512(dst, &c[0]) }
 	for f, r := range map[kernels.Act][2]func(dst, x []float32){kernels.Exp: {exp256, exp512}, kernels.Sigmoid: {sigmoid256, sigmoid512},
 		kernels.SiLU: {silu256, silu512}, kernels.QuickGELU: {quickGELU256, quickGELU512}, kernels.GELUTanh: {geluTanh256, geluTanh512},
 		kernels.GELU: {gelu256, gelu512}, kernels.ReLU: {relu256, relu512}} {
@@ -31,4 +34,9 @@ func vectorsASM() []*vector {
 		a.actGrad[f], b.actGrad[f] = r[0], r[1]
 	}
 	return []*vector{a, b}
+}
+
+// counter is Philox's counter for block i, then its key.
+func counter(k *kernels.Key, i uint32) [6]uint32 {
+	return [6]uint32{i, k.Step, uint32(k.Item), uint32(k.Item >> 32), uint32(k.Seed), uint32(k.Seed >> 32)}
 }

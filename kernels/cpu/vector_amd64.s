@@ -612,7 +612,167 @@ DATA vectorConst<>+2416(SB)/4, $0x0000007f
 DATA vectorConst<>+2420(SB)/4, $0x0000007f
 DATA vectorConst<>+2424(SB)/4, $0x0000007f
 DATA vectorConst<>+2428(SB)/4, $0x0000007f
-GLOBL vectorConst<>(SB), RODATA|NOPTR, $2432
+DATA vectorConst<>+2432(SB)/4, $0xd2511f53
+DATA vectorConst<>+2436(SB)/4, $0xd2511f53
+DATA vectorConst<>+2440(SB)/4, $0xd2511f53
+DATA vectorConst<>+2444(SB)/4, $0xd2511f53
+DATA vectorConst<>+2448(SB)/4, $0xd2511f53
+DATA vectorConst<>+2452(SB)/4, $0xd2511f53
+DATA vectorConst<>+2456(SB)/4, $0xd2511f53
+DATA vectorConst<>+2460(SB)/4, $0xd2511f53
+DATA vectorConst<>+2464(SB)/4, $0xd2511f53
+DATA vectorConst<>+2468(SB)/4, $0xd2511f53
+DATA vectorConst<>+2472(SB)/4, $0xd2511f53
+DATA vectorConst<>+2476(SB)/4, $0xd2511f53
+DATA vectorConst<>+2480(SB)/4, $0xd2511f53
+DATA vectorConst<>+2484(SB)/4, $0xd2511f53
+DATA vectorConst<>+2488(SB)/4, $0xd2511f53
+DATA vectorConst<>+2492(SB)/4, $0xd2511f53
+DATA vectorConst<>+2496(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2500(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2504(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2508(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2512(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2516(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2520(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2524(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2528(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2532(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2536(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2540(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2544(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2548(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2552(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2556(SB)/4, $0xcd9e8d57
+DATA vectorConst<>+2560(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2564(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2568(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2572(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2576(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2580(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2584(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2588(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2592(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2596(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2600(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2604(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2608(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2612(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2616(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2620(SB)/4, $0x9e3779b9
+DATA vectorConst<>+2624(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2628(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2632(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2636(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2640(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2644(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2648(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2652(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2656(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2660(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2664(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2668(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2672(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2676(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2680(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2684(SB)/4, $0xbb67ae85
+DATA vectorConst<>+2688(SB)/4, $0x3f000000
+DATA vectorConst<>+2692(SB)/4, $0x3f000000
+DATA vectorConst<>+2696(SB)/4, $0x3f000000
+DATA vectorConst<>+2700(SB)/4, $0x3f000000
+DATA vectorConst<>+2704(SB)/4, $0x3f000000
+DATA vectorConst<>+2708(SB)/4, $0x3f000000
+DATA vectorConst<>+2712(SB)/4, $0x3f000000
+DATA vectorConst<>+2716(SB)/4, $0x3f000000
+DATA vectorConst<>+2720(SB)/4, $0x3f000000
+DATA vectorConst<>+2724(SB)/4, $0x3f000000
+DATA vectorConst<>+2728(SB)/4, $0x3f000000
+DATA vectorConst<>+2732(SB)/4, $0x3f000000
+DATA vectorConst<>+2736(SB)/4, $0x3f000000
+DATA vectorConst<>+2740(SB)/4, $0x3f000000
+DATA vectorConst<>+2744(SB)/4, $0x3f000000
+DATA vectorConst<>+2748(SB)/4, $0x3f000000
+DATA vectorConst<>+2752(SB)/4, $0x33800000
+DATA vectorConst<>+2756(SB)/4, $0x33800000
+DATA vectorConst<>+2760(SB)/4, $0x33800000
+DATA vectorConst<>+2764(SB)/4, $0x33800000
+DATA vectorConst<>+2768(SB)/4, $0x33800000
+DATA vectorConst<>+2772(SB)/4, $0x33800000
+DATA vectorConst<>+2776(SB)/4, $0x33800000
+DATA vectorConst<>+2780(SB)/4, $0x33800000
+DATA vectorConst<>+2784(SB)/4, $0x33800000
+DATA vectorConst<>+2788(SB)/4, $0x33800000
+DATA vectorConst<>+2792(SB)/4, $0x33800000
+DATA vectorConst<>+2796(SB)/4, $0x33800000
+DATA vectorConst<>+2800(SB)/4, $0x33800000
+DATA vectorConst<>+2804(SB)/4, $0x33800000
+DATA vectorConst<>+2808(SB)/4, $0x33800000
+DATA vectorConst<>+2812(SB)/4, $0x33800000
+DATA vectorConst<>+2816(SB)/4, $0x00000010
+DATA vectorConst<>+2820(SB)/4, $0x00000010
+DATA vectorConst<>+2824(SB)/4, $0x00000010
+DATA vectorConst<>+2828(SB)/4, $0x00000010
+DATA vectorConst<>+2832(SB)/4, $0x00000010
+DATA vectorConst<>+2836(SB)/4, $0x00000010
+DATA vectorConst<>+2840(SB)/4, $0x00000010
+DATA vectorConst<>+2844(SB)/4, $0x00000010
+DATA vectorConst<>+2848(SB)/4, $0x00000010
+DATA vectorConst<>+2852(SB)/4, $0x00000010
+DATA vectorConst<>+2856(SB)/4, $0x00000010
+DATA vectorConst<>+2860(SB)/4, $0x00000010
+DATA vectorConst<>+2864(SB)/4, $0x00000010
+DATA vectorConst<>+2868(SB)/4, $0x00000010
+DATA vectorConst<>+2872(SB)/4, $0x00000010
+DATA vectorConst<>+2876(SB)/4, $0x00000010
+DATA vectorConst<>+2880(SB)/4, $0x00000000
+DATA vectorConst<>+2884(SB)/4, $0x00000004
+DATA vectorConst<>+2888(SB)/4, $0x00000008
+DATA vectorConst<>+2892(SB)/4, $0x0000000c
+DATA vectorConst<>+2896(SB)/4, $0x00000001
+DATA vectorConst<>+2900(SB)/4, $0x00000005
+DATA vectorConst<>+2904(SB)/4, $0x00000009
+DATA vectorConst<>+2908(SB)/4, $0x0000000d
+DATA vectorConst<>+2912(SB)/4, $0x00000002
+DATA vectorConst<>+2916(SB)/4, $0x00000006
+DATA vectorConst<>+2920(SB)/4, $0x0000000a
+DATA vectorConst<>+2924(SB)/4, $0x0000000e
+DATA vectorConst<>+2928(SB)/4, $0x00000003
+DATA vectorConst<>+2932(SB)/4, $0x00000007
+DATA vectorConst<>+2936(SB)/4, $0x0000000b
+DATA vectorConst<>+2940(SB)/4, $0x0000000f
+DATA vectorConst<>+2944(SB)/4, $0x00000008
+DATA vectorConst<>+2948(SB)/4, $0x00000008
+DATA vectorConst<>+2952(SB)/4, $0x00000008
+DATA vectorConst<>+2956(SB)/4, $0x00000008
+DATA vectorConst<>+2960(SB)/4, $0x00000008
+DATA vectorConst<>+2964(SB)/4, $0x00000008
+DATA vectorConst<>+2968(SB)/4, $0x00000008
+DATA vectorConst<>+2972(SB)/4, $0x00000008
+DATA vectorConst<>+2976(SB)/4, $0x00000008
+DATA vectorConst<>+2980(SB)/4, $0x00000008
+DATA vectorConst<>+2984(SB)/4, $0x00000008
+DATA vectorConst<>+2988(SB)/4, $0x00000008
+DATA vectorConst<>+2992(SB)/4, $0x00000008
+DATA vectorConst<>+2996(SB)/4, $0x00000008
+DATA vectorConst<>+3000(SB)/4, $0x00000008
+DATA vectorConst<>+3004(SB)/4, $0x00000008
+DATA vectorConst<>+3008(SB)/4, $0x00000000
+DATA vectorConst<>+3012(SB)/4, $0x00000002
+DATA vectorConst<>+3016(SB)/4, $0x00000004
+DATA vectorConst<>+3020(SB)/4, $0x00000006
+DATA vectorConst<>+3024(SB)/4, $0x00000001
+DATA vectorConst<>+3028(SB)/4, $0x00000003
+DATA vectorConst<>+3032(SB)/4, $0x00000005
+DATA vectorConst<>+3036(SB)/4, $0x00000007
+DATA vectorConst<>+3040(SB)/4, $0x00000000
+DATA vectorConst<>+3044(SB)/4, $0x00000002
+DATA vectorConst<>+3048(SB)/4, $0x00000004
+DATA vectorConst<>+3052(SB)/4, $0x00000006
+DATA vectorConst<>+3056(SB)/4, $0x00000001
+DATA vectorConst<>+3060(SB)/4, $0x00000003
+DATA vectorConst<>+3064(SB)/4, $0x00000005
+DATA vectorConst<>+3068(SB)/4, $0x00000007
+GLOBL vectorConst<>(SB), RODATA|NOPTR, $3072
 
 DATA vectorMask<>+0(SB)/4, $0xffffffff
 DATA vectorMask<>+4(SB)/4, $0xffffffff
@@ -3083,6 +3243,283 @@ lafc:
 	VZEROUPPER
 	RET
 
+// func uniforms512(dst []float32, c *uint32)
+// Requires: AVX, AVX512F
+TEXT ·uniforms512(SB), NOSPLIT, $0-32
+	MOVQ         dst_len+8(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         c+24(FP), DX
+	VPBROADCASTD (DX), Z0
+	VPADDD       vectorConst<>+2880(SB), Z0, Z0
+	MOVQ         $0x0000aaaa, BX
+	KMOVW        BX, K1
+
+lafd:
+	CMPQ         AX, $0x00000040
+	JL           lafe
+	VMOVAPS      Z0, Z1
+	VPBROADCASTD 4(DX), Z2
+	VPBROADCASTD 8(DX), Z3
+	VPBROADCASTD 12(DX), Z4
+	VPBROADCASTD 16(DX), Z5
+	VPBROADCASTD 20(DX), Z6
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z7
+	VPMULLD      vectorConst<>+2432(SB), Z1, Z8
+	VPSRLQ       $0x20, Z1, Z1
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z1
+	VPSRLQ       $0x20, Z7, Z7
+	VMOVDQA32    Z1, K1, Z7
+	VPMULUDQ     vectorConst<>+2496(SB), Z3, Z1
+	VPMULLD      vectorConst<>+2496(SB), Z3, Z9
+	VPSRLQ       $0x20, Z3, Z3
+	VPMULUDQ     vectorConst<>+2496(SB), Z3, Z3
+	VPSRLQ       $0x20, Z1, Z1
+	VMOVDQA32    Z3, K1, Z1
+	VPXORD       Z2, Z1, Z1
+	VPXORD       Z5, Z1, Z1
+	VPXORD       Z4, Z7, Z7
+	VPXORD       Z6, Z7, Z7
+	VPADDD       vectorConst<>+2560(SB), Z5, Z5
+	VPADDD       vectorConst<>+2624(SB), Z6, Z6
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z2
+	VPMULLD      vectorConst<>+2432(SB), Z1, Z3
+	VPSRLQ       $0x20, Z1, Z1
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z1
+	VPSRLQ       $0x20, Z2, Z2
+	VMOVDQA32    Z1, K1, Z2
+	VPMULUDQ     vectorConst<>+2496(SB), Z7, Z1
+	VPMULLD      vectorConst<>+2496(SB), Z7, Z4
+	VPSRLQ       $0x20, Z7, Z7
+	VPMULUDQ     vectorConst<>+2496(SB), Z7, Z7
+	VPSRLQ       $0x20, Z1, Z1
+	VMOVDQA32    Z7, K1, Z1
+	VPXORD       Z9, Z1, Z1
+	VPXORD       Z5, Z1, Z1
+	VPXORD       Z8, Z2, Z2
+	VPXORD       Z6, Z2, Z2
+	VPADDD       vectorConst<>+2560(SB), Z5, Z5
+	VPADDD       vectorConst<>+2624(SB), Z6, Z6
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z7
+	VPMULLD      vectorConst<>+2432(SB), Z1, Z8
+	VPSRLQ       $0x20, Z1, Z1
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z1
+	VPSRLQ       $0x20, Z7, Z7
+	VMOVDQA32    Z1, K1, Z7
+	VPMULUDQ     vectorConst<>+2496(SB), Z2, Z1
+	VPMULLD      vectorConst<>+2496(SB), Z2, Z9
+	VPSRLQ       $0x20, Z2, Z2
+	VPMULUDQ     vectorConst<>+2496(SB), Z2, Z2
+	VPSRLQ       $0x20, Z1, Z1
+	VMOVDQA32    Z2, K1, Z1
+	VPXORD       Z4, Z1, Z1
+	VPXORD       Z5, Z1, Z1
+	VPXORD       Z3, Z7, Z7
+	VPXORD       Z6, Z7, Z7
+	VPADDD       vectorConst<>+2560(SB), Z5, Z5
+	VPADDD       vectorConst<>+2624(SB), Z6, Z6
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z2
+	VPMULLD      vectorConst<>+2432(SB), Z1, Z3
+	VPSRLQ       $0x20, Z1, Z1
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z1
+	VPSRLQ       $0x20, Z2, Z2
+	VMOVDQA32    Z1, K1, Z2
+	VPMULUDQ     vectorConst<>+2496(SB), Z7, Z1
+	VPMULLD      vectorConst<>+2496(SB), Z7, Z4
+	VPSRLQ       $0x20, Z7, Z7
+	VPMULUDQ     vectorConst<>+2496(SB), Z7, Z7
+	VPSRLQ       $0x20, Z1, Z1
+	VMOVDQA32    Z7, K1, Z1
+	VPXORD       Z9, Z1, Z1
+	VPXORD       Z5, Z1, Z1
+	VPXORD       Z8, Z2, Z2
+	VPXORD       Z6, Z2, Z2
+	VPADDD       vectorConst<>+2560(SB), Z5, Z5
+	VPADDD       vectorConst<>+2624(SB), Z6, Z6
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z7
+	VPMULLD      vectorConst<>+2432(SB), Z1, Z8
+	VPSRLQ       $0x20, Z1, Z1
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z1
+	VPSRLQ       $0x20, Z7, Z7
+	VMOVDQA32    Z1, K1, Z7
+	VPMULUDQ     vectorConst<>+2496(SB), Z2, Z1
+	VPMULLD      vectorConst<>+2496(SB), Z2, Z9
+	VPSRLQ       $0x20, Z2, Z2
+	VPMULUDQ     vectorConst<>+2496(SB), Z2, Z2
+	VPSRLQ       $0x20, Z1, Z1
+	VMOVDQA32    Z2, K1, Z1
+	VPXORD       Z4, Z1, Z1
+	VPXORD       Z5, Z1, Z1
+	VPXORD       Z3, Z7, Z7
+	VPXORD       Z6, Z7, Z7
+	VPADDD       vectorConst<>+2560(SB), Z5, Z5
+	VPADDD       vectorConst<>+2624(SB), Z6, Z6
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z2
+	VPMULLD      vectorConst<>+2432(SB), Z1, Z3
+	VPSRLQ       $0x20, Z1, Z1
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z1
+	VPSRLQ       $0x20, Z2, Z2
+	VMOVDQA32    Z1, K1, Z2
+	VPMULUDQ     vectorConst<>+2496(SB), Z7, Z1
+	VPMULLD      vectorConst<>+2496(SB), Z7, Z4
+	VPSRLQ       $0x20, Z7, Z7
+	VPMULUDQ     vectorConst<>+2496(SB), Z7, Z7
+	VPSRLQ       $0x20, Z1, Z1
+	VMOVDQA32    Z7, K1, Z1
+	VPXORD       Z9, Z1, Z1
+	VPXORD       Z5, Z1, Z1
+	VPXORD       Z8, Z2, Z2
+	VPXORD       Z6, Z2, Z2
+	VPADDD       vectorConst<>+2560(SB), Z5, Z5
+	VPADDD       vectorConst<>+2624(SB), Z6, Z6
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z7
+	VPMULLD      vectorConst<>+2432(SB), Z1, Z8
+	VPSRLQ       $0x20, Z1, Z1
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z1
+	VPSRLQ       $0x20, Z7, Z7
+	VMOVDQA32    Z1, K1, Z7
+	VPMULUDQ     vectorConst<>+2496(SB), Z2, Z1
+	VPMULLD      vectorConst<>+2496(SB), Z2, Z9
+	VPSRLQ       $0x20, Z2, Z2
+	VPMULUDQ     vectorConst<>+2496(SB), Z2, Z2
+	VPSRLQ       $0x20, Z1, Z1
+	VMOVDQA32    Z2, K1, Z1
+	VPXORD       Z4, Z1, Z1
+	VPXORD       Z5, Z1, Z1
+	VPXORD       Z3, Z7, Z7
+	VPXORD       Z6, Z7, Z7
+	VPADDD       vectorConst<>+2560(SB), Z5, Z5
+	VPADDD       vectorConst<>+2624(SB), Z6, Z6
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z2
+	VPMULLD      vectorConst<>+2432(SB), Z1, Z3
+	VPSRLQ       $0x20, Z1, Z1
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z1
+	VPSRLQ       $0x20, Z2, Z2
+	VMOVDQA32    Z1, K1, Z2
+	VPMULUDQ     vectorConst<>+2496(SB), Z7, Z1
+	VPMULLD      vectorConst<>+2496(SB), Z7, Z4
+	VPSRLQ       $0x20, Z7, Z7
+	VPMULUDQ     vectorConst<>+2496(SB), Z7, Z7
+	VPSRLQ       $0x20, Z1, Z1
+	VMOVDQA32    Z7, K1, Z1
+	VPXORD       Z9, Z1, Z1
+	VPXORD       Z5, Z1, Z1
+	VPXORD       Z8, Z2, Z2
+	VPXORD       Z6, Z2, Z2
+	VPADDD       vectorConst<>+2560(SB), Z5, Z5
+	VPADDD       vectorConst<>+2624(SB), Z6, Z6
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z7
+	VPMULLD      vectorConst<>+2432(SB), Z1, Z8
+	VPSRLQ       $0x20, Z1, Z1
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z1
+	VPSRLQ       $0x20, Z7, Z7
+	VMOVDQA32    Z1, K1, Z7
+	VPMULUDQ     vectorConst<>+2496(SB), Z2, Z1
+	VPMULLD      vectorConst<>+2496(SB), Z2, Z9
+	VPSRLQ       $0x20, Z2, Z2
+	VPMULUDQ     vectorConst<>+2496(SB), Z2, Z2
+	VPSRLQ       $0x20, Z1, Z1
+	VMOVDQA32    Z2, K1, Z1
+	VPXORD       Z4, Z1, Z1
+	VPXORD       Z5, Z1, Z1
+	VPXORD       Z3, Z7, Z7
+	VPXORD       Z6, Z7, Z7
+	VPADDD       vectorConst<>+2560(SB), Z5, Z5
+	VPADDD       vectorConst<>+2624(SB), Z6, Z6
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z2
+	VPMULLD      vectorConst<>+2432(SB), Z1, Z3
+	VPSRLQ       $0x20, Z1, Z1
+	VPMULUDQ     vectorConst<>+2432(SB), Z1, Z1
+	VPSRLQ       $0x20, Z2, Z2
+	VMOVDQA32    Z1, K1, Z2
+	VPMULUDQ     vectorConst<>+2496(SB), Z7, Z1
+	VPMULLD      vectorConst<>+2496(SB), Z7, Z4
+	VPSRLQ       $0x20, Z7, Z7
+	VPMULUDQ     vectorConst<>+2496(SB), Z7, Z7
+	VPSRLQ       $0x20, Z1, Z1
+	VMOVDQA32    Z7, K1, Z1
+	VPXORD       Z9, Z1, Z1
+	VPXORD       Z5, Z1, Z1
+	VPXORD       Z8, Z2, Z2
+	VPXORD       Z6, Z2, Z2
+	VPSRLD       $0x08, Z1, Z1
+	VCVTDQ2PS    Z1, Z1
+	VADDPS       vectorConst<>+2688(SB), Z1, Z1
+	VMULPS       vectorConst<>+2752(SB), Z1, Z1
+	VPSRLD       $0x08, Z4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VADDPS       vectorConst<>+2688(SB), Z4, Z4
+	VMULPS       vectorConst<>+2752(SB), Z4, Z4
+	VPSRLD       $0x08, Z2, Z2
+	VCVTDQ2PS    Z2, Z2
+	VADDPS       vectorConst<>+2688(SB), Z2, Z2
+	VMULPS       vectorConst<>+2752(SB), Z2, Z2
+	VPSRLD       $0x08, Z3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VADDPS       vectorConst<>+2688(SB), Z3, Z3
+	VMULPS       vectorConst<>+2752(SB), Z3, Z3
+	VUNPCKLPS    Z4, Z1, Z5
+	VUNPCKLPS    Z3, Z2, Z6
+	VUNPCKHPS    Z4, Z1, Z7
+	VUNPCKHPS    Z3, Z2, Z3
+	VUNPCKLPD    Z6, Z5, Z1
+	VMOVUPS      Z1, (CX)
+	VUNPCKHPD    Z6, Z5, Z4
+	VMOVUPS      Z4, 64(CX)
+	VUNPCKLPD    Z3, Z7, Z2
+	VMOVUPS      Z2, 128(CX)
+	VUNPCKHPD    Z3, Z7, Z3
+	VMOVUPS      Z3, 192(CX)
+	VPADDD       vectorConst<>+2816(SB), Z0, Z0
+	ADDQ         $0x00000100, CX
+	SUBQ         $0x00000040, AX
+	JMP          lafd
+
+lafe:
+	VZEROUPPER
+	RET
+
+// func keep512(dst []float32, x []float32, u []float32, p float32, scale float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·keep512(SB), NOSPLIT, $0-80
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         dst_base+0(FP), DX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         u_base+48(FP), SI
+	XORQ         AX, AX
+	VBROADCASTSS p+72(FP), Z0
+	VBROADCASTSS scale+76(FP), Z1
+
+laff:
+	CMPQ      CX, $0x00000010
+	JL        lafg
+	VMOVUPS   (BX)(AX*1), Z2
+	VMOVUPS   (SI)(AX*1), Z3
+	VMULPS    Z1, Z2, Z2
+	VCMPPS    $0x1d, Z0, Z3, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)(AX*1)
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x00000010, CX
+	JMP       laff
+
+lafg:
+	TESTQ     CX, CX
+	JZ        lafh
+	MOVQ      $0x00000001, DI
+	SHLXQ     CX, DI, DI
+	DECQ      DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (BX)(AX*1), K1, Z2
+	VMOVUPS.Z (SI)(AX*1), K1, Z3
+	VMULPS    Z1, Z2, Z2
+	VCMPPS    $0x1d, Z0, Z3, K2
+	VMOVAPS.Z Z2, K2, Z2
+	VMOVUPS   Z2, K1, (DX)(AX*1)
+
+lafh:
+	VZEROUPPER
+	RET
+
 // func exp256(dst []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·exp256(SB), NOSPLIT, $0-48
@@ -3091,9 +3528,9 @@ TEXT ·exp256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lafd:
+lafi:
 	CMPQ         CX, $0x00000008
-	JL           lafe
+	JL           lafj
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      vectorConst<>+512(SB), Y1
 	VMINPS       Y0, Y1, Y0
@@ -3125,11 +3562,11 @@ lafd:
 	VMOVUPS      Y0, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafd
+	JMP          lafi
 
-lafe:
+lafj:
 	TESTQ        CX, CX
-	JZ           laff
+	JZ           lafk
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -3164,7 +3601,7 @@ lafe:
 	VMULPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (DX)(AX*1)
 
-laff:
+lafk:
 	VZEROUPPER
 	RET
 
@@ -3176,9 +3613,9 @@ TEXT ·sigmoid256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lafg:
+lafl:
 	CMPQ         CX, $0x00000008
-	JL           lafh
+	JL           lafm
 	VMOVUPS      (BX)(AX*1), Y0
 	VXORPS       vectorConst<>+2304(SB), Y0, Y0
 	VMOVUPS      vectorConst<>+0(SB), Y1
@@ -3214,11 +3651,11 @@ lafg:
 	VMOVUPS      Y0, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafg
+	JMP          lafl
 
-lafh:
+lafm:
 	TESTQ        CX, CX
-	JZ           lafi
+	JZ           lafn
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -3257,7 +3694,7 @@ lafh:
 	VDIVPS       Y1, Y2, Y1
 	VMASKMOVPS   Y1, Y0, (DX)(AX*1)
 
-lafi:
+lafn:
 	VZEROUPPER
 	RET
 
@@ -3270,9 +3707,9 @@ TEXT ·sigmoidGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-lafj:
+lafo:
 	CMPQ         CX, $0x00000008
-	JL           lafk
+	JL           lafp
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VANDPS       vectorConst<>+2240(SB), Y0, Y0
@@ -3311,11 +3748,11 @@ lafj:
 	VMOVUPS      Y0, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafj
+	JMP          lafo
 
-lafk:
+lafp:
 	TESTQ        CX, CX
-	JZ           lafl
+	JZ           lafq
 	LEAQ         vectorMask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         CX, R8
@@ -3357,7 +3794,7 @@ lafk:
 	VMULPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (DX)(AX*1)
 
-lafl:
+lafq:
 	VZEROUPPER
 	RET
 
@@ -3369,9 +3806,9 @@ TEXT ·silu256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lafm:
+lafr:
 	CMPQ         CX, $0x00000008
-	JL           lafn
+	JL           lafs
 	VMOVUPS      (BX)(AX*1), Y0
 	VXORPS       vectorConst<>+2304(SB), Y0, Y1
 	VMOVUPS      vectorConst<>+512(SB), Y2
@@ -3406,11 +3843,11 @@ lafm:
 	VMOVUPS      Y1, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafm
+	JMP          lafr
 
-lafn:
+lafs:
 	TESTQ        CX, CX
-	JZ           lafo
+	JZ           laft
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -3448,7 +3885,7 @@ lafn:
 	VDIVPS       Y2, Y1, Y2
 	VMASKMOVPS   Y2, Y0, (DX)(AX*1)
 
-lafo:
+laft:
 	VZEROUPPER
 	RET
 
@@ -3461,9 +3898,9 @@ TEXT ·siluGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-lafp:
+lafu:
 	CMPQ         CX, $0x00000008
-	JL           lafq
+	JL           lafv
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VXORPS       vectorConst<>+2304(SB), Y0, Y2
@@ -3508,11 +3945,11 @@ lafp:
 	VMOVUPS      Y4, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafp
+	JMP          lafu
 
-lafq:
+lafv:
 	TESTQ        CX, CX
-	JZ           lafr
+	JZ           lafw
 	LEAQ         vectorMask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         CX, R8
@@ -3560,7 +3997,7 @@ lafq:
 	VMULPS       Y2, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DX)(AX*1)
 
-lafr:
+lafw:
 	VZEROUPPER
 	RET
 
@@ -3572,9 +4009,9 @@ TEXT ·quickGELU256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lafs:
+lafx:
 	CMPQ         CX, $0x00000008
-	JL           laft
+	JL           lafy
 	VMOVUPS      (BX)(AX*1), Y0
 	VMULPS       vectorConst<>+1728(SB), Y0, Y1
 	VMOVUPS      vectorConst<>+512(SB), Y2
@@ -3609,11 +4046,11 @@ lafs:
 	VMOVUPS      Y1, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafs
+	JMP          lafx
 
-laft:
+lafy:
 	TESTQ        CX, CX
-	JZ           lafu
+	JZ           lafz
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -3651,7 +4088,7 @@ laft:
 	VDIVPS       Y2, Y1, Y2
 	VMASKMOVPS   Y2, Y0, (DX)(AX*1)
 
-lafu:
+lafz:
 	VZEROUPPER
 	RET
 
@@ -3664,9 +4101,9 @@ TEXT ·quickGELUGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-lafv:
+laga:
 	CMPQ         CX, $0x00000008
-	JL           lafw
+	JL           lagb
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VMULPS       vectorConst<>+1728(SB), Y0, Y2
@@ -3711,11 +4148,11 @@ lafv:
 	VMOVUPS      Y4, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafv
+	JMP          laga
 
-lafw:
+lagb:
 	TESTQ        CX, CX
-	JZ           lafx
+	JZ           lagc
 	LEAQ         vectorMask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         CX, R8
@@ -3763,7 +4200,7 @@ lafw:
 	VMULPS       Y2, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DX)(AX*1)
 
-lafx:
+lagc:
 	VZEROUPPER
 	RET
 
@@ -3775,9 +4212,9 @@ TEXT ·geluTanh256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lafy:
+lagd:
 	CMPQ         CX, $0x00000008
-	JL           lafz
+	JL           lage
 	VMOVUPS      (BX)(AX*1), Y0
 	VMULPS       Y0, Y0, Y2
 	VMOVUPS      vectorConst<>+1984(SB), Y1
@@ -3815,11 +4252,11 @@ lafy:
 	VMOVUPS      Y1, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafy
+	JMP          lagd
 
-lafz:
+lage:
 	TESTQ        CX, CX
-	JZ           laga
+	JZ           lagf
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -3860,7 +4297,7 @@ lafz:
 	VDIVPS       Y2, Y1, Y2
 	VMASKMOVPS   Y2, Y0, (DX)(AX*1)
 
-laga:
+lagf:
 	VZEROUPPER
 	RET
 
@@ -3873,9 +4310,9 @@ TEXT ·geluTanhGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-lagb:
+lagg:
 	CMPQ         CX, $0x00000008
-	JL           lagc
+	JL           lagh
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VMULPS       Y0, Y0, Y3
@@ -3924,11 +4361,11 @@ lagb:
 	VMOVUPS      Y3, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lagb
+	JMP          lagg
 
-lagc:
+lagh:
 	TESTQ        CX, CX
-	JZ           lagd
+	JZ           lagi
 	LEAQ         vectorMask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         CX, R8
@@ -3980,7 +4417,7 @@ lagc:
 	VMULPS       Y2, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DX)(AX*1)
 
-lagd:
+lagi:
 	VZEROUPPER
 	RET
 
@@ -3992,9 +4429,9 @@ TEXT ·gelu256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lage:
+lagj:
 	CMPQ         CX, $0x00000008
-	JL           lagf
+	JL           lagk
 	VMOVUPS      (BX)(AX*1), Y0
 	VMULPS       vectorConst<>+64(SB), Y0, Y1
 	VMULPS       Y0, Y1, Y1
@@ -4048,11 +4485,11 @@ lage:
 	VMOVUPS      Y4, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lage
+	JMP          lagj
 
-lagf:
+lagk:
 	TESTQ        CX, CX
-	JZ           lagg
+	JZ           lagl
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -4109,7 +4546,7 @@ lagf:
 	VMULPS       Y1, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DX)(AX*1)
 
-lagg:
+lagl:
 	VZEROUPPER
 	RET
 
@@ -4122,9 +4559,9 @@ TEXT ·geluGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-lagh:
+lagm:
 	CMPQ         CX, $0x00000008
-	JL           lagi
+	JL           lagn
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VMULPS       vectorConst<>+64(SB), Y0, Y2
@@ -4181,11 +4618,11 @@ lagh:
 	VMOVUPS      Y5, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lagh
+	JMP          lagm
 
-lagi:
+lagn:
 	TESTQ        CX, CX
-	JZ           lagj
+	JZ           lago
 	LEAQ         vectorMask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         CX, R8
@@ -4245,7 +4682,7 @@ lagi:
 	VMULPS       Y2, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DX)(AX*1)
 
-lagj:
+lago:
 	VZEROUPPER
 	RET
 
@@ -4257,20 +4694,20 @@ TEXT ·relu256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lagk:
+lagp:
 	CMPQ    CX, $0x00000008
-	JL      lagl
+	JL      lagq
 	VMOVUPS (BX)(AX*1), Y0
 	VXORPS  Y1, Y1, Y1
 	VMAXPS  Y0, Y1, Y0
 	VMOVUPS Y0, (DX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lagk
+	JMP     lagp
 
-lagl:
+lagq:
 	TESTQ      CX, CX
-	JZ         lagm
+	JZ         lagr
 	LEAQ       vectorMask<>+0(SB), SI
 	MOVQ       $0x00000008, DI
 	SUBQ       CX, DI
@@ -4280,7 +4717,7 @@ lagl:
 	VMAXPS     Y1, Y2, Y1
 	VMASKMOVPS Y1, Y0, (DX)(AX*1)
 
-lagm:
+lagr:
 	VZEROUPPER
 	RET
 
@@ -4293,9 +4730,9 @@ TEXT ·reluGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-lagn:
+lags:
 	CMPQ    CX, $0x00000008
-	JL      lago
+	JL      lagt
 	VMOVUPS (BX)(AX*1), Y0
 	VMOVUPS (SI)(AX*1), Y1
 	VXORPS  Y2, Y2, Y2
@@ -4304,11 +4741,11 @@ lagn:
 	VMOVUPS Y1, (DX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lagn
+	JMP     lags
 
-lago:
+lagt:
 	TESTQ      CX, CX
-	JZ         lagp
+	JZ         lagu
 	LEAQ       vectorMask<>+0(SB), DI
 	MOVQ       $0x00000008, R8
 	SUBQ       CX, R8
@@ -4320,7 +4757,7 @@ lago:
 	VANDPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (DX)(AX*1)
 
-lagp:
+lagu:
 	VZEROUPPER
 	RET
 
@@ -4335,9 +4772,9 @@ TEXT ·axpby256(SB), NOSPLIT, $0-80
 	VBROADCASTSS p+72(FP), Y0
 	VBROADCASTSS q+76(FP), Y1
 
-lagq:
+lagv:
 	CMPQ        CX, $0x00000010
-	JL          lagr
+	JL          lagw
 	VMOVUPS     (BX)(AX*1), Y2
 	VMOVUPS     (SI)(AX*1), Y3
 	VMULPS      Y1, Y3, Y3
@@ -4350,12 +4787,12 @@ lagq:
 	VMOVUPS     Y3, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lagq
+	JMP         lagv
 
-lagr:
-lags:
+lagw:
+lagx:
 	CMPQ        CX, $0x00000008
-	JL          lagt
+	JL          lagy
 	VMOVUPS     (BX)(AX*1), Y2
 	VMOVUPS     (SI)(AX*1), Y3
 	VMULPS      Y1, Y3, Y3
@@ -4363,11 +4800,11 @@ lags:
 	VMOVUPS     Y3, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lags
+	JMP         lagx
 
-lagt:
+lagy:
 	TESTQ       CX, CX
-	JZ          lagu
+	JZ          lagz
 	LEAQ        vectorMask<>+0(SB), DI
 	MOVQ        $0x00000008, R8
 	SUBQ        CX, R8
@@ -4378,7 +4815,7 @@ lagt:
 	VFMADD231PS Y0, Y3, Y4
 	VMASKMOVPS  Y4, Y2, (DX)(AX*1)
 
-lagu:
+lagz:
 	VZEROUPPER
 	RET
 
@@ -4392,9 +4829,9 @@ TEXT ·mul256(SB), NOSPLIT, $0-76
 	XORQ         AX, AX
 	VBROADCASTSS p+72(FP), Y0
 
-lagv:
+laha:
 	CMPQ    CX, $0x00000010
-	JL      lagw
+	JL      lahb
 	VMOVUPS (BX)(AX*1), Y1
 	VMOVUPS (SI)(AX*1), Y2
 	VMULPS  Y0, Y1, Y1
@@ -4407,12 +4844,12 @@ lagv:
 	VMOVUPS Y1, 32(DX)(AX*1)
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, CX
-	JMP     lagv
+	JMP     laha
 
-lagw:
-lagx:
+lahb:
+lahc:
 	CMPQ    CX, $0x00000008
-	JL      lagy
+	JL      lahd
 	VMOVUPS (BX)(AX*1), Y1
 	VMOVUPS (SI)(AX*1), Y2
 	VMULPS  Y0, Y1, Y1
@@ -4420,11 +4857,11 @@ lagx:
 	VMOVUPS Y1, (DX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lagx
+	JMP     lahc
 
-lagy:
+lahd:
 	TESTQ      CX, CX
-	JZ         lagz
+	JZ         lahe
 	LEAQ       vectorMask<>+0(SB), DI
 	MOVQ       $0x00000008, R8
 	SUBQ       CX, R8
@@ -4435,7 +4872,7 @@ lagy:
 	VMULPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, (DX)(AX*1)
 
-lagz:
+lahe:
 	VZEROUPPER
 	RET
 
@@ -4449,9 +4886,9 @@ TEXT ·affine256(SB), NOSPLIT, $0-56
 	VBROADCASTSS p+48(FP), Y0
 	VBROADCASTSS q+52(FP), Y1
 
-laha:
+lahf:
 	CMPQ        CX, $0x00000010
-	JL          lahb
+	JL          lahg
 	VMOVUPS     (BX)(AX*1), Y2
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, (DX)(AX*1)
@@ -4460,22 +4897,22 @@ laha:
 	VMOVUPS     Y2, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         laha
+	JMP         lahf
 
-lahb:
-lahc:
+lahg:
+lahh:
 	CMPQ        CX, $0x00000008
-	JL          lahd
+	JL          lahi
 	VMOVUPS     (BX)(AX*1), Y2
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lahc
+	JMP         lahh
 
-lahd:
+lahi:
 	TESTQ       CX, CX
-	JZ          lahe
+	JZ          lahj
 	LEAQ        vectorMask<>+0(SB), SI
 	MOVQ        $0x00000008, DI
 	SUBQ        CX, DI
@@ -4484,7 +4921,7 @@ lahd:
 	VFMADD213PS Y1, Y0, Y3
 	VMASKMOVPS  Y3, Y2, (DX)(AX*1)
 
-lahe:
+lahj:
 	VZEROUPPER
 	RET
 
@@ -4497,9 +4934,9 @@ TEXT ·lerp256(SB), NOSPLIT, $0-52
 	XORQ         AX, AX
 	VBROADCASTSS t+48(FP), Y0
 
-lahf:
+lahk:
 	CMPQ        CX, $0x00000010
-	JL          lahg
+	JL          lahl
 	VMOVUPS     (DX)(AX*1), Y1
 	VMOVUPS     (BX)(AX*1), Y2
 	VSUBPS      Y1, Y2, Y2
@@ -4512,12 +4949,12 @@ lahf:
 	VMOVUPS     Y1, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lahf
+	JMP         lahk
 
-lahg:
-lahh:
+lahl:
+lahm:
 	CMPQ        CX, $0x00000008
-	JL          lahi
+	JL          lahn
 	VMOVUPS     (DX)(AX*1), Y1
 	VMOVUPS     (BX)(AX*1), Y2
 	VSUBPS      Y1, Y2, Y2
@@ -4525,11 +4962,11 @@ lahh:
 	VMOVUPS     Y1, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lahh
+	JMP         lahm
 
-lahi:
+lahn:
 	TESTQ       CX, CX
-	JZ          lahj
+	JZ          laho
 	LEAQ        vectorMask<>+0(SB), SI
 	MOVQ        $0x00000008, DI
 	SUBQ        CX, DI
@@ -4540,7 +4977,7 @@ lahi:
 	VFMADD231PS Y0, Y3, Y2
 	VMASKMOVPS  Y2, Y1, (DX)(AX*1)
 
-lahj:
+laho:
 	VZEROUPPER
 	RET
 
@@ -4554,9 +4991,9 @@ TEXT ·subMul256(SB), NOSPLIT, $0-76
 	XORQ         AX, AX
 	VBROADCASTSS s+72(FP), Y0
 
-lahk:
+lahp:
 	CMPQ    CX, $0x00000010
-	JL      lahl
+	JL      lahq
 	VMOVUPS (BX)(AX*1), Y1
 	VMOVUPS (SI)(AX*1), Y2
 	VSUBPS  Y0, Y1, Y1
@@ -4569,12 +5006,12 @@ lahk:
 	VMOVUPS Y1, 32(DX)(AX*1)
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, CX
-	JMP     lahk
+	JMP     lahp
 
-lahl:
-lahm:
+lahq:
+lahr:
 	CMPQ    CX, $0x00000008
-	JL      lahn
+	JL      lahs
 	VMOVUPS (BX)(AX*1), Y1
 	VMOVUPS (SI)(AX*1), Y2
 	VSUBPS  Y0, Y1, Y1
@@ -4582,11 +5019,11 @@ lahm:
 	VMOVUPS Y1, (DX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lahm
+	JMP     lahr
 
-lahn:
+lahs:
 	TESTQ      CX, CX
-	JZ         laho
+	JZ         laht
 	LEAQ       vectorMask<>+0(SB), DI
 	MOVQ       $0x00000008, R8
 	SUBQ       CX, R8
@@ -4597,7 +5034,7 @@ lahn:
 	VMULPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, (DX)(AX*1)
 
-laho:
+laht:
 	VZEROUPPER
 	RET
 
@@ -4613,9 +5050,9 @@ TEXT ·normRow256(SB), NOSPLIT, $0-104
 	VBROADCASTSS m+96(FP), Y0
 	VBROADCASTSS r+100(FP), Y1
 
-lahp:
+lahu:
 	CMPQ        CX, $0x00000010
-	JL          lahq
+	JL          lahv
 	VMOVUPS     (BX)(AX*1), Y2
 	VMOVUPS     (SI)(AX*1), Y3
 	VMOVUPS     (DI)(AX*1), Y4
@@ -4632,12 +5069,12 @@ lahp:
 	VMOVUPS     Y2, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lahp
+	JMP         lahu
 
-lahq:
-lahr:
+lahv:
+lahw:
 	CMPQ        CX, $0x00000008
-	JL          lahs
+	JL          lahx
 	VMOVUPS     (BX)(AX*1), Y2
 	VMOVUPS     (SI)(AX*1), Y3
 	VMOVUPS     (DI)(AX*1), Y4
@@ -4647,11 +5084,11 @@ lahr:
 	VMOVUPS     Y2, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lahr
+	JMP         lahw
 
-lahs:
+lahx:
 	TESTQ       CX, CX
-	JZ          laht
+	JZ          lahy
 	LEAQ        vectorMask<>+0(SB), R8
 	MOVQ        $0x00000008, R9
 	SUBQ        CX, R9
@@ -4664,7 +5101,7 @@ lahs:
 	VFMADD213PS Y5, Y4, Y3
 	VMASKMOVPS  Y3, Y2, (DX)(AX*1)
 
-laht:
+lahy:
 	VZEROUPPER
 	RET
 
@@ -4682,9 +5119,9 @@ TEXT ·rowGrad256(SB), NOSPLIT, $0-112
 	VBROADCASTSS b+104(FP), Y2
 	VBROADCASTSS c+108(FP), Y3
 
-lahu:
+lahz:
 	CMPQ         CX, $0x00000010
-	JL           lahv
+	JL           laia
 	VMOVUPS      (BX)(AX*1), Y4
 	VMOVUPS      (SI)(AX*1), Y5
 	VMOVUPS      (DI)(AX*1), Y6
@@ -4703,12 +5140,12 @@ lahu:
 	VMOVUPS      Y5, 32(DX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, CX
-	JMP          lahu
+	JMP          lahz
 
-lahv:
-lahw:
+laia:
+laib:
 	CMPQ         CX, $0x00000008
-	JL           lahx
+	JL           laic
 	VMOVUPS      (BX)(AX*1), Y4
 	VMOVUPS      (SI)(AX*1), Y5
 	VMOVUPS      (DI)(AX*1), Y6
@@ -4719,11 +5156,11 @@ lahw:
 	VMOVUPS      Y5, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lahw
+	JMP          laib
 
-lahx:
+laic:
 	TESTQ        CX, CX
-	JZ           lahy
+	JZ           laid
 	LEAQ         vectorMask<>+0(SB), R8
 	MOVQ         $0x00000008, R9
 	SUBQ         CX, R9
@@ -4737,7 +5174,7 @@ lahx:
 	VFNMADD231PS Y3, Y5, Y6
 	VMASKMOVPS   Y6, Y4, (DX)(AX*1)
 
-lahy:
+laid:
 	VZEROUPPER
 	RET
 
@@ -4752,9 +5189,9 @@ TEXT ·addDev256(SB), NOSPLIT, $0-80
 	VBROADCASTSS m+72(FP), Y0
 	VBROADCASTSS r+76(FP), Y1
 
-lahz:
+laie:
 	CMPQ        CX, $0x00000010
-	JL          laia
+	JL          laif
 	VMOVUPS     (DX)(AX*1), Y2
 	VMOVUPS     (BX)(AX*1), Y3
 	VMOVUPS     (SI)(AX*1), Y4
@@ -4771,12 +5208,12 @@ lahz:
 	VMOVUPS     Y2, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lahz
+	JMP         laie
 
-laia:
-laib:
+laif:
+laig:
 	CMPQ        CX, $0x00000008
-	JL          laic
+	JL          laih
 	VMOVUPS     (DX)(AX*1), Y2
 	VMOVUPS     (BX)(AX*1), Y3
 	VMOVUPS     (SI)(AX*1), Y4
@@ -4786,11 +5223,11 @@ laib:
 	VMOVUPS     Y2, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         laib
+	JMP         laig
 
-laic:
+laih:
 	TESTQ       CX, CX
-	JZ          laid
+	JZ          laii
 	LEAQ        vectorMask<>+0(SB), DI
 	MOVQ        $0x00000008, R8
 	SUBQ        CX, R8
@@ -4803,7 +5240,7 @@ laic:
 	VFMADD231PS Y4, Y5, Y3
 	VMASKMOVPS  Y3, Y2, (DX)(AX*1)
 
-laid:
+laii:
 	VZEROUPPER
 	RET
 
@@ -4818,9 +5255,9 @@ TEXT ·normCols256(SB), NOSPLIT, $0-120
 	MOVQ bias_base+96(FP), R8
 	XORQ AX, AX
 
-laie:
+laij:
 	CMPQ        CX, $0x00000010
-	JL          laif
+	JL          laik
 	VMOVUPS     (BX)(AX*1), Y0
 	VMOVUPS     (SI)(AX*1), Y1
 	VMOVUPS     (DI)(AX*1), Y2
@@ -4837,12 +5274,12 @@ laie:
 	VMOVUPS     Y0, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         laie
+	JMP         laij
 
-laif:
-laig:
+laik:
+lail:
 	CMPQ        CX, $0x00000008
-	JL          laih
+	JL          laim
 	VMOVUPS     (BX)(AX*1), Y0
 	VMOVUPS     (SI)(AX*1), Y1
 	VMOVUPS     (DI)(AX*1), Y2
@@ -4852,11 +5289,11 @@ laig:
 	VMOVUPS     Y0, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         laig
+	JMP         lail
 
-laih:
+laim:
 	TESTQ       CX, CX
-	JZ          laii
+	JZ          lain
 	LEAQ        vectorMask<>+0(SB), R9
 	MOVQ        $0x00000008, R10
 	SUBQ        CX, R10
@@ -4869,7 +5306,7 @@ laih:
 	VFMADD213PS Y4, Y3, Y1
 	VMASKMOVPS  Y1, Y0, (DX)(AX*1)
 
-laii:
+lain:
 	VZEROUPPER
 	RET
 
@@ -4882,9 +5319,9 @@ TEXT ·sqDevCols256(SB), NOSPLIT, $0-72
 	MOVQ mean_base+48(FP), SI
 	XORQ AX, AX
 
-laij:
+laio:
 	CMPQ        CX, $0x00000010
-	JL          laik
+	JL          laip
 	VMOVUPS     (DX)(AX*1), Y0
 	VMOVUPS     (BX)(AX*1), Y1
 	VMOVUPS     (SI)(AX*1), Y2
@@ -4899,12 +5336,12 @@ laij:
 	VMOVUPS     Y0, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         laij
+	JMP         laio
 
-laik:
-lail:
+laip:
+laiq:
 	CMPQ        CX, $0x00000008
-	JL          laim
+	JL          lair
 	VMOVUPS     (DX)(AX*1), Y0
 	VMOVUPS     (BX)(AX*1), Y1
 	VMOVUPS     (SI)(AX*1), Y2
@@ -4913,11 +5350,11 @@ lail:
 	VMOVUPS     Y0, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lail
+	JMP         laiq
 
-laim:
+lair:
 	TESTQ       CX, CX
-	JZ          lain
+	JZ          lais
 	LEAQ        vectorMask<>+0(SB), DI
 	MOVQ        $0x00000008, R8
 	SUBQ        CX, R8
@@ -4929,7 +5366,7 @@ laim:
 	VFMADD231PS Y2, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (DX)(AX*1)
 
-lain:
+lais:
 	VZEROUPPER
 	RET
 
@@ -4943,9 +5380,9 @@ TEXT ·mulDev256(SB), NOSPLIT, $0-96
 	MOVQ mean_base+72(FP), DI
 	XORQ AX, AX
 
-laio:
+lait:
 	CMPQ        CX, $0x00000010
-	JL          laip
+	JL          laiu
 	VMOVUPS     (DX)(AX*1), Y0
 	VMOVUPS     (BX)(AX*1), Y1
 	VMOVUPS     (SI)(AX*1), Y2
@@ -4962,12 +5399,12 @@ laio:
 	VMOVUPS     Y0, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         laio
+	JMP         lait
 
-laip:
-laiq:
+laiu:
+laiv:
 	CMPQ        CX, $0x00000008
-	JL          lair
+	JL          laiw
 	VMOVUPS     (DX)(AX*1), Y0
 	VMOVUPS     (BX)(AX*1), Y1
 	VMOVUPS     (SI)(AX*1), Y2
@@ -4977,11 +5414,11 @@ laiq:
 	VMOVUPS     Y0, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         laiq
+	JMP         laiv
 
-lair:
+laiw:
 	TESTQ       CX, CX
-	JZ          lais
+	JZ          laix
 	LEAQ        vectorMask<>+0(SB), R8
 	MOVQ        $0x00000008, R9
 	SUBQ        CX, R9
@@ -4994,7 +5431,7 @@ lair:
 	VFMADD231PS Y2, Y3, Y1
 	VMASKMOVPS  Y1, Y0, (DX)(AX*1)
 
-lais:
+laix:
 	VZEROUPPER
 	RET
 
@@ -5011,9 +5448,9 @@ TEXT ·gradCols256(SB), NOSPLIT, $0-168
 	MOVQ k3_base+144(FP), R10
 	XORQ AX, AX
 
-lait:
+laiy:
 	CMPQ         CX, $0x00000010
-	JL           laiu
+	JL           laiz
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VMOVUPS      (DI)(AX*1), Y2
@@ -5036,12 +5473,12 @@ lait:
 	VMOVUPS      Y0, 32(DX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, CX
-	JMP          lait
+	JMP          laiy
 
-laiu:
-laiv:
+laiz:
+laja:
 	CMPQ         CX, $0x00000008
-	JL           laiw
+	JL           lajb
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VMOVUPS      (DI)(AX*1), Y2
@@ -5054,11 +5491,11 @@ laiv:
 	VMOVUPS      Y0, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          laiv
+	JMP          laja
 
-laiw:
+lajb:
 	TESTQ        CX, CX
-	JZ           laix
+	JZ           lajc
 	LEAQ         vectorMask<>+0(SB), R11
 	MOVQ         $0x00000008, R12
 	SUBQ         CX, R12
@@ -5074,7 +5511,7 @@ laiw:
 	VFNMADD231PS Y6, Y2, Y1
 	VMASKMOVPS   Y1, Y0, (DX)(AX*1)
 
-laix:
+lajc:
 	VZEROUPPER
 	RET
 
@@ -5089,9 +5526,9 @@ TEXT ·sum256(SB), NOSPLIT, $0-28
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-laiy:
+lajd:
 	CMPQ    CX, $0x00000020
-	JL      laiz
+	JL      laje
 	VMOVUPS (DX)(AX*1), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(DX)(AX*1), Y4
@@ -5102,21 +5539,21 @@ laiy:
 	VADDPS  Y4, Y3, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x00000020, CX
-	JMP     laiy
+	JMP     lajd
 
-laiz:
-laja:
+laje:
+lajf:
 	CMPQ    CX, $0x00000008
-	JL      lajb
+	JL      lajg
 	VMOVUPS (DX)(AX*1), Y4
 	VADDPS  Y4, Y0, Y0
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     laja
+	JMP     lajf
 
-lajb:
+lajg:
 	TESTQ      CX, CX
-	JZ         lajc
+	JZ         lajh
 	LEAQ       vectorMask<>+0(SB), BX
 	MOVQ       $0x00000008, SI
 	SUBQ       CX, SI
@@ -5124,7 +5561,7 @@ lajb:
 	VMASKMOVPS (DX)(AX*1), Y4, Y4
 	VADDPS     Y4, Y0, Y0
 
-lajc:
+lajh:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -5150,9 +5587,9 @@ TEXT ·dot256(SB), NOSPLIT, $0-52
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-lajd:
+laji:
 	CMPQ        CX, $0x00000020
-	JL          laje
+	JL          lajj
 	VMOVUPS     (DX)(AX*1), Y4
 	VMOVUPS     (BX)(AX*1), Y5
 	VFMADD231PS Y4, Y5, Y0
@@ -5167,22 +5604,22 @@ lajd:
 	VFMADD231PS Y4, Y5, Y3
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         lajd
+	JMP         laji
 
-laje:
-lajf:
+lajj:
+lajk:
 	CMPQ        CX, $0x00000008
-	JL          lajg
+	JL          lajl
 	VMOVUPS     (DX)(AX*1), Y4
 	VMOVUPS     (BX)(AX*1), Y5
 	VFMADD231PS Y4, Y5, Y0
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lajf
+	JMP         lajk
 
-lajg:
+lajl:
 	TESTQ       CX, CX
-	JZ          lajh
+	JZ          lajm
 	LEAQ        vectorMask<>+0(SB), SI
 	MOVQ        $0x00000008, DI
 	SUBQ        CX, DI
@@ -5191,7 +5628,7 @@ lajg:
 	VMASKMOVPS  (BX)(AX*1), Y4, Y4
 	VFMADD231PS Y5, Y4, Y0
 
-lajh:
+lajm:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -5217,9 +5654,9 @@ TEXT ·sqDev256(SB), NOSPLIT, $0-36
 	VXORPS       Y3, Y3, Y3
 	VBROADCASTSS m+24(FP), Y4
 
-laji:
+lajn:
 	CMPQ        CX, $0x00000020
-	JL          lajj
+	JL          lajo
 	VMOVUPS     (DX)(AX*1), Y5
 	VSUBPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y5, Y0
@@ -5234,22 +5671,22 @@ laji:
 	VFMADD231PS Y5, Y5, Y3
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         laji
+	JMP         lajn
 
-lajj:
-lajk:
+lajo:
+lajp:
 	CMPQ        CX, $0x00000008
-	JL          lajl
+	JL          lajq
 	VMOVUPS     (DX)(AX*1), Y5
 	VSUBPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y5, Y0
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lajk
+	JMP         lajp
 
-lajl:
+lajq:
 	TESTQ       CX, CX
-	JZ          lajm
+	JZ          lajr
 	LEAQ        vectorMask<>+0(SB), BX
 	MOVQ        $0x00000008, SI
 	SUBQ        CX, SI
@@ -5259,7 +5696,7 @@ lajl:
 	VANDPS      Y5, Y6, Y6
 	VFMADD231PS Y6, Y6, Y0
 
-lajm:
+lajr:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -5287,9 +5724,9 @@ TEXT ·dotDev256(SB), NOSPLIT, $0-84
 	VXORPS       Y3, Y3, Y3
 	VBROADCASTSS m+72(FP), Y4
 
-lajn:
+lajs:
 	CMPQ        CX, $0x00000020
-	JL          lajo
+	JL          lajt
 	VMOVUPS     (DX)(AX*1), Y5
 	VMOVUPS     (BX)(AX*1), Y6
 	VMOVUPS     (SI)(AX*1), Y7
@@ -5316,12 +5753,12 @@ lajn:
 	VFMADD231PS Y6, Y5, Y3
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         lajn
+	JMP         lajs
 
-lajo:
-lajp:
+lajt:
+laju:
 	CMPQ        CX, $0x00000008
-	JL          lajq
+	JL          lajv
 	VMOVUPS     (DX)(AX*1), Y5
 	VMOVUPS     (BX)(AX*1), Y6
 	VMOVUPS     (SI)(AX*1), Y7
@@ -5330,11 +5767,11 @@ lajp:
 	VFMADD231PS Y6, Y5, Y0
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lajp
+	JMP         laju
 
-lajq:
+lajv:
 	TESTQ       CX, CX
-	JZ          lajr
+	JZ          lajw
 	LEAQ        vectorMask<>+0(SB), DI
 	MOVQ        $0x00000008, R8
 	SUBQ        CX, R8
@@ -5346,7 +5783,7 @@ lajq:
 	VMULPS      Y5, Y7, Y7
 	VFMADD231PS Y7, Y6, Y0
 
-lajr:
+lajw:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -5373,9 +5810,9 @@ TEXT ·expSum256(SB), NOSPLIT, $0-60
 	VXORPS       Y3, Y3, Y3
 	VBROADCASTSS top+48(FP), Y4
 
-lajs:
+lajx:
 	CMPQ         CX, $0x00000020
-	JL           lajt
+	JL           lajy
 	VMOVUPS      (BX)(AX*1), Y5
 	VSUBPS       Y4, Y5, Y5
 	VMOVUPS      vectorConst<>+512(SB), Y6
@@ -5502,12 +5939,12 @@ lajs:
 	VADDPS       Y5, Y3, Y3
 	ADDQ         $0x00000080, AX
 	SUBQ         $0x00000020, CX
-	JMP          lajs
+	JMP          lajx
 
-lajt:
-laju:
+lajy:
+lajz:
 	CMPQ         CX, $0x00000008
-	JL           lajv
+	JL           laka
 	VMOVUPS      (BX)(AX*1), Y5
 	VSUBPS       Y4, Y5, Y5
 	VMOVUPS      vectorConst<>+512(SB), Y6
@@ -5541,11 +5978,11 @@ laju:
 	VADDPS       Y5, Y0, Y0
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          laju
+	JMP          lajz
 
-lajv:
+laka:
 	TESTQ        CX, CX
-	JZ           lajw
+	JZ           lakb
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -5583,7 +6020,7 @@ lajv:
 	VANDPS       Y5, Y6, Y6
 	VADDPS       Y6, Y0, Y0
 
-lajw:
+lakb:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -5608,9 +6045,9 @@ TEXT ·maxOf256(SB), NOSPLIT, $0-28
 	VMOVUPS vectorConst<>+2112(SB), Y2
 	VMOVUPS vectorConst<>+2112(SB), Y3
 
-lajx:
+lakc:
 	CMPQ    CX, $0x00000020
-	JL      lajy
+	JL      lakd
 	VMOVUPS vectorConst<>+2112(SB), Y4
 	VMOVUPS (DX)(AX*1), Y4
 	VMAXPS  Y0, Y4, Y0
@@ -5625,22 +6062,22 @@ lajx:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x00000020, CX
-	JMP     lajx
+	JMP     lakc
 
-lajy:
-lajz:
+lakd:
+lake:
 	CMPQ    CX, $0x00000008
-	JL      laka
+	JL      lakf
 	VMOVUPS vectorConst<>+2112(SB), Y4
 	VMOVUPS (DX)(AX*1), Y4
 	VMAXPS  Y0, Y4, Y0
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lajz
+	JMP     lake
 
-laka:
+lakf:
 	TESTQ      CX, CX
-	JZ         lakb
+	JZ         lakg
 	LEAQ       vectorMask<>+0(SB), BX
 	MOVQ       $0x00000008, SI
 	SUBQ       CX, SI
@@ -5650,7 +6087,7 @@ laka:
 	VBLENDVPS  Y4, Y6, Y5, Y5
 	VMAXPS     Y0, Y5, Y0
 
-lakb:
+lakg:
 	VMAXPS       Y2, Y0, Y0
 	VMAXPS       Y3, Y1, Y1
 	VMAXPS       Y1, Y0, Y0
@@ -5684,9 +6121,9 @@ TEXT ·adamw256(SB), NOSPLIT, $0-104
 	VBROADCASTSS 28(R8), Y7
 	VBROADCASTSS 32(R8), Y8
 
-lakc:
+lakh:
 	CMPQ        CX, $0x00000008
-	JL          lakd
+	JL          laki
 	VMOVUPS     (BX)(AX*1), Y9
 	VMOVUPS     (SI)(AX*1), Y10
 	VMOVUPS     (DI)(AX*1), Y11
@@ -5709,11 +6146,11 @@ lakc:
 	VMOVUPS     Y9, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lakc
+	JMP         lakh
 
-lakd:
+laki:
 	TESTQ       CX, CX
-	JZ          lake
+	JZ          lakj
 	LEAQ        vectorMask<>+0(SB), R8
 	MOVQ        $0x00000008, R9
 	SUBQ        CX, R9
@@ -5739,6 +6176,281 @@ lakd:
 	VSUBPS      Y11, Y0, Y0
 	VMASKMOVPS  Y0, Y9, (DX)(AX*1)
 
-lake:
+lakj:
+	VZEROUPPER
+	RET
+
+// func uniforms256(dst []float32, c *uint32)
+// Requires: AVX, AVX2
+TEXT ·uniforms256(SB), NOSPLIT, $0-32
+	MOVQ         dst_len+8(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         c+24(FP), DX
+	VPBROADCASTD (DX), Y0
+	VPADDD       vectorConst<>+3008(SB), Y0, Y0
+
+lakk:
+	CMPQ         AX, $0x00000020
+	JL           lakl
+	VMOVAPS      Y0, Y1
+	VPBROADCASTD 4(DX), Y2
+	VPBROADCASTD 8(DX), Y3
+	VPBROADCASTD 12(DX), Y4
+	VPBROADCASTD 16(DX), Y5
+	VPBROADCASTD 20(DX), Y6
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y7
+	VPMULLD      vectorConst<>+2432(SB), Y1, Y8
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y1
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     vectorConst<>+2496(SB), Y3, Y1
+	VPMULLD      vectorConst<>+2496(SB), Y3, Y9
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     vectorConst<>+2496(SB), Y3, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y3, Y1, Y1
+	VPXOR        Y2, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       vectorConst<>+2560(SB), Y5, Y5
+	VPADDD       vectorConst<>+2624(SB), Y6, Y6
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y2
+	VPMULLD      vectorConst<>+2432(SB), Y1, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y1
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y1, Y2, Y2
+	VPMULUDQ     vectorConst<>+2496(SB), Y7, Y1
+	VPMULLD      vectorConst<>+2496(SB), Y7, Y4
+	VPSRLQ       $0x20, Y7, Y7
+	VPMULUDQ     vectorConst<>+2496(SB), Y7, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y7, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y6, Y2, Y2
+	VPADDD       vectorConst<>+2560(SB), Y5, Y5
+	VPADDD       vectorConst<>+2624(SB), Y6, Y6
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y7
+	VPMULLD      vectorConst<>+2432(SB), Y1, Y8
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y1
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     vectorConst<>+2496(SB), Y2, Y1
+	VPMULLD      vectorConst<>+2496(SB), Y2, Y9
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     vectorConst<>+2496(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y2, Y1, Y1
+	VPXOR        Y4, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       vectorConst<>+2560(SB), Y5, Y5
+	VPADDD       vectorConst<>+2624(SB), Y6, Y6
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y2
+	VPMULLD      vectorConst<>+2432(SB), Y1, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y1
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y1, Y2, Y2
+	VPMULUDQ     vectorConst<>+2496(SB), Y7, Y1
+	VPMULLD      vectorConst<>+2496(SB), Y7, Y4
+	VPSRLQ       $0x20, Y7, Y7
+	VPMULUDQ     vectorConst<>+2496(SB), Y7, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y7, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y6, Y2, Y2
+	VPADDD       vectorConst<>+2560(SB), Y5, Y5
+	VPADDD       vectorConst<>+2624(SB), Y6, Y6
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y7
+	VPMULLD      vectorConst<>+2432(SB), Y1, Y8
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y1
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     vectorConst<>+2496(SB), Y2, Y1
+	VPMULLD      vectorConst<>+2496(SB), Y2, Y9
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     vectorConst<>+2496(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y2, Y1, Y1
+	VPXOR        Y4, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       vectorConst<>+2560(SB), Y5, Y5
+	VPADDD       vectorConst<>+2624(SB), Y6, Y6
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y2
+	VPMULLD      vectorConst<>+2432(SB), Y1, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y1
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y1, Y2, Y2
+	VPMULUDQ     vectorConst<>+2496(SB), Y7, Y1
+	VPMULLD      vectorConst<>+2496(SB), Y7, Y4
+	VPSRLQ       $0x20, Y7, Y7
+	VPMULUDQ     vectorConst<>+2496(SB), Y7, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y7, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y6, Y2, Y2
+	VPADDD       vectorConst<>+2560(SB), Y5, Y5
+	VPADDD       vectorConst<>+2624(SB), Y6, Y6
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y7
+	VPMULLD      vectorConst<>+2432(SB), Y1, Y8
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y1
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     vectorConst<>+2496(SB), Y2, Y1
+	VPMULLD      vectorConst<>+2496(SB), Y2, Y9
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     vectorConst<>+2496(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y2, Y1, Y1
+	VPXOR        Y4, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       vectorConst<>+2560(SB), Y5, Y5
+	VPADDD       vectorConst<>+2624(SB), Y6, Y6
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y2
+	VPMULLD      vectorConst<>+2432(SB), Y1, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y1
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y1, Y2, Y2
+	VPMULUDQ     vectorConst<>+2496(SB), Y7, Y1
+	VPMULLD      vectorConst<>+2496(SB), Y7, Y4
+	VPSRLQ       $0x20, Y7, Y7
+	VPMULUDQ     vectorConst<>+2496(SB), Y7, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y7, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y6, Y2, Y2
+	VPADDD       vectorConst<>+2560(SB), Y5, Y5
+	VPADDD       vectorConst<>+2624(SB), Y6, Y6
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y7
+	VPMULLD      vectorConst<>+2432(SB), Y1, Y8
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y1
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     vectorConst<>+2496(SB), Y2, Y1
+	VPMULLD      vectorConst<>+2496(SB), Y2, Y9
+	VPSRLQ       $0x20, Y2, Y2
+	VPMULUDQ     vectorConst<>+2496(SB), Y2, Y2
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y2, Y1, Y1
+	VPXOR        Y4, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y6, Y7, Y7
+	VPADDD       vectorConst<>+2560(SB), Y5, Y5
+	VPADDD       vectorConst<>+2624(SB), Y6, Y6
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y2
+	VPMULLD      vectorConst<>+2432(SB), Y1, Y3
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     vectorConst<>+2432(SB), Y1, Y1
+	VPSRLQ       $0x20, Y2, Y2
+	VPBLENDD     $0xaa, Y1, Y2, Y2
+	VPMULUDQ     vectorConst<>+2496(SB), Y7, Y1
+	VPMULLD      vectorConst<>+2496(SB), Y7, Y4
+	VPSRLQ       $0x20, Y7, Y7
+	VPMULUDQ     vectorConst<>+2496(SB), Y7, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y7, Y1, Y1
+	VPXOR        Y9, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VPXOR        Y8, Y2, Y2
+	VPXOR        Y6, Y2, Y2
+	VPSRLD       $0x08, Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VADDPS       vectorConst<>+2688(SB), Y1, Y1
+	VMULPS       vectorConst<>+2752(SB), Y1, Y1
+	VPSRLD       $0x08, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VADDPS       vectorConst<>+2688(SB), Y4, Y4
+	VMULPS       vectorConst<>+2752(SB), Y4, Y4
+	VPSRLD       $0x08, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VADDPS       vectorConst<>+2688(SB), Y2, Y2
+	VMULPS       vectorConst<>+2752(SB), Y2, Y2
+	VPSRLD       $0x08, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VADDPS       vectorConst<>+2688(SB), Y3, Y3
+	VMULPS       vectorConst<>+2752(SB), Y3, Y3
+	VUNPCKLPS    Y4, Y1, Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y4, Y1, Y7
+	VUNPCKHPS    Y3, Y2, Y3
+	VUNPCKLPD    Y6, Y5, Y1
+	VMOVUPS      Y1, (CX)
+	VUNPCKHPD    Y6, Y5, Y4
+	VMOVUPS      Y4, 32(CX)
+	VUNPCKLPD    Y3, Y7, Y2
+	VMOVUPS      Y2, 64(CX)
+	VUNPCKHPD    Y3, Y7, Y3
+	VMOVUPS      Y3, 96(CX)
+	VPADDD       vectorConst<>+2944(SB), Y0, Y0
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, AX
+	JMP          lakk
+
+lakl:
+	VZEROUPPER
+	RET
+
+// func keep256(dst []float32, x []float32, u []float32, p float32, scale float32)
+// Requires: AVX
+TEXT ·keep256(SB), NOSPLIT, $0-80
+	MOVQ         dst_len+8(FP), CX
+	MOVQ         dst_base+0(FP), DX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         u_base+48(FP), SI
+	XORQ         AX, AX
+	VBROADCASTSS p+72(FP), Y0
+	VBROADCASTSS scale+76(FP), Y1
+
+lakm:
+	CMPQ    CX, $0x00000008
+	JL      lakn
+	VMOVUPS (BX)(AX*1), Y2
+	VMOVUPS (SI)(AX*1), Y3
+	VMULPS  Y1, Y2, Y2
+	VCMPPS  $0x1d, Y0, Y3, Y3
+	VANDPS  Y3, Y2, Y2
+	VMOVUPS Y2, (DX)(AX*1)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000008, CX
+	JMP     lakm
+
+lakn:
+	TESTQ      CX, CX
+	JZ         lako
+	LEAQ       vectorMask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       CX, R8
+	VMOVUPS    (DI)(R8*4), Y2
+	VMASKMOVPS (BX)(AX*1), Y2, Y3
+	VMASKMOVPS (SI)(AX*1), Y2, Y4
+	VMULPS     Y1, Y3, Y3
+	VCMPPS     $0x1d, Y0, Y4, Y4
+	VANDPS     Y4, Y3, Y3
+	VMASKMOVPS Y3, Y2, (DX)(AX*1)
+
+lako:
 	VZEROUPPER
 	RET

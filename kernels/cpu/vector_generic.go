@@ -10,7 +10,7 @@ import (
 func goVector() *vector {
 	v := &vector{axpby: axpbyGo, mul: mulGo, affine: affineGo, lerp: lerpGo, sum: sumGo, dot: dotGo, sqDev: sqDevGo, maxOf: maxOfGo,
 		expSum: expSumGo, subMul: subMulGo, normRow: normRowGo, dotDev: dotDevGo, rowGrad: rowGradGo, addDev: addDevGo,
-		normCols: normColsGo, sqDevCols: sqDevColsGo, mulDev: mulDevGo, gradCols: gradColsGo, adamw: adamwGo}
+		normCols: normColsGo, sqDevCols: sqDevColsGo, mulDev: mulDevGo, gradCols: gradColsGo, adamw: adamwGo, keep: keepGo, uniforms: uniformsGo}
 	one := func(float32) float32 { return 1 }
 	set := func(f kernels.Act, fn, deriv func(x float32) float32) {
 		v.act[f] = func(dst, x []float32) {
@@ -221,5 +221,33 @@ func adamwGo(p, g, m, v []float32, c *adamwConst) {
 		m[i] = c.b1*m[i] + c.c1*g
 		v[i] = c.b2*v[i] + c.c2*(g*g)
 		p[i] = c.keep*p[i] - c.step*m[i]/(c.root*float32(math.Sqrt(float64(v[i])))+c.eps)
+	}
+}
+
+func keepGo(dst, x, u []float32, p, scale float32) {
+	x, u = x[:len(dst)], u[:len(dst)]
+	for i := range dst {
+		y := x[i] * scale
+		if !(u[i] >= p) {
+			y = 0
+		}
+		dst[i] = y
+	}
+}
+
+// uniformsGo is Philox-4x32-10 with the words in registers.
+func uniformsGo(dst []float32, key *kernels.Key, i uint32) {
+	for ; len(dst) >= 4; dst, i = dst[4:], i+1 {
+		c0, c1, c2, c3 := i, key.Step, uint32(key.Item), uint32(key.Item>>32)
+		k0, k1 := uint32(key.Seed), uint32(key.Seed>>32)
+		for range 10 {
+			p0, p1 := uint64(c0)*0xD2511F53, uint64(c2)*0xCD9E8D57
+			c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
+			k0 += 0x9E3779B9
+			k1 += 0xBB67AE85
+		}
+		for j, w := range [4]uint32{c0, c1, c2, c3} {
+			dst[j] = (float32(w>>8) + 0.5) * (1.0 / (1 << 24))
+		}
 	}
 }

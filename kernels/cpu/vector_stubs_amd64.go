@@ -101,6 +101,12 @@ func maxOf512(x []float32) float32
 func adamw512(p []float32, g []float32, m []float32, v []float32, c *float32)
 
 //go:noescape
+func uniforms512(dst []float32, c *uint32)
+
+//go:noescape
+func keep512(dst []float32, x []float32, u []float32, p float32, scale float32)
+
+//go:noescape
 func exp256(dst []float32, x []float32)
 
 //go:noescape
@@ -195,3 +201,9 @@ func maxOf256(x []float32) float32
 
 //go:noescape
 func adamw256(p []float32, g []float32, m []float32, v []float32, c *float32)
+
+//go:noescape
+func uniforms256(dst []float32, c *uint32)
+
+//go:noescape
+func keep256(dst []float32, x []float32, u []float32, p float32, scale float32)

@@ -1,7 +1,7 @@
 // Command vector writes vector_amd64.s: the loops of package cpu's type vector, for AVX-512 and for AVX2. Run by go generate in kernels/cpu.
 //
 // The map: main.go the list · loop.go registers, loops and tails of both instruction sets · math.go exponential, sigmoid, Φ ·
-// act.go activations · rows.go arithmetic, norms, sums and AdamW.
+// act.go activations · rows.go arithmetic, norms, sums and AdamW · philox.go random numbers and dropout.
 package main
 
 import . "github.com/mmcloughlin/avo/build"
@@ -16,6 +16,8 @@ func main() {
 		norms(v)
 		sums(v)
 		adamw(v)
+		philox(v)
+		keep(v)
 	}
 	Generate()
 }

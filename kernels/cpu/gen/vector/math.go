@@ -45,6 +45,21 @@ func constants() {
 	put("abs", 0x7fffffff)
 	put("sign", 0x80000000)
 	put("bias", 127)
+	put("m0", 0xD2511F53) // Philox's multipliers and the steps of its key
+	put("m1", 0xCD9E8D57)
+	put("w0", 0x9E3779B9)
+	put("w1", 0xBB67AE85)
+	put("half", math.Float32bits(0.5))
+	put("2^-24", math.Float32bits(1.0/(1<<24)))
+	for _, lanes := range []int{16, 8} {
+		name := map[int]string{16: "512", 8: "256"}[lanes]
+		put("lanes"+name, uint32(lanes))
+		places["block"+name] = at
+		for p := range 16 {
+			DATA(at, U32(p%4*(lanes/4)+p/4%(lanes/4)))
+			at += 4
+		}
+	}
 	maskTable = GLOBL("vectorMask", RODATA|NOPTR)
 	for i := range 16 {
 		bits := uint32(0)
