@@ -32,9 +32,9 @@ type job struct {
 	product
 	kernel *micro
 
-	kc, rows, mc int // depth of a block, rows of a tile, rows of a task
-	group        int // panels of a task
-	direct       bool
+	kc, rows, mc int  // depth of a block, rows of a tile, rows of a task
+	group        int  // panels of a task
+	staged       bool // B is packed before the tasks, for all of them; otherwise tasks read it where it lies or pack a panel themselves
 	packed       []float32
 	j0, j1       int // columns of this stage
 	k0, k1       int // depth of this stage
@@ -54,7 +54,7 @@ var jobs = sync.Pool{New: func() any {
 type worker struct {
 	tile tile
 	edge [maxTile]float32
-	a    []float32
+	a, b []float32 // copied rows of A, one packed panel of B
 }
 
 var workers = sync.Pool{New: func() any { return new(worker) }}
@@ -80,16 +80,28 @@ func (m *micro) multiply(p *product, serial bool) {
 	jobs.Put(j)
 }
 
-// plan cuts the product into tiles, blocks and tasks of equal sizes.
+// plan cuts the product into tiles, blocks and tasks of equal sizes, enough tasks for many processors.
 func (j *job) plan() {
 	m := j.kernel
 	j.kc = evenly(j.k, maxKC)
 	j.rows = evenly(j.m, m.mr)
-	panels := ceilDiv(min(j.n, maxColumns), m.nr)
-	tiles := ceilDiv(j.m, j.rows)
-	// Split rows first (a task packs its own rows of A), then columns, until there are tasks for many processors.
-	perTile := 2 * j.rows * m.nr * j.k
-	want := min(32, ceilDiv(tiles*panels*perTile, taskFLOPs))
+	panels, tiles := ceilDiv(j.n, m.nr), ceilDiv(j.m, j.rows)
+	want := min(32, ceilDiv(2*j.m*j.n*j.k, taskFLOPs))
+	switch {
+	case j.b.win.x != nil:
+		j.staged = true
+	case j.b.deep:
+		j.staged = j.m > 256 || j.a.win.x != nil || panels < min(want, 8)
+	default: // rows of B can be read where they lie, as long as few rows of A come by
+		j.staged = j.m > 96 || j.m > 24 && j.b.ld > 2048
+	}
+	if !j.staged { // all rows in a task, so that each panel of B is read, and packed, in one task alone
+		j.mc = tiles * j.rows
+		j.group = max(1, panels/want)
+		return
+	}
+	// Split rows first (B is packed already, and a gathering task gathers its own rows of A), then columns.
+	panels = min(panels, maxColumns/m.nr)
 	tall := min(tiles, max(ceilDiv(120, j.rows), 1))
 	j.group = min(panels, 16)
 	for ceilDiv(tiles, tall)*ceilDiv(panels, j.group) < want {
@@ -105,7 +117,6 @@ func (j *job) plan() {
 		}
 	}
 	j.mc = tall * j.rows
-	j.direct = !j.b.deep && j.b.win.x == nil && (j.m <= 24 || j.m <= 96 && j.b.ld <= 2048)
 }
 
 // evenly is the smallest piece that cuts n into as few pieces as pieces of most do.
@@ -114,45 +125,38 @@ func evenly(n, most int) int { return max(1, ceilDiv(n, ceilDiv(n, most))) }
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
 func (j *job) run(serial bool) {
-	nr := j.kernel.nr
+	nr, columns := j.kernel.nr, j.n
+	if j.staged {
+		columns = maxColumns
+	}
 	for j.j0 = 0; j.j0 < j.n; j.j0 = j.j1 {
-		j.j1 = min(j.n, j.j0+maxColumns)
+		j.j1 = min(j.n, j.j0+columns)
 		panels := ceilDiv(j.j1-j.j0, nr)
 		j.ld = panels * nr
 		chunk := j.k
-		if !j.direct {
+		if j.staged {
 			chunk = max(1, maxPacked/j.ld/j.kc) * j.kc
 		}
 		for j.k0 = 0; j.k0 < j.k; j.k0 = j.k1 {
 			j.k1 = min(j.k, j.k0+chunk)
-			depth := j.k1 - j.k0
-			pieces := panels
-			switch {
-			case j.direct: // only a ragged last panel must be packed
-				pieces = 0
-				if j.j1 == j.n && j.n%nr != 0 {
-					pieces = 1
-				}
-				j.need(depth * nr)
-			case j.b.win.x != nil:
-				j.grain = max(1, min(depth, ceilDiv(1<<14, j.ld)))
-				pieces = ceilDiv(depth, j.grain)
-				fallthrough
-			default:
-				j.need(depth * j.ld)
+			if j.staged {
+				j.stage(panels, serial)
 			}
-			each(pieces, serial || depth*j.ld < 1<<16, j.packFn)
-			tasks := ceilDiv(j.m, j.mc) * ceilDiv(panels, j.group)
-			each(tasks, serial, j.taskFn)
+			each(ceilDiv(j.m, j.mc)*ceilDiv(panels, j.group), serial, j.taskFn)
 		}
 	}
 }
 
-func (j *job) need(n int) {
-	if cap(j.packed) < n {
-		j.packed = alignedFloats(n + n/4)
+// stage packs the panels of B of this stage, for all tasks.
+func (j *job) stage(panels int, serial bool) {
+	depth := j.k1 - j.k0
+	pieces := panels
+	if j.b.win.x != nil {
+		j.grain = max(1, min(depth, ceilDiv(1<<14, j.ld)))
+		pieces = ceilDiv(depth, j.grain)
 	}
-	j.packed = j.packed[:n]
+	j.packed = grown(j.packed, depth*j.ld)
+	each(pieces, serial || depth*j.ld < 1<<16, j.packFn)
 }
 
 func each(n int, serial bool, fn func(int)) {
@@ -173,26 +177,24 @@ func (j *job) packPiece(i int) {
 		j.b.win.gather(j.kernel, j.packed[p0*j.ld:], j.ld, j.k0+p0, j.k0+p1, j.j0, j.j1)
 		return
 	}
-	if j.direct {
-		j.b.pack(j.kernel, j.packed, nr, j.n/nr*nr, j.n, j.k0, j.k1)
-		return
-	}
 	r0 := j.j0 + i*nr
 	j.b.pack(j.kernel, j.packed[i*nr*depth:(i+1)*nr*depth], nr, r0, min(j.n, r0+nr), j.k0, j.k1)
 }
 
-// panel is where the B panel of columns from col begins at depth k, and the bytes between its rows.
-func (j *job) panel(col, k int) (b unsafe.Pointer, bs uintptr) {
+// panel is where the B panel of columns from col begins at depth k0, and the bytes between its rows.
+func (j *job) panel(w *worker, col, k0, k1 int) (b unsafe.Pointer, bs uintptr) {
 	nr, i := j.kernel.nr, (col-j.j0)/j.kernel.nr
 	switch {
 	case j.b.win.x != nil:
-		return unsafe.Pointer(&j.packed[(k-j.k0)*j.ld+i*nr]), uintptr(4 * j.ld)
-	case !j.direct:
-		return unsafe.Pointer(&j.packed[i*nr*(j.k1-j.k0)+(k-j.k0)*nr]), uintptr(4 * nr)
-	case col+nr > j.n:
-		return unsafe.Pointer(&j.packed[(k-j.k0)*nr]), uintptr(4 * nr)
+		return unsafe.Pointer(&j.packed[(k0-j.k0)*j.ld+i*nr]), uintptr(4 * j.ld)
+	case j.staged:
+		return unsafe.Pointer(&j.packed[i*nr*(j.k1-j.k0)+(k0-j.k0)*nr]), uintptr(4 * nr)
+	case !j.b.deep && col+nr <= j.n:
+		return unsafe.Pointer(&j.b.data[k0*j.b.ld+col]), uintptr(4 * j.b.ld)
 	}
-	return unsafe.Pointer(&j.b.data[k*j.b.ld+col]), uintptr(4 * j.b.ld)
+	w.b = grown(w.b, (k1-k0)*nr)
+	j.b.pack(j.kernel, w.b, nr, col, min(j.n, col+nr), k0, k1)
+	return unsafe.Pointer(&w.b[0]), uintptr(4 * nr)
 }
 
 // task computes the rows and columns of one task over the depth of this stage.
@@ -223,7 +225,7 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 	}
 	first, step := j.readA(w, i0, i1, k0, k1)
 	for c := c0; c < c1; c += m.nr {
-		t.b, t.bs = j.panel(c, k0)
+		t.b, t.bs = j.panel(w, c, k0, k1)
 		cols := min(c1-c, m.nr)
 		t.mask = uint32(1<<cols - 1)
 		run := m.run
@@ -262,11 +264,11 @@ func (j *job) readA(w *worker, i0, i1, k0, k1 int) (first unsafe.Pointer, step u
 	far := a.ld > 1024 // a page apart
 	switch {
 	case a.win.x != nil:
-		w.need((i1 - i0) * depth)
+		w.a = grown(w.a, (i1-i0)*depth)
 		a.win.gather(j.kernel, w.a, depth, i0, i1, k0, k1)
 		t.ars, t.acs = uintptr(4*depth), 4
 	case !a.deep && far:
-		w.need(ceilDiv(i1-i0, j.rows) * j.rows * depth)
+		w.a = grown(w.a, ceilDiv(i1-i0, j.rows)*j.rows*depth)
 		for r := i0; r < i1; r += j.rows {
 			a.pack(j.kernel, w.a[(r-i0)*depth:], j.rows, r, min(i1, r+j.rows), k0, k1)
 		}
@@ -277,7 +279,7 @@ func (j *job) readA(w *worker, i0, i1, k0, k1 int) (first unsafe.Pointer, step u
 		return unsafe.Pointer(&a.data[k0*a.ld+i0]), uintptr(4 * j.rows)
 	case a.ld%1024 == 0 && j.n >= 256: // rows a multiple of 4 KiB apart would share a few sets of the first-level cache
 		ld := depth + 16
-		w.need((i1 - i0) * ld)
+		w.a = grown(w.a, (i1-i0)*ld)
 		for r := i0; r < i1; r++ {
 			copy(w.a[(r-i0)*ld:][:depth], a.data[r*a.ld+k0:])
 		}
@@ -289,9 +291,10 @@ func (j *job) readA(w *worker, i0, i1, k0, k1 int) (first unsafe.Pointer, step u
 	return unsafe.Pointer(&w.a[0]), t.ars * uintptr(j.rows)
 }
 
-func (w *worker) need(n int) {
-	if cap(w.a) < n {
-		w.a = alignedFloats(n + n/4)
+// grown is buf, or new memory, with n values of which nothing is known.
+func grown(buf []float32, n int) []float32 {
+	if cap(buf) < n {
+		buf = alignedFloats(n + n/4)
 	}
-	w.a = w.a[:n]
+	return buf[:n]
 }
