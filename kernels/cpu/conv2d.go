@@ -91,56 +91,67 @@ func (m *micro) sumRows(out, x []float32) {
 // conv2dGradX takes the pixels of DX in Stride² phases. The pixels of a phase meet only every Stride-th tap of the weight, so each phase
 // is a convolution of stride 1 over DOut with those taps, turned around: no product with a zero between pixels, no scattered sums.
 func (m *micro) conv2dGradX(a *kernels.Conv2DGradXArgs) {
-	s := a.Sizes()
-	dout, w, dx, st := a.DOut.F32(), a.W.F32(), a.DX.F32(), a.Stride
-	for py := range st {
-		for px := range st {
-			ty, y0, ny, top := phase(py, st, s.KH, a.Pad[0], s.H)
-			tx, x0, nx, left := phase(px, st, s.KW, a.Pad[1], s.W)
-			if ny*nx == 0 {
-				continue
+	for py := range a.Stride {
+		for px := range a.Stride {
+			m.gradXPhase(a, py, px)
+		}
+	}
+}
+
+func (m *micro) gradXPhase(a *kernels.Conv2DGradXArgs, py, px int) {
+	s, dout, w, dx, st := a.Sizes(), a.DOut.F32(), a.W.F32(), a.DX.F32(), a.Stride
+	ty, y0, ny, top := phase(py, st, s.KH, a.Pad[0], s.H)
+	tx, x0, nx, left := phase(px, st, s.KW, a.Pad[1], s.W)
+	if ny*nx == 0 {
+		return
+	}
+	if ty*tx == 0 { // no tap meets these pixels
+		for r := range s.B * ny {
+			at := (r/ny*s.H + y0 + r%ny*st) * s.W
+			for x := x0; x < s.W; x += st {
+				clear(dx[(at+x)*s.I:][:s.I])
 			}
-			if ty*tx == 0 {
-				for b := range s.B {
-					for y := y0; y < s.H; y += st {
-						for x := x0; x < s.W; x += st {
-							clear(dx[((b*s.H+y)*s.W+x)*s.I:][:s.I])
-						}
-					}
-				}
-				continue
+		}
+		return
+	}
+	if s.KH*s.KW > 1 {
+		turned := getScratch(ty * tx * s.O * s.I)
+		defer turned.put()
+		turn(turned.f, w, s, st, py, px, ty, tx)
+		w = turned.f
+	}
+	p := product{m: s.B * ny * nx, n: s.I, k: ty * tx * s.O, alpha: 1, out: dx, b: operand{data: w, ld: s.I}}
+	if pointwise(s, st, a.Pad) {
+		p.a = operand{data: dout, ld: s.O, deep: true}
+	} else {
+		p.a.win = window{dout, s.OH, s.OW, s.O, ty, tx, 1, top, left, ny, nx, 0}
+	}
+	if st == 1 {
+		m.multiply(&p, small(&p))
+		return
+	}
+	dense := getScratch(p.m * s.I) // the phase's pixels without the gaps
+	p.out = dense.f
+	m.multiply(&p, small(&p))
+	Ranges(s.B*ny, ceilDiv(1<<14, nx*s.I), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			at := (r/ny*s.H + y0 + r%ny*st) * s.W
+			for x := range nx {
+				copy(dx[(at+x0+x*st)*s.I:][:s.I], dense.f[(r*nx+x)*s.I:])
 			}
-			turned := getScratch(ty * tx * s.O * s.I) // [ty, tx, O, I]; what a tap has for a pixel of DOut lies together
-			for u := range ty {
-				for v := range tx {
-					tap := (py+(ty-1-u)*st)*s.KW + px + (tx-1-v)*st
-					for o := range s.O {
-						copy(turned.f[((u*tx+v)*s.O+o)*s.I:][:s.I], w[(o*s.KH*s.KW+tap)*s.I:])
-					}
-				}
+		}
+	})
+	dense.put()
+}
+
+// turn copies the taps of a phase of w [O, KH, KW, I], the last first, as [ty, tx, O, I].
+func turn(dst, w []float32, s kernels.ConvSizes, stride, py, px, ty, tx int) {
+	for u := range ty {
+		for v := range tx {
+			tap := (py+(ty-1-u)*stride)*s.KW + px + (tx-1-v)*stride
+			for o := range s.O {
+				copy(dst[((u*tx+v)*s.O+o)*s.I:][:s.I], w[(o*s.KH*s.KW+tap)*s.I:])
 			}
-			p := product{m: s.B * ny * nx, n: s.I, k: ty * tx * s.O, alpha: 1, out: dx, b: operand{data: turned.f, ld: s.I}}
-			p.a.win = window{dout, s.OH, s.OW, s.O, ty, tx, 1, top, left, ny, nx, 0}
-			if pointwise(s, st, a.Pad) {
-				p.a = operand{data: dout, ld: s.O, deep: true}
-			}
-			if st == 1 {
-				m.multiply(&p, small(&p))
-			} else {
-				dense := getScratch(p.m * s.I)
-				p.out = dense.f
-				m.multiply(&p, small(&p))
-				Ranges(s.B*ny, ceilDiv(1<<14, nx*s.I), func(lo, hi int) {
-					for r := lo; r < hi; r++ {
-						at := (r/ny*s.H + y0 + r%ny*st) * s.W
-						for x := range nx {
-							copy(dx[(at+x0+x*st)*s.I:][:s.I], dense.f[(r*nx+x)*s.I:])
-						}
-					}
-				})
-				dense.put()
-			}
-			turned.put()
 		}
 	}
 }

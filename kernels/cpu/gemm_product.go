@@ -19,7 +19,8 @@ type product struct {
 	act            kernels.Act
 }
 
-// Sizes of the blocks. They decide the order of sums (maxKC alone does) and the pieces of parallel work; both depend on the operands only.
+// Sizes of the blocks. They decide the order of sums (maxKC does, and depthPieces) and the pieces of parallel work; both depend on the operands
+// only, never on the number of processors.
 const (
 	maxKC      = 384     // depth of a block: its slice of a B panel stays in the first-level cache
 	maxPacked  = 1 << 20 // packed values of B at a time: they stay in the last-level cache

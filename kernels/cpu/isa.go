@@ -14,7 +14,7 @@ type isa int
 const (
 	isaGo     isa = iota // whatever the Go compiler emits
 	isaAVX2              // 256-bit AVX2 with FMA
-	isaAVX512            // 512-bit AVX-512 F, DQ, BW, VL
+	isaAVX512            // 512-bit AVX-512 F, DQ, BW, VL, with BMI2
 )
 
 var isaNames = [...]string{"go", "avx2", "avx512"}
@@ -34,7 +34,7 @@ func detectISA() isa {
 	switch c := cpuid.CPU; {
 	case !c.Supports(cpuid.AVX2, cpuid.FMA3):
 		return isaGo
-	case !c.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL):
+	case !c.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL, cpuid.BMI2):
 		return isaAVX2
 	}
 	return isaAVX512
