@@ -25,12 +25,15 @@ func (o *operand) pack(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
 		return
 	}
 	r := 0
-	if m.transpose != nil && n >= 4 {
-		for ; r+m.lanes <= rows; r += m.lanes {
+	for _, t := range m.transposes {
+		if n < 4 || t.lanes > 8 && o.ld%1024 == 0 { // 16 rows a multiple of 4 KiB apart drive each other out of the first-level cache
+			continue
+		}
+		for ; r+t.lanes <= rows; r += t.lanes {
 			at := (r0+r)*o.ld + k0
-			m.transpose(unsafe.Pointer(&dst[r]), uintptr(4*width), unsafe.Pointer(&o.data[at]), uintptr(4*o.ld), uintptr(n/4))
+			t.run(unsafe.Pointer(&dst[r]), uintptr(4*width), unsafe.Pointer(&o.data[at]), uintptr(4*o.ld), uintptr(n/4))
 			for k := n &^ 3; k < n; k++ {
-				for i := range m.lanes {
+				for i := range t.lanes {
 					dst[k*width+r+i] = o.data[at+i*o.ld+k]
 				}
 			}

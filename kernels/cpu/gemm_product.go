@@ -84,7 +84,7 @@ func (m *micro) multiply(p *product, serial bool) {
 // plan cuts the product into tiles, blocks and tasks of equal sizes, enough tasks for many processors.
 func (j *job) plan() {
 	m := j.kernel
-	j.kc = evenly(j.k, maxKC)
+	j.kc = min(j.k, (evenly(j.k, maxKC)+15)&^15) // whole vectors for the packing
 	j.rows = evenly(j.m, m.mr)
 	panels, tiles := ceilDiv(j.n, m.nr), ceilDiv(j.m, j.rows)
 	want := min(32, ceilDiv(2*j.m*j.n*j.k, taskFLOPs))
@@ -97,6 +97,9 @@ func (j *job) plan() {
 		j.staged = j.m > 96 || j.m > 24 && j.b.ld > 2048
 	}
 	if !j.staged { // all rows in a task, so that each panel of B is read, and packed, in one task alone
+		if j.collides() { // then every task copies A
+			want = min(want, 8)
+		}
 		j.mc = tiles * j.rows
 		j.group = max(1, panels/want)
 		return
@@ -278,7 +281,7 @@ func (j *job) readA(w *worker, i0, i1, k0, k1 int) (first unsafe.Pointer, step u
 	case !a.deep:
 		t.ars, t.acs = 4, uintptr(4*a.ld)
 		return unsafe.Pointer(&a.data[k0*a.ld+i0]), uintptr(4 * j.rows)
-	case a.ld%1024 == 0 && j.n >= 256: // rows a multiple of 4 KiB apart would share a few sets of the first-level cache
+	case j.collides():
 		ld := depth + 16
 		w.a = grown(w.a, (i1-i0)*ld)
 		for r := i0; r < i1; r++ {
@@ -291,6 +294,10 @@ func (j *job) readA(w *worker, i0, i1, k0, k1 int) (first unsafe.Pointer, step u
 	}
 	return unsafe.Pointer(&w.a[0]), t.ars * uintptr(j.rows)
 }
+
+// collides tells that rows of A are a multiple of 4 KiB apart, so that they would share a few sets of the first-level cache, and are read often
+// enough to be copied first.
+func (j *job) collides() bool { return j.a.deep && j.a.ld%1024 == 0 && j.n >= 256 }
 
 // grown is buf, or new memory, with n values of which nothing is known.
 func grown(buf []float32, n int) []float32 {

@@ -39,9 +39,8 @@ type micro struct {
 	// dots[r] computes dot products of r rows of A with 4 rows of B, for k a multiple of step; nil: none (dot.go)
 	dots []func(*tile)
 	step int
-	// transpose writes, of `lanes` rows of src that lie ld bytes apart, the first 4n columns as rows of dst, step bytes apart; nil: a Go loop
-	transpose func(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, n uintptr)
-	lanes     int
+	// transposes copy panels of a B whose rows are contiguous in depth, the widest first; none: a Go loop
+	transposes []transpose
 	// strips copies the first `rows` values of n rows of src, ld bytes apart, each filled up with zeros to width ≤ 32 values, to rows of dst
 	// step bytes apart; nil: a Go loop
 	strips func(dst unsafe.Pointer, step, width uintptr, src unsafe.Pointer, ld, rows, n uintptr)
@@ -59,6 +58,12 @@ func (m *micro) activate(f kernels.Act, x []float32) {
 			return
 		}
 	}
+}
+
+// transpose writes, of `lanes` rows of src that lie ld bytes apart, the first 4n columns as rows of dst, step bytes apart.
+type transpose struct {
+	lanes int
+	run   func(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, n uintptr)
 }
 
 const maxTile = 12 * 32 // values of the largest tile
