@@ -1,0 +1,437 @@
+// Command panel writes panel_amd64.s: small matrix products over panels and the exponentials of softmax, for attention, InfoNCE,
+// cross entropy and the memory projection. Run by go generate in kernels/cpu.
+package main
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// isa is what differs between the two instruction sets: the name, the bytes of a register and how to get one.
+type isa struct {
+	name string
+	size int
+}
+
+var (
+	avx512 = isa{"AVX512", 64}
+	avx2   = isa{"AVX2", 32}
+)
+
+func (v isa) reg() VecVirtual {
+	if v.size == 64 {
+		return ZMM()
+	}
+	return YMM()
+}
+
+func (v isa) zero(r VecVirtual) {
+	if v.size == 64 {
+		VPXORD(r, r, r)
+		return
+	}
+	VXORPS(r, r, r)
+}
+
+// wide is how many registers hold 16 numbers.
+func (v isa) wide() int { return 64 / v.size }
+
+func main() {
+	ConstraintExpr("amd64")
+	ConstraintExpr("!purego")
+	for _, r := range []int{8, 4, 2, 1} {
+		product(avx512, r, 2)
+		product(avx512, r, 1)
+	}
+	for _, r := range []int{4, 2, 1} {
+		product(avx2, r, 2)
+	}
+	constants()
+	for _, v := range []isa{avx512, avx2} {
+		maxRow(v)
+		expRow(v)
+		expPair(v)
+		maxCols(v)
+		expCols(v)
+		mulSub(v)
+		scaleAdd(v)
+		dotRow(v)
+	}
+	Generate()
+}
+
+// product is C[rows, nv registers] (+)= A · B for mb blocks of rows: element (i, l) of A lies at a[i·ars + l·aks], row l of B at b[l·ldb] with its
+// second register bo further, row i of C at c[i·ldc]. Sums run along l in order from zero, and are then stored or added to C.
+func product(v isa, rows, nv int) {
+	TEXT(fmt.Sprintf("panelProduct%dx%d%s", rows, nv, v.name), NOSPLIT, "func(c *float32, ldc int, a *float32, ars, aks int, b *float32, ldb, bo, k, mb, add int)")
+	Pragma("noescape")
+	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
+	a, ars, aks := Load(Param("a"), GP64()), Load(Param("ars"), GP64()), Load(Param("aks"), GP64())
+	b, ldb, bo := Load(Param("b"), GP64()), Load(Param("ldb"), GP64()), Load(Param("bo"), GP64())
+	mb := Load(Param("mb"), GP64())
+	for _, r := range []Register{ldc, ars, aks, ldb, bo} {
+		SHLQ(Imm(2), r)
+	}
+	ars3, ap, ap4, bp, l := GP64(), GP64(), GP64(), GP64(), GP64()
+	LEAQ(Mem{Base: ars, Index: ars, Scale: 2}, ars3)
+	acc := make([][]VecVirtual, rows)
+	for i := range acc {
+		for range nv {
+			acc[i] = append(acc[i], v.reg())
+		}
+	}
+	bv := []VecVirtual{v.reg(), v.reg()}[:nv]
+	at := func(i int) Mem {
+		base := ap
+		if i >= 4 {
+			base = ap4
+		}
+		switch i % 4 {
+		case 1:
+			return Mem{Base: base, Index: ars, Scale: 1}
+		case 2:
+			return Mem{Base: base, Index: ars, Scale: 2}
+		case 3:
+			return Mem{Base: base, Index: ars3, Scale: 1}
+		}
+		return Mem{Base: base}
+	}
+	one := v.reg()
+	Label("block")
+	for _, row := range acc {
+		for _, r := range row {
+			v.zero(r)
+		}
+	}
+	MOVQ(a, ap)
+	if rows > 4 {
+		LEAQ(Mem{Base: a, Index: ars, Scale: 4}, ap4)
+	}
+	MOVQ(b, bp)
+	Load(Param("k"), l)
+	Label("inner")
+	VMOVUPS(Mem{Base: bp}, bv[0])
+	if nv == 2 {
+		VMOVUPS(Mem{Base: bp, Index: bo, Scale: 1}, bv[1])
+	}
+	for i, row := range acc {
+		if v.size == 64 {
+			for j, r := range row {
+				VFMADD231PS_BCST(at(i), bv[j], r)
+			}
+			continue
+		}
+		VBROADCASTSS(at(i), one)
+		for j, r := range row {
+			VFMADD231PS(one, bv[j], r)
+		}
+	}
+	ADDQ(aks, ap)
+	if rows > 4 {
+		ADDQ(aks, ap4)
+	}
+	ADDQ(ldb, bp)
+	DECQ(l)
+	JNZ(LabelRef("inner"))
+	add := l
+	Load(Param("add"), add)
+	TESTQ(add, add)
+	JZ(LabelRef("store"))
+	MOVQ(c, bp)
+	for _, row := range acc {
+		for j, r := range row {
+			VADDPS(Mem{Base: bp, Disp: j * v.size}, r, r)
+		}
+		ADDQ(ldc, bp)
+	}
+	Label("store")
+	for _, row := range acc {
+		for j, r := range row {
+			VMOVUPS(r, Mem{Base: c, Disp: j * v.size})
+		}
+		ADDQ(ldc, c)
+	}
+	if rows > 1 {
+		LEAQ(Mem{Base: a, Index: ars, Scale: uint8(rows)}, a)
+	} else {
+		ADDQ(ars, a)
+	}
+	DECQ(mb)
+	JNZ(LabelRef("block"))
+	VZEROUPPER()
+	RET()
+}
+
+// the coefficients of exp: Cephes Math Library, expf.c (Moshier)
+var table = []float32{
+	-104, -87.33654, 88.37626, // where exp becomes 0; the least and largest argument of the AVX2 form
+	1.44269504088896341, 0.693359375, -2.12194440e-4, // 1/ln 2, ln 2 in two parts
+	1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1, 1,
+}
+
+const (
+	cZero = iota
+	cLo
+	cHi
+	cLog2E
+	cLn2Hi
+	cLn2Lo
+	cPoly
+)
+
+var data Mem
+
+func constants() {
+	data = GLOBL("panelConstants", RODATA|NOPTR)
+	for i, x := range table {
+		for j := range 16 {
+			DATA((i*16+j)*4, U32(math.Float32bits(x)))
+		}
+	}
+}
+
+func constant(i int) Mem { return data.Offset(i * 64) }
+
+// exp replaces x by exp(x), within about 1 ulp; arguments below -104 (AVX2: -87.3) give 0, NaN stays.
+func (v isa) exp(x VecVirtual) {
+	n, p, r2, gone := v.reg(), v.reg(), v.reg(), v.reg()
+	lo := v.reg()
+	if v.size == 64 {
+		VMOVUPS(constant(cZero), lo)
+		VMAXPS(x, lo, x)
+		VMULPS(constant(cLog2E), x, n)
+		VRNDSCALEPS(Imm(8), n, n)
+	} else {
+		VMOVUPS(constant(cLo), lo)
+		VCMPPS(Imm(1), lo, x, gone) // x < lo
+		VMAXPS(x, lo, x)
+		VMOVUPS(constant(cHi), lo)
+		VMINPS(x, lo, x)
+		VMULPS(constant(cLog2E), x, n)
+		VROUNDPS(Imm(8), n, n)
+	}
+	VFNMADD231PS(constant(cLn2Hi), n, x)
+	VFNMADD231PS(constant(cLn2Lo), n, x)
+	VMOVUPS(constant(cPoly), p)
+	for i := 1; i < 6; i++ {
+		VFMADD213PS(constant(cPoly+i), x, p)
+	}
+	VMULPS(x, x, r2)
+	VFMADD213PS(x, r2, p)
+	VADDPS(constant(cPoly+6), p, p)
+	if v.size == 64 {
+		VSCALEFPS(n, p, x)
+		return
+	}
+	VCVTPS2DQ(n, n)
+	VPSLLD(Imm(23), n, n)
+	VPADDD(n, p, p)
+	VANDNPS(p, gone, x)
+}
+
+// fold reduces a register to its first number and returns it as the result.
+func (v isa) fold(r VecVirtual, op func(...Op)) {
+	y := r.AsY()
+	t := YMM()
+	if v.size == 64 {
+		VEXTRACTF64X4(Imm(1), r, t)
+		op(t, y, y)
+	}
+	x, u := r.AsX(), XMM()
+	VEXTRACTF128(Imm(1), y, u)
+	op(u, x, x)
+	VPERMILPS(Imm(0x4e), x, u)
+	op(u, x, x)
+	VPERMILPS(Imm(0xb1), x, u)
+	op(u, x, x)
+	Store(x, ReturnIndex(0))
+}
+
+func (v isa) text(name, args string) {
+	TEXT(name+v.name, NOSPLIT, "func("+args+")")
+	Pragma("noescape")
+}
+
+func (v isa) broadcast(param string) VecVirtual {
+	r := v.reg()
+	m, err := Param(param).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	VBROADCASTSS(m.Addr, r)
+	return r
+}
+
+// loop runs body for each 16 numbers; body gets the byte offset of one register within them. The pointers move on.
+func (v isa) loop(n Register, ptrs []Register, body func(disp int)) {
+	Label("next")
+	for i := range v.wide() {
+		body(i * v.size)
+	}
+	for _, p := range ptrs {
+		ADDQ(Imm(64), p)
+	}
+	SUBQ(Imm(16), n)
+	JNZ(LabelRef("next"))
+}
+
+func vmax(ops ...Op) { VMAXPS(ops...) }
+func vadd(ops ...Op) { VADDPS(ops...) }
+
+func maxRow(v isa) {
+	v.text("panelMaxRow", "x *float32, n int) (top float32")
+	x, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
+	top := v.reg()
+	VBROADCASTSS(Mem{Base: x}, top)
+	v.loop(n, []Register{x}, func(d int) { VMAXPS(Mem{Base: x, Disp: d}, top, top) })
+	v.fold(top, vmax)
+	VZEROUPPER()
+	RET()
+}
+
+// expRow is dst = exp(src − sub), and the sum.
+func expRow(v isa) {
+	v.text("panelExpRow", "dst, src *float32, n int, sub float32) (sum float32")
+	dst, src, n, sub := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64()), v.broadcast("sub")
+	sum := v.reg()
+	v.zero(sum)
+	v.loop(n, []Register{dst, src}, func(d int) {
+		x := v.reg()
+		VMOVUPS(Mem{Base: src, Disp: d}, x)
+		VSUBPS(sub, x, x)
+		v.exp(x)
+		VMOVUPS(x, Mem{Base: dst, Disp: d})
+		VADDPS(x, sum, sum)
+	})
+	v.fold(sum, vadd)
+	VZEROUPPER()
+	RET()
+}
+
+// expPair is dst = scale · exp(src − sub) + colScale · exp(src − colSub).
+func expPair(v isa) {
+	v.text("panelExpPair", "dst, src, colSub, colScale *float32, n int, sub, scale float32")
+	dst, src, cols, weights := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("colSub"), GP64()), Load(Param("colScale"), GP64())
+	n, sub, scale := Load(Param("n"), GP64()), v.broadcast("sub"), v.broadcast("scale")
+	v.loop(n, []Register{dst, src, cols, weights}, func(d int) {
+		x, y := v.reg(), v.reg()
+		VMOVUPS(Mem{Base: src, Disp: d}, x)
+		VSUBPS(Mem{Base: cols, Disp: d}, x, y)
+		VSUBPS(sub, x, x)
+		v.exp(x)
+		v.exp(y)
+		VMULPS(scale, x, x)
+		VFMADD231PS(Mem{Base: weights, Disp: d}, y, x)
+		VMOVUPS(x, Mem{Base: dst, Disp: d})
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// down runs body for each of the rows of 16 columns.
+func (v isa) down(rows, ld Register, ptrs []Register, body func(i int)) {
+	SHLQ(Imm(2), ld)
+	Label("next")
+	for i := range v.wide() {
+		body(i)
+	}
+	for _, p := range ptrs {
+		ADDQ(ld, p)
+	}
+	DECQ(rows)
+	JNZ(LabelRef("next"))
+}
+
+func (v isa) load16(p Register) []VecVirtual {
+	var l []VecVirtual
+	for i := range v.wide() {
+		l = append(l, v.reg())
+		VMOVUPS(Mem{Base: p, Disp: i * v.size}, l[i])
+	}
+	return l
+}
+
+func (v isa) store16(p Register, l []VecVirtual) {
+	for i, r := range l {
+		VMOVUPS(r, Mem{Base: p, Disp: i * v.size})
+	}
+}
+
+// maxCols is top = max(top, every row) for 16 columns.
+func maxCols(v isa) {
+	v.text("panelMaxCols", "top, src *float32, ld, rows int")
+	tp, src, ld, rows := Load(Param("top"), GP64()), Load(Param("src"), GP64()), Load(Param("ld"), GP64()), Load(Param("rows"), GP64())
+	top := v.load16(tp)
+	v.down(rows, ld, []Register{src}, func(i int) { VMAXPS(Mem{Base: src, Disp: i * v.size}, top[i], top[i]) })
+	v.store16(tp, top)
+	VZEROUPPER()
+	RET()
+}
+
+// expCols is dst = exp(src − top), sum += every row, for 16 columns.
+func expCols(v isa) {
+	v.text("panelExpCols", "dst, sum, src, top *float32, ld, rows int")
+	dst, sp, src, tp := Load(Param("dst"), GP64()), Load(Param("sum"), GP64()), Load(Param("src"), GP64()), Load(Param("top"), GP64())
+	ld, rows := Load(Param("ld"), GP64()), Load(Param("rows"), GP64())
+	top, sum := v.load16(tp), v.load16(sp)
+	v.down(rows, ld, []Register{dst, src}, func(i int) {
+		x := v.reg()
+		VMOVUPS(Mem{Base: src, Disp: i * v.size}, x)
+		VSUBPS(top[i], x, x)
+		v.exp(x)
+		VMOVUPS(x, Mem{Base: dst, Disp: i * v.size})
+		VADDPS(x, sum[i], sum[i])
+	})
+	v.store16(sp, sum)
+	VZEROUPPER()
+	RET()
+}
+
+// mulSub is dst = p · (x − sub).
+func mulSub(v isa) {
+	v.text("panelMulSub", "dst, p, x *float32, n int, sub float32")
+	dst, p, x, n := Load(Param("dst"), GP64()), Load(Param("p"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
+	sub := v.broadcast("sub")
+	v.loop(n, []Register{dst, p, x}, func(d int) {
+		r := v.reg()
+		VMOVUPS(Mem{Base: x, Disp: d}, r)
+		VSUBPS(sub, r, r)
+		VMULPS(Mem{Base: p, Disp: d}, r, r)
+		VMOVUPS(r, Mem{Base: dst, Disp: d})
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// scaleAdd is x = a·x + b.
+func scaleAdd(v isa) {
+	v.text("panelScaleAdd", "x *float32, n int, a, b float32")
+	x, n, a, b := Load(Param("x"), GP64()), Load(Param("n"), GP64()), v.broadcast("a"), v.broadcast("b")
+	v.loop(n, []Register{x}, func(d int) {
+		r := v.reg()
+		VMOVUPS(Mem{Base: x, Disp: d}, r)
+		VFMADD213PS(b, a, r)
+		VMOVUPS(r, Mem{Base: x, Disp: d})
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// dotRow is the sum of x·y.
+func dotRow(v isa) {
+	v.text("panelDotRow", "x, y *float32, n int) (sum float32")
+	x, y, n, sum := Load(Param("x"), GP64()), Load(Param("y"), GP64()), Load(Param("n"), GP64()), v.reg()
+	v.zero(sum)
+	v.loop(n, []Register{x, y}, func(d int) {
+		r := v.reg()
+		VMOVUPS(Mem{Base: x, Disp: d}, r)
+		VFMADD231PS(Mem{Base: y, Disp: d}, r, sum)
+	})
+	v.fold(sum, vadd)
+	VZEROUPPER()
+	RET()
+}
