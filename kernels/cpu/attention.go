@@ -142,7 +142,7 @@ func (t *attnHead) forward(mem []float32, from, rows int, o, top, sum []float32)
 	for j0 := 0; j0 < t.m; j0 += attnKeys {
 		j1, buf := min(j0+attnKeys, t.m), mem
 		kt := take(&buf, round16(j1-j0)*t.d)
-		packCols(kt, t.k[j0*t.ld:], t.ld, j1-j0, t.d, 1)
+		p.packCols(kt, t.k[j0*t.ld:], t.ld, j1-j0, t.d)
 		v, ldv := rowsOf(&buf, t.v[j0*t.ld:], t.ld, j1-j0, t.d)
 		s := take(&buf, attnQueries*ls)
 		for i0 := 0; i0 < rows; i0 += attnQueries {
@@ -230,8 +230,8 @@ func (t *attnHead) backward(mem, out, dout, lse, dq, dk, dv []float32) {
 	for j0 := 0; j0 < t.m; j0 += attnKeys {
 		j1, buf := min(j0+attnKeys, t.m), mem
 		kt, vt := take(&buf, round16(j1-j0)*d), take(&buf, round16(j1-j0)*d)
-		packCols(kt, t.k[j0*t.ld:], t.ld, j1-j0, d, 1)
-		packCols(vt, t.v[j0*t.ld:], t.ld, j1-j0, d, 1)
+		p.packCols(kt, t.k[j0*t.ld:], t.ld, j1-j0, d)
+		p.packCols(vt, t.v[j0*t.ld:], t.ld, j1-j0, d)
 		k, ldk := rowsOf(&buf, t.k[j0*t.ld:], t.ld, j1-j0, d)
 		s, g := take(&buf, attnQueries*ls), take(&buf, attnQueries*ls)
 		for i0 := 0; i0 < t.n; i0 += attnQueries {

@@ -17,6 +17,9 @@ type panel struct {
 	note      string
 	available func() bool // nil: always
 
+	lanes     int                                           // rows that transpose takes at once; 0: there is none
+	transpose func(dst []float32, src []float32, ld, n int) // dst[l·16 + j] = src[j·ld + l] for lanes rows j and 4n columns l
+
 	// product is C[m, n] = A·B, or C += A·B with add. A's element (i, l) is a[i·ars + l·aks], C's (i, j) is c[i·ldc + j], B's (l, j) is
 	// b[j/16·bo + l·ldb + j%16]: rows of a matrix with bo = 16, or packed panels. Sums run along l from zero.
 	product func(c []float32, ldc int, a []float32, ars, aks int, b []float32, ldb, bo int, m, n, k int, add bool)
@@ -47,25 +50,29 @@ var (
 	posInf = float32(math.Inf(1))
 )
 
-// exp32 is e^x of a float32 through float64.
-func exp32(x float32) float32 { return float32(math.Exp(float64(x))) }
-
-// packCols writes rows 0..n-1 of src, ld apart and k long, as the columns of panels: dst[j/16·k·16 + l·16 + j%16] = scale · src[j·ld + l].
+// packCols writes rows 0..n-1 of src, ld apart and k long, as the columns of panels: dst[j/16·k·16 + l·16 + j%16] = src[j·ld + l].
 // Columns beyond n up to a multiple of 16 are zero. It fills round16(n)·k numbers.
-func packCols(dst, src []float32, ld, n, k int, scale float32) {
+func (p *panel) packCols(dst, src []float32, ld, n, k int) {
 	for j := 0; j < n; j += 16 {
-		to := dst[j*k : (j+16)*k]
-		for c := range 16 {
-			if j+c >= n {
-				for l := c; l < len(to); l += 16 {
-					to[l] = 0
+		to, c, whole := dst[j*k:(j+16)*k], 0, min(16, n-j)
+		if whole < 16 {
+			clear(to)
+		}
+		if p.lanes > 0 && k >= 4 {
+			for ; c+p.lanes <= whole; c += p.lanes {
+				at := (j + c) * ld
+				p.transpose(to[c:], src[at:at+(p.lanes-1)*ld+k], ld, k/4)
+				for l := k &^ 3; l < k; l++ {
+					for i := range p.lanes {
+						to[l*16+c+i] = src[at+i*ld+l]
+					}
 				}
-				continue
 			}
-			at := (j + c) * ld
-			out := to[c:]
+		}
+		for ; c < whole; c++ {
+			at, out := (j+c)*ld, to[c:]
 			for l, x := range src[at : at+k : at+k] {
-				out[l*16] = scale * x
+				out[l*16] = x
 			}
 		}
 	}

@@ -2,7 +2,7 @@
 
 package cpu
 
-import "github.com/klauspost/cpuid/v2"
+import "unsafe"
 
 type productFunc func(c *float32, ldc int, a *float32, ars, aks int, b *float32, ldb, bo, k, mb, add int)
 
@@ -50,8 +50,12 @@ func (blocks rowBlocks) product(c []float32, ldc int, a []float32, ars, aks int,
 
 func simdPanels() []*panel {
 	return []*panel{{
-		name: "panel_avx512", rank: 30, note: "tiles with AVX-512",
-		available: func() bool { return cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ) },
+		name: "avx512", rank: 30, note: "tiles with AVX-512",
+		available: needs(isaAVX512),
+		lanes:     16,
+		transpose: func(dst []float32, src []float32, ld, n int) {
+			transpose512(unsafe.Pointer(&dst[0]), 64, unsafe.Pointer(&src[0]), uintptr(4*ld), uintptr(n))
+		},
 		product: rowBlocks{{8, panelProduct8x1AVX512, panelProduct8x2AVX512}, {4, panelProduct4x1AVX512, panelProduct4x2AVX512},
 			{2, panelProduct2x1AVX512, panelProduct2x2AVX512}, {1, panelProduct1x1AVX512, panelProduct1x2AVX512}}.product,
 		maxRow: func(x []float32) float32 { return panelMaxRowAVX512(&x[0], len(x)) },
@@ -69,11 +73,15 @@ func simdPanels() []*panel {
 		scale:  func(x []float32, a, b float32) { panelScaleAddAVX512(&x[0], len(x), a, b) },
 		dotRow: func(x, y []float32) float32 { return panelDotRowAVX512(&x[0], &y[0], len(x)) },
 	}, {
-		name: "panel_avx2", rank: 20, note: "tiles with AVX2 and FMA",
-		available: func() bool { return cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3) },
-		product:   rowBlocks{{4, panelProduct4x2AVX2, nil}, {2, panelProduct2x2AVX2, nil}, {1, panelProduct1x2AVX2, nil}}.product,
-		maxRow:    func(x []float32) float32 { return panelMaxRowAVX2(&x[0], len(x)) },
-		expRow:    func(dst, src []float32, sub float32) float32 { return panelExpRowAVX2(&dst[0], &src[0], len(src), sub) },
+		name: "avx2", rank: 20, note: "tiles with AVX2 and FMA",
+		available: needs(isaAVX2),
+		lanes:     8,
+		transpose: func(dst []float32, src []float32, ld, n int) {
+			transpose256(unsafe.Pointer(&dst[0]), 64, unsafe.Pointer(&src[0]), uintptr(4*ld), uintptr(n))
+		},
+		product: rowBlocks{{4, panelProduct4x2AVX2, nil}, {2, panelProduct2x2AVX2, nil}, {1, panelProduct1x2AVX2, nil}}.product,
+		maxRow:  func(x []float32) float32 { return panelMaxRowAVX2(&x[0], len(x)) },
+		expRow:  func(dst, src []float32, sub float32) float32 { return panelExpRowAVX2(&dst[0], &src[0], len(src), sub) },
 		expPair: func(dst, src, colSub, colScale []float32, sub, scale float32) {
 			panelExpPairAVX2(&dst[0], &src[0], &colSub[0], &colScale[0], len(src), sub, scale)
 		},
