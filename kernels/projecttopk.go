@@ -25,7 +25,7 @@ type ProjectTopKArgs struct {
 var ProjectTopK = register(&Op[ProjectTopKArgs]{
 	Name: "project_topk",
 	// N, M, D, K, 1: exclude
-	Dims: projectDims(),
+	Dims: append(projectDims(), []int{230, 2100, 16, 0, 1}, []int{230, 2100, 8, 5, 0}, []int{1, 33000, 4, 0, 0}, []int{1, 33000, 8, 3, 0}),
 	Make: func(r *Rand, d []int) ProjectTopKArgs {
 		return ProjectTopKArgs{r.Unit(d[0], d[2]), r.Unit(d[1], d[2]), makeExclude(r, d[4], d[1], d[0]), Poison(d[0], d[2]), d[3], 0.05}
 	},
@@ -206,7 +206,7 @@ type TopKArgs struct {
 var TopK = register(&Op[TopKArgs]{
 	Name: "topk",
 	// N, M, D, K, 1: exclude
-	Dims: [][]int{{1, 1, 1, 1, 0}, {3, 257, 33, 5, 0}, {8, 2051, 96, 64, 0}, {70, 530, 24, 10, 1}, {1, 5000, 16, 100, 0}, {2, 5, 7, 4, 1}, {4, 9, 8, 9, 0}},
+	Dims: [][]int{{1, 1, 1, 1, 0}, {3, 257, 33, 5, 0}, {8, 2051, 96, 64, 0}, {70, 530, 24, 10, 1}, {1, 5000, 16, 100, 0}, {2, 5, 7, 4, 1}, {4, 9, 8, 9, 0}, {230, 2100, 8, 5, 1}},
 	Make: func(r *Rand, d []int) TopKArgs {
 		return TopKArgs{r.Unit(d[0], d[2]), r.Unit(d[1], d[2]), makeExclude(r, d[4], d[1], d[0]), Poison(d[0], d[3]), PoisonInts(d[0], d[3])}
 	},
