@@ -1,0 +1,166 @@
+package nn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"syntic/tensor"
+	"syntic/tensor/safetensors"
+)
+
+// LoadOptions of Load.
+type LoadOptions struct {
+	Rename  func(file string) string // the module's name for a name of the file; "" skips it
+	Ignore  func(file string) bool   // names of the file that are no parameters
+	Partial bool                     // parameters that the file lacks keep their values
+	Map     bool                     // use the file's memory where its format allows: the file must stay open as long as the module lives
+}
+
+// Load fills a module from a checkpoint. The error lists every missing, unexpected and misshapen name; then nothing has been changed.
+func Load(module any, f *safetensors.File, o LoadOptions) error {
+	params := map[string]Named{}
+	for _, p := range Parameters(module) {
+		params[p.Name] = p
+	}
+	type pair struct {
+		file string
+		p    Named
+	}
+	var pairs []pair
+	var unexpected, misshapen, missing []string
+	for _, name := range f.Names() {
+		if o.Ignore != nil && o.Ignore(name) {
+			continue
+		}
+		key := name
+		if o.Rename != nil {
+			if key = o.Rename(name); key == "" {
+				continue
+			}
+		}
+		p, ok := params[key]
+		if !ok {
+			unexpected = append(unexpected, name)
+			continue
+		}
+		delete(params, key)
+		info, _ := f.Info(name)
+		if want := fileShape(p); !slices.Equal(want, info.Shape) {
+			misshapen = append(misshapen, fmt.Sprintf("%s: found %v, want %v", name, info.Shape, want))
+		}
+		pairs = append(pairs, pair{name, p})
+	}
+	if !o.Partial {
+		for name := range params {
+			missing = append(missing, name)
+		}
+		slices.Sort(missing)
+	}
+	var wrong []string
+	for _, l := range []struct {
+		what  string
+		names []string
+	}{{"missing", missing}, {"unexpected", unexpected}, {"misshapen", misshapen}} {
+		if len(l.names) > 0 {
+			wrong = append(wrong, fmt.Sprintf("%d %s: %s", len(l.names), l.what, list(l.names)))
+		}
+	}
+	if wrong != nil {
+		return fmt.Errorf("tensors do not fit the model: %s", strings.Join(wrong, "; "))
+	}
+	for _, q := range pairs {
+		if err := fill(q.p, f, q.file, o.Map); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list names the first few and counts the rest.
+func list(names []string) string {
+	const most = 8
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// fileShape is the shape of a parameter in the checkpoint.
+func fileShape(p Named) []int {
+	s := slices.Clone(p.Shape())
+	switch p.Layout {
+	case "oihw":
+		return []int{s[0], s[3], s[1], s[2]}
+	case "io":
+		return []int{s[1], s[0]}
+	}
+	return s
+}
+
+func fill(p Named, f *safetensors.File, name string, share bool) error {
+	info, _ := f.Info(name)
+	if share && p.Layout == "" && info.DType == safetensors.F32 && p.Device().IsCPU() && p.Len() > 0 {
+		b, err := f.Bytes(name)
+		if err != nil {
+			return err
+		}
+		if at := unsafe.Pointer(unsafe.SliceData(b)); uintptr(at)%4 == 0 {
+			p.Map(unsafe.Slice((*float32)(at), p.Len()))
+			return nil
+		}
+	}
+	data, err := f.Float32s(name)
+	if err != nil {
+		return err
+	}
+	switch s := p.Shape(); p.Layout {
+	case "oihw":
+		data = transpose(data, s[0], s[3], s[1]*s[2])
+	case "io":
+		data = transpose(data, 1, s[1], s[0])
+	}
+	p.SetData(data)
+	return nil
+}
+
+// transpose turns [n, a, b] into [n, b, a].
+func transpose(x []float32, n, a, b int) []float32 {
+	y := make([]float32, len(x))
+	for i := range n {
+		from, to := x[i*a*b:(i+1)*a*b], y[i*a*b:(i+1)*a*b]
+		for j := range a {
+			for k := range b {
+				to[k*a+j] = from[j*b+k]
+			}
+		}
+	}
+	return y
+}
+
+// Save writes a module's parameters in the checkpoint's layout and names, as dtype F32, F16 or BF16.
+func Save(path string, module any, dtype string, metadata map[string]string) error {
+	return SaveParameters(path, Parameters(module), dtype, metadata)
+}
+
+// SaveParameters writes parameters in the checkpoint's layout and names.
+func SaveParameters(path string, params []Named, dtype string, metadata map[string]string) error {
+	var ts []safetensors.Tensor
+	for _, p := range params {
+		ts = append(ts, stored(p.Name, p, p.Tensor, safetensors.DType(dtype)))
+	}
+	return safetensors.Write(path, ts, metadata)
+}
+
+// stored is t, which has p's shape, as it stands in a file.
+func stored(name string, p Named, t *tensor.Tensor, d safetensors.DType) safetensors.Tensor {
+	data := t.Float32s()
+	switch s := p.Shape(); p.Layout {
+	case "oihw":
+		data = transpose(data, s[0], s[1]*s[2], s[3])
+	case "io":
+		data = transpose(data, 1, s[0], s[1])
+	}
+	return safetensors.Tensor{Name: name, DType: d, Shape: fileShape(p), Floats: data}
+}

@@ -1,0 +1,30 @@
+package tensor
+
+import "syntic/kernels"
+
+// AdamWStep are the settings of one step of AdamW.
+type AdamWStep struct {
+	LR, Beta1, Beta2, Eps, Decay float32
+	GradScale                    float32 // multiplies the gradient; what clipping the norm comes to
+	Step                         int     // counts from 1
+}
+
+// AdamW changes param and its moments m and v in place (Loshchilov & Hutter 2019, as torch.optim.AdamW). It is not recorded.
+func (s *Scope) AdamW(param, grad, m, v *Tensor, o AdamWStep) {
+	run(s, kernels.AdamW, kernels.AdamWArgs{Param: param.View(), Grad: grad.View(), M: m.View(), V: v.View(),
+		LR: o.LR, Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, Decay: o.Decay, GradScale: o.GradScale, Step: o.Step})
+}
+
+// Lerp moves x towards y in place, x += t·(y − x): an average with decay d has t = 1 − d. It is not recorded.
+func (s *Scope) Lerp(x, y *Tensor, t float32) {
+	run(s, kernels.Lerp, kernels.LerpArgs{X: x.View(), Y: y.View(), T: t})
+}
+
+// SumSquares is the sum of the squares of all elements of all tensors, [1]. It is not recorded.
+func (s *Scope) SumSquares(xs ...*Tensor) *Tensor {
+	out := s.Zeros(1)
+	for _, x := range xs {
+		run(s, kernels.SumSquares, kernels.SumSquaresArgs{X: x.View(), Out: out.v, Accumulate: true})
+	}
+	return out
+}
