@@ -1,0 +1,194 @@
+package diffusion
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"syntic/nn"
+	"syntic/tensor"
+	"syntic/tensor/safetensors"
+)
+
+// weightsFile is the name of checkpoints in the folders of a UNet or an autoencoder.
+const weightsFile = "diffusion_pytorch_model.safetensors"
+
+// LoadUNet reads config.json and diffusion_pytorch_model.safetensors of a folder.
+func LoadUNet(dev *tensor.Device, dir string) (u *UNet, err error) {
+	defer tensor.Catch(&err)
+	c, err := readConfig(filepath.Join(dir, "config.json"), ParseUNetConfig)
+	if err != nil {
+		return nil, err
+	}
+	if u, err = NewUNet(dev, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if err := loadWeights(u, filepath.Join(dir, weightsFile), nn.LoadOptions{}); err != nil {
+		u.Close()
+		return nil, err
+	}
+	return u, nil
+}
+
+// LoadVAE reads config.json and diffusion_pytorch_model.safetensors of a folder; the file may have the names of Stable Diffusion 1.x's own
+// files for the middle attention.
+func LoadVAE(dev *tensor.Device, dir string) (v *VAE, err error) {
+	defer tensor.Catch(&err)
+	c, err := readConfig(filepath.Join(dir, "config.json"), ParseVAEConfig)
+	if err != nil {
+		return nil, err
+	}
+	if v, err = NewVAE(dev, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if err := v.Load(filepath.Join(dir, weightsFile)); err != nil {
+		v.Close()
+		return nil, err
+	}
+	return v, nil
+}
+
+// Load fills the parameters from a checkpoint.
+func (u *UNet) Load(path string) error { return loadWeights(u, path, nn.LoadOptions{}) }
+
+// Load fills the parameters from a checkpoint of either naming.
+func (v *VAE) Load(path string) error {
+	return loadWeights(v, path, nn.LoadOptions{Rename: newVAENames})
+}
+
+// oldVAENames pairs the old names of the middle attention's layers with the new ones.
+var oldVAENames = strings.NewReplacer(".query.", ".to_q.", ".key.", ".to_k.", ".value.", ".to_v.", ".proj_attn.", ".to_out.0.")
+
+func newVAENames(name string) string {
+	if strings.Contains(name, "mid_block.attentions.") {
+		return oldVAENames.Replace(name)
+	}
+	return name
+}
+
+func loadWeights(module any, path string, o nn.LoadOptions) error {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return err
+	}
+	if err := nn.Load(module, f, o); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	return f.Close()
+}
+
+// LoadScheduler reads scheduler_config.json; class, where not empty, replaces the one the file names.
+func LoadScheduler(path, class string) (*Scheduler, error) {
+	return readConfig(path, func(b []byte) (*Scheduler, error) { return ParseScheduler(b, class) })
+}
+
+func readConfig[T any](path string, parse func([]byte) (T, error)) (T, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	t, err := parse(b)
+	if err != nil {
+		return t, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// Pipeline is a whole text-to-image model but for its text encoder.
+type Pipeline struct {
+	UNet      *UNet
+	VAE       *VAE
+	Scheduler *Scheduler
+}
+
+// LoadPipeline reads a folder with model_index.json, as diffusers writes it: unet, vae and scheduler. Text encoder, tokenizer, safety
+// checker and feature extractor are not looked at. scheduler, where not empty, replaces the class that the folder names.
+func LoadPipeline(dev *tensor.Device, dir, scheduler string) (p *Pipeline, err error) {
+	index, err := readConfig(filepath.Join(dir, "model_index.json"), parseIndex)
+	if err != nil {
+		return nil, err
+	}
+	for part, want := range map[string]string{"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"} {
+		if got := index[part]; got != want {
+			return nil, fmt.Errorf("%s: %s is %q: want %s", filepath.Join(dir, "model_index.json"), part, got, want)
+		}
+	}
+	p = &Pipeline{}
+	defer func() {
+		if err != nil {
+			p.Close()
+			p = nil
+		}
+	}()
+	if p.Scheduler, err = LoadScheduler(filepath.Join(dir, "scheduler", "scheduler_config.json"), scheduler); err != nil {
+		return p, err
+	}
+	if p.UNet, err = LoadUNet(dev, filepath.Join(dir, "unet")); err != nil {
+		return p, err
+	}
+	if p.VAE, err = LoadVAE(dev, filepath.Join(dir, "vae")); err != nil {
+		return p, err
+	}
+	if u, v := p.UNet.Config.InChannels, p.VAE.Config.LatentChannels; u != v {
+		return p, fmt.Errorf("%s: the unet's in_channels is %d, the vae's latent_channels %d: want them equal", dir, u, v)
+	}
+	return p, nil
+}
+
+// parseIndex gives the class of each part that model_index.json names.
+func parseIndex(b []byte) (map[string]string, error) {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return nil, err
+	}
+	parts := map[string]string{}
+	for k, v := range raw {
+		var pair []*string
+		if json.Unmarshal(v, &pair) == nil && len(pair) == 2 && pair[1] != nil {
+			parts[k] = *pair[1]
+		}
+	}
+	return parts, nil
+}
+
+// Images makes images [B, H, W, 3] in 0..1, in s, for texts and options as in [Sampler.Sample].
+func (p *Pipeline) Images(ctx context.Context, s *tensor.Scope, cond, uncond *tensor.Tensor, o SampleOptions) (images *tensor.Tensor, err error) {
+	defer tensor.Catch(&err)
+	c := s.Child()
+	defer c.Close()
+	sampler := Sampler{UNet: p.UNet, Scheduler: p.Scheduler}
+	z, err := sampler.Sample(ctx, c, cond, uncond, o)
+	if err != nil {
+		return nil, err
+	}
+	c.NoGrad(func() { images = p.Decode(c, z) })
+	return c.Keep(images), nil
+}
+
+// Decode makes images [B, H, W, 3] in 0..1 of the UNet's latents z [B, h, w, C], one after the other, as one takes much memory.
+func (p *Pipeline) Decode(s *tensor.Scope, z *tensor.Tensor) *tensor.Tensor {
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		rows := make([]*tensor.Tensor, z.Dim(0))
+		for b := range rows {
+			rows[b] = s.Do(func(s *tensor.Scope) *tensor.Tensor {
+				return Pixels(s, p.VAE.Decode(s, p.VAE.Unscale(s, s.Slice(z, 0, b, b+1))))
+			})
+		}
+		return s.Concat(0, rows...)
+	})
+}
+
+// Close frees the parameters.
+func (p *Pipeline) Close() {
+	if p.UNet != nil {
+		p.UNet.Close()
+	}
+	if p.VAE != nil {
+		p.VAE.Close()
+	}
+}

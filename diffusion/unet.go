@@ -1,0 +1,166 @@
+package diffusion
+
+import (
+	"fmt"
+
+	"syntic/nn"
+	"syntic/tensor"
+)
+
+// UNet predicts the noise in latents (or the velocity: what it was trained for) from the latents, their time and text states. It is the
+// UNet2DConditionModel of Stable Diffusion 1.x (Rombach et al. 2022, section 3.3) in any size; the names of its parameters are those of
+// diffusers' checkpoints.
+type UNet struct {
+	Config UNetConfig
+
+	ConvIn        *nn.Conv2D     `name:"conv_in"`
+	TimeEmbedding *TimeEmbedding `name:"time_embedding"`
+	Down          []*DownBlock   `name:"down_blocks"`
+	Mid           *MidBlock      `name:"mid_block"`
+	Up            []*UpBlock     `name:"up_blocks"`
+	NormOut       *nn.GroupNorm  `name:"conv_norm_out"`
+	ConvOut       *nn.Conv2D     `name:"conv_out"`
+}
+
+// Forward predicts for latents x [B, H, W, InChannels] at times t (of the training schedule, 0..999; one for all images or one an image)
+// under text; the result is [B, H, W, OutChannels]. H and W may be odd. What it needs on the way is freed unless s records gradients.
+func (u *UNet) Forward(s *tensor.Scope, x *tensor.Tensor, t []float64, text *Context) *tensor.Tensor {
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		if u.Config.CenterInputSample {
+			x = s.Affine(x, 2, -1)
+		}
+		temb := u.TimeEmbedding.Forward(s, u.sinusoids(s, t)) // [B or 1, 4·C0]
+		x := u.ConvIn.Forward(s, x)                           // [B, H, W, C0]
+		skips := []*tensor.Tensor{x}
+		for _, b := range u.Down {
+			var made []*tensor.Tensor
+			x, made = b.Forward(s, x, temb, text) // halves H and W but in the last block
+			skips = append(skips, made...)
+		}
+		x = u.Mid.Forward(s, x, temb, text)
+		for _, b := range u.Up {
+			n := len(skips) - len(b.Resnets) // each block takes its skips from the end, the last one first
+			var size *tensor.Tensor
+			if n > 0 {
+				size = skips[n-1] // the next block's first skip: the size to grow to
+			}
+			x = b.Forward(s, x, temb, text, skips[n:], size)
+			skips = skips[:n]
+		}
+		h := normSiLU(s, u.NormOut, x)
+		return u.ConvOut.Forward(s, h)
+	})
+}
+
+// sinusoids is the time embedding before its MLP, [len(t), C0].
+func (u *UNet) sinusoids(s *tensor.Scope, t []float64) *tensor.Tensor {
+	c := u.Config.BlockOutChannels[0]
+	return s.FromFloat32s(TimestepEmbedding(t, c, u.Config.FlipSinToCos, u.Config.FreqShift), len(t), c)
+}
+
+// Context is the text that the UNet attends to: the keys and values of every cross-attention layer, made once by [UNet.Context] and used in
+// every step of a sampling run.
+type Context struct {
+	keys, values map[*Attention]*tensor.Tensor // [B, L, heads, C/heads]
+}
+
+// Context prepares text states hidden [B, L, CrossAttentionDim] for Forward with B images (B = 1 serves any number). It lives in s.
+func (u *UNet) Context(s *tensor.Scope, hidden *tensor.Tensor) *Context {
+	c := &Context{keys: map[*Attention]*tensor.Tensor{}, values: map[*Attention]*tensor.Tensor{}}
+	u.eachTransformer(func(t *Transformer) {
+		for _, b := range t.Blocks {
+			c.keys[b.Cross], c.values[b.Cross] = b.Cross.keyValue(s, hidden)
+		}
+	})
+	return c
+}
+
+// of is the keys and values for layer a and n images; a single text serves for all of them.
+func (c *Context) of(s *tensor.Scope, a *Attention, n int) (k, v *tensor.Tensor) {
+	k, v = c.keys[a], c.values[a]
+	if k.Dim(0) == 1 && n > 1 {
+		k, v = s.Repeat0(k, n), s.Repeat0(v, n)
+	}
+	return k, v
+}
+
+func (u *UNet) eachTransformer(fn func(*Transformer)) {
+	for _, b := range u.Down {
+		for _, t := range b.Attentions {
+			fn(t)
+		}
+	}
+	for _, t := range u.Mid.Attentions {
+		fn(t)
+	}
+	for _, b := range u.Up {
+		for _, t := range b.Attentions {
+			fn(t)
+		}
+	}
+}
+
+// NewUNet makes a UNet with all parameters zero; nn.Init or nn.Load fill them. The error names a key of the configuration.
+func NewUNet(dev *tensor.Device, c UNetConfig) (*UNet, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("unet: %w", err)
+	}
+	w, heads := c.BlockOutChannels, c.heads()
+	last := len(w) - 1
+	r := resnets{dev: dev, temb: 4 * w[0], groups: c.NormNumGroups, eps: c.NormEps}
+	u := &UNet{
+		Config:        c,
+		ConvIn:        nn.NewConv2D(dev, c.InChannels, w[0], 3, 1, 1),
+		TimeEmbedding: &TimeEmbedding{In: nn.NewLinear(dev, w[0], 4*w[0], true), Out: nn.NewLinear(dev, 4*w[0], 4*w[0], true)},
+		NormOut:       nn.NewGroupNorm(dev, w[0], c.NormNumGroups, c.NormEps),
+		ConvOut:       nn.NewConv2D(dev, w[0], c.OutChannels, 3, 1, 1),
+	}
+	at, skips := w[0], []int{w[0]} // channels now, and of the skips in the order they are made
+	for i := range w {
+		b := &DownBlock{}
+		for range c.LayersPerBlock {
+			b.Resnets = append(b.Resnets, r.new(at, w[i]))
+			if c.DownBlockTypes[i] == "CrossAttnDownBlock2D" {
+				b.Attentions = append(b.Attentions, newTransformer(dev, w[i], heads.At(i), &c))
+			}
+			at = w[i]
+			skips = append(skips, at)
+		}
+		if i < last {
+			b.Downsamplers = []*Downsample{{Conv: nn.NewConv2D(dev, at, at, 3, 2, c.DownsamplePadding)}}
+			skips = append(skips, at)
+		}
+		u.Down = append(u.Down, b)
+	}
+	u.Mid = &MidBlock{
+		Resnets:    []*ResnetBlock{r.new(at, at), r.new(at, at)},
+		Attentions: []*Transformer{newTransformer(dev, at, heads.At(last), &c)},
+	}
+	for j := range w {
+		i := last - j
+		b := &UpBlock{}
+		for range c.LayersPerBlock + 1 {
+			skip := skips[len(skips)-1]
+			skips = skips[:len(skips)-1]
+			b.Resnets = append(b.Resnets, r.new(at+skip, w[i]))
+			if c.UpBlockTypes[j] == "CrossAttnUpBlock2D" {
+				b.Attentions = append(b.Attentions, newTransformer(dev, w[i], heads.At(i), &c))
+			}
+			at = w[i]
+		}
+		if i > 0 {
+			b.Upsamplers = []*Upsample{{Conv: nn.NewConv2D(dev, at, at, 3, 1, 1)}}
+		}
+		u.Up = append(u.Up, b)
+	}
+	return u, nil
+}
+
+// Close frees the parameters.
+func (u *UNet) Close() { release(u) }
+
+func release(module any) {
+	for _, p := range nn.Parameters(module) {
+		p.Tensor.Release()
+	}
+}

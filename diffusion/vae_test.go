@@ -1,0 +1,130 @@
+package diffusion
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"syntic/nn"
+	"syntic/tensor"
+	"syntic/tensor/safetensors"
+)
+
+func TestVAEEqualsGolden(t *testing.T) {
+	v, s := loadVAE(t), newScope(t)
+	in, out := openGolden(t, "sd/golden/vae.inputs.safetensors"), openGolden(t, "sd/golden/vae.outputs.safetensors")
+	same := func(name, golden string, got *tensor.Tensor) {
+		t.Helper()
+		near(t, name, got, out.image(s, golden), modelTolerance)
+	}
+	same("decoded", "decoded", v.Decode(s, in.image(s, "latent")))
+	p := v.Encode(s, in.image(s, "image"))
+	same("mean", "mean", p.Mean)
+	same("logvar", "logvar", p.LogVar)
+	same("std", "std", p.Std(s))
+}
+
+// TestVAELayersEqualGolden walks the layers as Encode and Decode do.
+func TestVAELayersEqualGolden(t *testing.T) {
+	v, s := loadVAE(t), newScope(t)
+	in, out := openGolden(t, "sd/golden/vae.inputs.safetensors"), openGolden(t, "sd/golden/vae.outputs.safetensors")
+	same := func(name string, got *tensor.Tensor) {
+		t.Helper()
+		near(t, name, got, out.image(s, "act."+name), modelTolerance)
+	}
+	d := v.Decoder
+	x := d.ConvIn.Forward(s, v.PostQuant.Forward(s, in.image(s, "latent")))
+	same("decoder.conv_in", x)
+	same("decoder.mid_block.attentions.0", d.Mid.Attentions[0].Forward(s, d.Mid.Resnets[0].Forward(s, x, nil)))
+	x = d.Mid.Forward(s, x)
+	same("decoder.mid_block", x)
+	for i, u := range d.Up {
+		x = u.Forward(s, x)
+		if i == 0 {
+			same("decoder.up_blocks.0", x)
+		}
+	}
+	near(t, "decoder.conv_norm_out", normSiLU(s, d.NormOut, x), s.Act(out.image(s, "act.decoder.conv_norm_out"), tensor.SiLU), modelTolerance)
+
+	e := v.Encoder
+	x = e.ConvIn.Forward(s, in.image(s, "image"))
+	for i, b := range e.Down {
+		x = b.Forward(s, x)
+		if i == 0 || i == 3 {
+			same(fmt.Sprintf("encoder.down_blocks.%d", i), x)
+		}
+	}
+	same("encoder.mid_block", e.Mid.Forward(s, x))
+}
+
+// TestVAELoadsOldNames writes the checkpoint under the names of Stable Diffusion 1.x's own files and reads it back.
+func TestVAELoadsOldNames(t *testing.T) {
+	v, s := loadVAE(t), newScope(t)
+	path := filepath.Join(t.TempDir(), "old.safetensors")
+	f, err := safetensors.Open("testdata/sd/vae/diffusion_pytorch_model.safetensors")
+	require.NoError(t, err)
+	defer f.Close()
+	var all []safetensors.Tensor
+	renamed := 0
+	for _, n := range f.Names() {
+		info, _ := f.Info(n)
+		b, err := f.Bytes(n)
+		require.NoError(t, err)
+		old := n
+		for _, p := range [][2]string{{"to_q", "query"}, {"to_k", "key"}, {"to_v", "value"}, {"to_out.0", "proj_attn"}} {
+			old = strings.Replace(old, "mid_block.attentions.0."+p[0]+".", "mid_block.attentions.0."+p[1]+".", 1)
+		}
+		if old != n {
+			renamed++
+		}
+		all = append(all, safetensors.Tensor{Name: old, DType: info.DType, Shape: info.Shape, Bytes: b})
+	}
+	require.Equal(t, 16, renamed)
+	require.NoError(t, safetensors.Write(path, all, nil))
+	w, err := NewVAE(tensor.CPU(), v.Config)
+	require.NoError(t, err)
+	defer w.Close()
+	require.NoError(t, w.Load(path))
+	in := openGolden(t, "sd/golden/vae.inputs.safetensors")
+	z := in.image(s, "latent")
+	require.Equal(t, v.Decode(s, z).Float32s(), w.Decode(s, z).Float32s())
+}
+
+func TestPosteriorSamplesByKey(t *testing.T) {
+	v, s := loadVAE(t), newScope(t)
+	x := s.Scale(s.Randn(tensor.Key{Seed: 1}, 2, 16, 24, 3), 0.5)
+	p := v.Encode(s, x)
+	require.Equal(t, []int{2, 2, 3, 4}, p.Mean.Shape())
+	both := p.Sample(s, []tensor.Key{{Seed: 3, Item: 7}, {Seed: 3, Item: 8}}).Float32s()
+	second := v.Encode(s, s.Slice(x, 0, 1, 2)).Sample(s, []tensor.Key{{Seed: 3, Item: 8}}).Float32s()
+	require.Equal(t, both[24:], second)
+
+	mean, logvar := p.Mean.Float32s(), p.LogVar.Float32s()
+	want := 0.
+	for i := range mean {
+		m, l := float64(mean[i]), float64(logvar[i])
+		want += 0.5 * (m*m + math.Exp(l) - 1 - l)
+	}
+	require.InEpsilon(t, want, p.KL(s).Item(), 1e-5)
+}
+
+func TestVAEOfStableDiffusion(t *testing.T) {
+	c := DefaultVAEConfig()
+	for range 3 {
+		c.DownBlockTypes = append(c.DownBlockTypes, c.DownBlockTypes[0])
+		c.UpBlockTypes = append(c.UpBlockTypes, c.UpBlockTypes[0])
+	}
+	c.BlockOutChannels, c.LayersPerBlock = []int{128, 256, 512, 512}, 2
+	v, err := NewVAE(tensor.CPU(), c)
+	require.NoError(t, err)
+	n := 0
+	for _, p := range nn.Parameters(v) {
+		n += p.Tensor.Len()
+	}
+	require.Equal(t, 83_653_863, n) // as the original's
+	require.Equal(t, 8, v.Factor())
+}
