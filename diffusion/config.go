@@ -13,6 +13,9 @@ type Ints []int
 
 // UnmarshalJSON reads a number or a list of numbers.
 func (l *Ints) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	var one int
 	if err := json.Unmarshal(b, &one); err == nil {
 		*l = Ints{one}
@@ -24,6 +27,14 @@ func (l *Ints) UnmarshalJSON(b []byte) error {
 	}
 	*l = many
 	return nil
+}
+
+// MarshalJSON writes one number as a number.
+func (l Ints) MarshalJSON() ([]byte, error) {
+	if len(l) == 1 {
+		return json.Marshal(l[0])
+	}
+	return json.Marshal([]int(l))
 }
 
 // At is the number for level i of n; a single number serves for all.
@@ -158,6 +169,10 @@ type VAEConfig struct {
 	UsePostQuantConv bool     `json:"use_post_quant_conv"`
 	MidAddAttention  bool     `json:"mid_block_add_attention"`
 	ShiftFactor      *float64 `json:"shift_factor"`
+
+	// LatentsMean and LatentsStd, where given, standardise each channel: the UNet's latents are (z − mean)/std·ScalingFactor.
+	LatentsMean []float64 `json:"latents_mean"`
+	LatentsStd  []float64 `json:"latents_std"`
 }
 
 // DefaultVAEConfig is what keys absent from a file mean.
@@ -192,6 +207,10 @@ func (c *VAEConfig) Validate() error {
 		return fmt.Errorf("act_fn %q is not supported: want silu", c.ActFn)
 	case !(c.ScalingFactor > 0):
 		return fmt.Errorf("scaling_factor %g: want a positive number", c.ScalingFactor)
+	case len(c.LatentsMean) != len(c.LatentsStd) || (len(c.LatentsMean) != 0 && len(c.LatentsMean) != c.LatentChannels):
+		return fmt.Errorf("latents_mean has %d entries, latents_std %d: want none or latent_channels %d", len(c.LatentsMean), len(c.LatentsStd), c.LatentChannels)
+	case slices.ContainsFunc(c.LatentsStd, func(x float64) bool { return !(x > 0) }):
+		return fmt.Errorf("latents_std %v: want positive numbers", c.LatentsStd)
 	case c.ShiftFactor != nil && *c.ShiftFactor != 0:
 		return fmt.Errorf("shift_factor %g is not supported: want null", *c.ShiftFactor)
 	}

@@ -107,14 +107,35 @@ func NewVAE(dev *tensor.Device, c VAEConfig) (*VAE, error) {
 // Factor is the number of pixels along an edge for one latent.
 func (v *VAE) Factor() int { return 1 << (len(v.Config.BlockOutChannels) - 1) }
 
-// Scale makes the UNet's latents of the VAE's.
+// Scale makes the UNet's latents of the VAE's, [B, h, w, latent].
 func (v *VAE) Scale(s *tensor.Scope, z *tensor.Tensor) *tensor.Tensor {
-	return s.Scale(z, float32(v.Config.ScalingFactor))
+	f := v.Config.ScalingFactor
+	if len(v.Config.LatentsStd) == 0 {
+		return s.Scale(z, float32(f))
+	}
+	return v.eachChannel(s, z, func(mean, std float64) (a, b float64) { return f / std, -mean * f / std })
 }
 
 // Unscale makes the VAE's latents of the UNet's.
 func (v *VAE) Unscale(s *tensor.Scope, z *tensor.Tensor) *tensor.Tensor {
-	return s.Scale(z, float32(1/v.Config.ScalingFactor))
+	f := v.Config.ScalingFactor
+	if len(v.Config.LatentsStd) == 0 {
+		return s.Scale(z, float32(1/f))
+	}
+	return v.eachChannel(s, z, func(mean, std float64) (a, b float64) { return std / f, mean })
+}
+
+// eachChannel is a·z + b with a and b for each channel.
+func (v *VAE) eachChannel(s *tensor.Scope, z *tensor.Tensor, line func(mean, std float64) (a, b float64)) *tensor.Tensor {
+	n := len(v.Config.LatentsStd)
+	scale, shift := make([]float32, n), make([]float32, n)
+	for i := range n {
+		a, b := line(v.Config.LatentsMean[i], v.Config.LatentsStd[i])
+		scale[i], shift[i] = float32(a), float32(b)
+	}
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		return s.Add(s.Mul(z, s.FromFloat32s(scale, n)), s.FromFloat32s(shift, n))
+	})
 }
 
 // Pixels maps images from -1..1 to 0..1 and cuts off what is outside.

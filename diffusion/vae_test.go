@@ -128,3 +128,48 @@ func TestVAEOfStableDiffusion(t *testing.T) {
 	require.Equal(t, 83_653_863, n) // as the original's
 	require.Equal(t, 8, v.Factor())
 }
+
+func TestScaleIsUndone(t *testing.T) {
+	v, s := loadVAE(t), newScope(t)
+	z := s.Randn(tensor.Key{Seed: 1}, 2, 3, 5, 4)
+	near(t, "plain", v.Scale(s, z), s.Scale(z, 0.18215), 1e-7)
+	near(t, "plain, back", v.Unscale(s, v.Scale(s, z)), z, 1e-6)
+	v.Config.LatentsMean, v.Config.LatentsStd = []float64{0, 1, -2, 3}, []float64{1, 2, 0.5, 4}
+	want := z.Float32s()
+	for i := range want {
+		want[i] = (want[i] - float32(v.Config.LatentsMean[i%4])) / float32(v.Config.LatentsStd[i%4]) * 0.18215
+	}
+	near(t, "by channel", v.Scale(s, z), s.FromFloat32s(want, 2, 3, 5, 4), 1e-6)
+	near(t, "by channel, back", v.Unscale(s, v.Scale(s, z)), z, 1e-6)
+}
+
+// TestFullConfigsMeanTheSame reads the files that spell out every key.
+func TestFullConfigsMeanTheSame(t *testing.T) {
+	short, err := ParseUNetConfig(readFile(t, "sd/unet/config.json"))
+	require.NoError(t, err)
+	full, err := ParseUNetConfig(readFile(t, "sd/unet/config_full.json"))
+	require.NoError(t, err)
+	require.Equal(t, short, full)
+	vshort, err := ParseVAEConfig(readFile(t, "sd/vae/config.json"))
+	require.NoError(t, err)
+	vfull, err := ParseVAEConfig(readFile(t, "sd/vae/config_full.json"))
+	require.NoError(t, err)
+	require.Equal(t, vshort, vfull)
+}
+
+func TestVAEConfigErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"up_block_types": []}`:                                "up_block_types 0",
+		`{"latent_channels": 0}`:                                "latent_channels 0",
+		`{"act_fn": "gelu"}`:                                    "act_fn",
+		`{"scaling_factor": 0}`:                                 "scaling_factor",
+		`{"shift_factor": 0.1}`:                                 "shift_factor",
+		`{"latents_mean": [0]}`:                                 "latents_mean has 1",
+		`{"latents_mean": [0,0,0,0], "latents_std": [1,1,1,0]}`: "latents_std",
+		`{"down_block_types": ["AttnDownEncoderBlock2D"]}`:      "AttnDownEncoderBlock2D",
+		`{"norm_num_groups": 5}`:                                "norm_num_groups 5",
+	} {
+		_, err := ParseVAEConfig([]byte(text))
+		require.ErrorContains(t, err, want, text)
+	}
+}
