@@ -3,11 +3,13 @@ package diffusion
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"syntic/nn"
 	"syntic/tensor"
 )
 
@@ -137,6 +139,30 @@ func TestSampleErrors(t *testing.T) {
 	require.ErrorContains(t, err, "scheduler_config.json")
 	_, err = LoadPipeline(tensor.CPU(), t.TempDir(), "")
 	require.ErrorContains(t, err, "model_index.json")
+}
+
+// TestPipelineSaves writes a folder and reads it back.
+func TestPipelineSaves(t *testing.T) {
+	for _, class := range SchedulerNames() {
+		p := loadPipeline(t, class)
+		p.Scheduler.Config.StepsOffset = 3
+		p.VAE.Config.LatentsMean, p.VAE.Config.LatentsStd = make([]float64, 4), []float64{1, 2, 3, 4}
+		dir := filepath.Join(t.TempDir(), "model")
+		require.NoError(t, p.Save(dir, "F32"))
+		q, err := LoadPipeline(tensor.CPU(), dir, "")
+		require.NoError(t, err)
+		defer q.Close()
+		require.Equal(t, p.Scheduler.Config, q.Scheduler.Config)
+		require.Equal(t, p.UNet.Config, q.UNet.Config)
+		require.Equal(t, p.VAE.Config, q.VAE.Config)
+		for i, parts := range [][2]any{{p.UNet, q.UNet}, {p.VAE, q.VAE}} {
+			want, got := nn.Parameters(parts[0]), nn.Parameters(parts[1])
+			require.Len(t, got, len(want), i)
+			for j := range want {
+				require.Equal(t, want[j].Tensor.Data(), got[j].Tensor.Data(), want[j].Name)
+			}
+		}
+	}
 }
 
 func loadPipeline(t *testing.T, class string) *Pipeline {
