@@ -15,21 +15,21 @@ type Sampler struct {
 
 // SampleOptions say what to make. The zero value of a field means its default.
 type SampleOptions struct {
-	Height, Width int            // of the latents; absent: the UNet's sample_size
-	Steps         int            // absent: 20
-	Guidance      float32        // absent: 7.5; at most 1: none, and the negative text is not looked at
-	Eta           float64        // see RunOptions
-	Keys          []tensor.Key   // one an image: image b depends on Keys[b], its texts and nothing else; Step is left for the sampler to set
-	Init          *tensor.Tensor // standard normal numbers [B, Height, Width, C] to start from, instead of the keys'
-	Noise         []*tensor.Tensor
+	Height, Width int                   // of the latents; absent: the UNet's sample_size
+	Steps         int                   // absent: 20
+	Guidance      float32               // absent: 7.5; at most 1: none, and the negative text is not looked at
+	Eta           float64               // see RunOptions
+	Keys          []tensor.Key          // one an image: image b depends on Keys[b], its texts and nothing else; Step is left for the sampler to set
+	Init          *tensor.Tensor        // standard normal numbers [B, Height, Width, C] to start from, instead of the keys'
+	Noise         []*tensor.Tensor      // standard normal numbers for the first steps, each as Init, instead of the keys'
 	OnStep        func(step Step) error // called after each call of the model; an error ends the run
 }
 
 // Step is what OnStep is told.
 type Step struct {
-	Index, Calls int
-	Time         float64
-	Latents      *tensor.Tensor // to be read, not kept
+	Index, Calls int            // this call of the model, from 0, and how many there will be
+	Time         float64        // what the model was told
+	Latents      *tensor.Tensor // after the step, [B, Height, Width, C]; to be read, not kept
 }
 
 // Sample makes latents [B, Height, Width, C] in s for texts cond [B or 1, L, C] and negative texts uncond of the same shape, which may be nil
@@ -81,6 +81,9 @@ func (m *Sampler) loop(ctx context.Context, r *tensor.Scope, run Run, cond, unco
 		})
 		var noise *tensor.Tensor
 		if run.WantsNoise(i) {
+			if len(o.Keys) == 0 && i >= len(o.Noise) {
+				return nil, fmt.Errorf("sampling: noise of step %d is wanted: want a key for each image, or more noise", i+1)
+			}
 			noise = m.noise(r, o, i+1)
 		}
 		next := run.Step(r, out, x, i, noise)

@@ -90,6 +90,24 @@ func TestSampleIsTheSameInAnyBatch(t *testing.T) {
 	}
 }
 
+// TestSampleTakesGivenNoise gives the keys' own noise by hand.
+func TestSampleTakesGivenNoise(t *testing.T) {
+	p, s := loadPipeline(t, "DDIMScheduler"), newScope(t)
+	cond, _ := texts(t, s)
+	o := SampleOptions{Steps: 2, Guidance: 1, Eta: 1, Keys: []tensor.Key{{Seed: 5, Item: 1}}}
+	sampler := &Sampler{p.UNet, p.Scheduler}
+	want, err := sampler.Sample(context.Background(), s, cond, nil, o)
+	require.NoError(t, err)
+	draw := func(step uint32) *tensor.Tensor { return s.Randn(tensor.Key{Seed: 5, Item: 1, Step: step}, 1, 8, 8, 4) }
+	o = SampleOptions{Steps: 2, Guidance: 1, Eta: 1, Init: draw(0), Noise: []*tensor.Tensor{draw(1), draw(2)}}
+	got, err := sampler.Sample(context.Background(), s, cond, nil, o)
+	require.NoError(t, err)
+	require.Equal(t, want.Float32s(), got.Float32s())
+	o.Noise = nil
+	_, err = sampler.Sample(context.Background(), s, cond, nil, o)
+	require.ErrorContains(t, err, "noise of step 1")
+}
+
 func TestSampleStops(t *testing.T) {
 	p, s := loadPipeline(t, ""), newScope(t)
 	cond, uncond := texts(t, s)
