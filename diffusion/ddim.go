@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"fmt"
 	"math"
 
 	"syntic/tensor"
@@ -22,7 +23,22 @@ func startDDIM(sc *Scheduler, o RunOptions) (Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	if sc.Config.PredictionType == "epsilon" {
+		if err := sc.checkSignal(times); err != nil {
+			return nil, err
+		}
+	}
 	return &ddim{c: &sc.Config, table: sc.Table, times: reversed(times), eta: o.Eta, last: sc.alphaBeforeFirst()}, nil
+}
+
+// checkSignal refuses times of noise alone, from which a prediction of the noise tells nothing.
+func (sc *Scheduler) checkSignal(times []int) error {
+	for _, t := range times {
+		if sc.Table.AlphasBar[t] == 0 {
+			return fmt.Errorf("prediction_type %s at time %d, which has no signal (rescale_betas_zero_snr): want v_prediction with DDIMScheduler", sc.Config.PredictionType, t)
+		}
+	}
+	return nil
 }
 
 // alphaBeforeFirst is ᾱ where a step ends before time 0: 1, or that of time 0.

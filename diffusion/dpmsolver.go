@@ -215,8 +215,8 @@ func (d *dpmSolver) lambdas(i, order int) (h, r0, r1 float64) {
 	return h, r0, r1
 }
 
-// sampleCoefficients are what x, the last clean samples and fresh noise are multiplied by (Lu et al. 2022b, eq. 12 and appendices; the
-// stochastic ones: ibid., eq. 18).
+// sampleCoefficients are what x, the last clean samples and fresh noise are multiplied by (Lu et al. 2022b: algorithm 2 is order
+// 2 with midpoint; the other orders and the stochastic ones are in the appendices).
 func (d *dpmSolver) sampleCoefficients(i, order int) (cx float64, cm []float64, cnoise float64) {
 	h, r0, r1 := d.lambdas(i, order)
 	_, from := split(d.sigmas[i])
@@ -240,7 +240,7 @@ func (d *dpmSolver) sampleCoefficients(i, order int) (cx float64, cm []float64, 
 	return cx, differences(order, c0, c1, c2, r0, r1), cnoise
 }
 
-// noiseCoefficients are the same for solvers that integrate the noise (Lu et al. 2022a, eq. 3.3, 3.6 and appendix B).
+// noiseCoefficients are the same for solvers that integrate the noise (Lu et al. 2022a, section 3 and appendix B).
 func (d *dpmSolver) noiseCoefficients(i, order int) (cx float64, cm []float64) {
 	h, r0, r1 := d.lambdas(i, order)
 	from, _ := split(d.sigmas[i])

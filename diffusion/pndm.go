@@ -32,6 +32,9 @@ func startPNDM(sc *Scheduler, o RunOptions) (Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := sc.checkSignal(rising); err != nil {
+		return nil, err
+	}
 	p := &pndm{c: c, table: sc.Table, stride: c.NumTrainTimesteps / o.Steps, last: sc.alphaBeforeFirst()}
 	n := len(rising)
 	falling := reversed(rising)
@@ -65,7 +68,7 @@ func (p *pndm) Step(s *tensor.Scope, out, x *tensor.Tensor, i int, _ *tensor.Ten
 	return p.stepPLMS(s, out, x, i)
 }
 
-// stepPRK is call i%4 of a Runge-Kutta step (eq. 13): to the middle by the outputs of the start and of the
+// stepPRK is call i%4 of a Runge-Kutta step (Liu et al. 2022, section 3.3): to the middle by the outputs of the start and of the
 // middle, to the end by those of the middle and all four; always from the step's start.
 func (p *pndm) stepPRK(s *tensor.Scope, out, x *tensor.Tensor, i int) *tensor.Tensor {
 	from, to := p.times[i/4*4], p.times[i]
@@ -92,7 +95,7 @@ func (p *pndm) stepPRK(s *tensor.Scope, out, x *tensor.Tensor, i int) *tensor.Te
 	return next
 }
 
-// stepPLMS blends the last outputs by Adams-Bashforth's weights (eq. 12), lower orders while there are too few; the second call goes over
+// stepPLMS blends the last outputs by Adams-Bashforth's weights (ibid.), lower orders while there are too few; the second call goes over
 // the first step again, with the mean of both ends.
 func (p *pndm) stepPLMS(s *tensor.Scope, out, x *tensor.Tensor, i int) *tensor.Tensor {
 	from := p.times[i]
@@ -128,7 +131,7 @@ func (p *pndm) remember(s *tensor.Scope, out *tensor.Tensor) {
 	p.outs = append(p.outs, s.Copy(out))
 }
 
-// transfer moves x from one time to another along an output (eq. 11, in the form that has no difference of near numbers below the line).
+// transfer moves x from one time to another along an output: the paper's transfer part.
 func (p *pndm) transfer(s *tensor.Scope, out, x *tensor.Tensor, from, to int) *tensor.Tensor {
 	a, b := p.alpha(from), p.alpha(to)
 	cx := math.Sqrt(b / a)

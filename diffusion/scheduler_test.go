@@ -144,6 +144,8 @@ func TestSchedulerErrors(t *testing.T) {
 		{"DDIMScheduler", `{}`, 0, "0 steps"},
 		{"DDIMScheduler", `{}`, 1001, "1001 steps"},
 		{"DDIMScheduler", `{"steps_offset": 1}`, 1000, "reach time 1000"},
+		{"DDIMScheduler", `{"rescale_betas_zero_snr": true, "timestep_spacing": "trailing"}`, 5, "no signal"},
+		{"PNDMScheduler", `{"rescale_betas_zero_snr": true, "timestep_spacing": "trailing"}`, 5, "no signal"},
 		{"PNDMScheduler", `{}`, 3, "at least 4"},
 		{"PNDMScheduler", `{"prediction_type": "sample"}`, 3, "prediction_type sample"},
 		{"DPMSolverMultistepScheduler", `{"solver_order": 4}`, 9, "solver_order 4"},
