@@ -188,6 +188,8 @@ func (d *dpmSolver) order(i int) int {
 	few := d.c.LowerOrderFinal && n < 15
 	order := min(d.c.SolverOrder, i+1)
 	switch {
+	case d.sigmas[i] == d.sigmas[i+1]: // Karras's last step, where it ends at sigma_min: nothing to do, and h = 0
+		return 1
 	case i == n-1 && (d.c.EulerAtFinal || few || d.c.FinalSigmasType == "zero"):
 		return 1
 	case i == n-2 && few:

@@ -156,3 +156,25 @@ func TestUNetOfStableDiffusion(t *testing.T) {
 	}
 	require.Equal(t, 859_520_964, n) // as the original's
 }
+
+// TestLinearProjectionIsTheSame gives the weights of the 1×1 convolutions to a UNet that has linear layers instead, and heads by level.
+func TestLinearProjectionIsTheSame(t *testing.T) {
+	u, s := loadUNet(t), newScope(t)
+	c := u.Config
+	c.UseLinearProjection, c.AttentionHeadDim = true, Ints{8, 8, 8, 8}
+	v, err := NewUNet(tensor.CPU(), c)
+	require.NoError(t, err)
+	from, to := nn.Parameters(u), nn.Parameters(v)
+	byName := map[string]*tensor.Tensor{}
+	for _, p := range from {
+		byName[p.Name] = p.Tensor
+	}
+	require.Len(t, to, len(from))
+	for _, p := range to {
+		p.Tensor.SetData(byName[p.Name].Data())
+	}
+	in := openGolden(t, "sd/golden/unet_odd_size.inputs.safetensors")
+	x, hidden := in.image(s, "sample"), in.tensor(s, "encoder_hidden_states")
+	want := u.Forward(s, x, []float64{500}, u.Context(s, hidden))
+	near(t, "linear", v.Forward(s, x, []float64{500}, v.Context(s, hidden)), want, modelTolerance)
+}
