@@ -3,10 +3,7 @@ package kernels
 import "math"
 
 // Rand makes operands for tests and benchmarks.
-type Rand struct {
-	key  Key
-	item uint64
-}
+type Rand struct{ key Key }
 
 // NewRand begins a sequence of operands.
 func NewRand(seed uint64) *Rand { return &Rand{key: Key{Seed: seed}} }

@@ -57,12 +57,12 @@ func goldenSet(t testing.TB, name string) (*Set, []map[string]any) {
 	for _, row := range perImage {
 		id, err := json.Marshal(row["image_id"])
 		require.NoError(t, err)
-		key := string(bytes.Trim(id, `"`))
-		cand := tokenized.Candidates[key]
+		key := bytes.Trim(id, `"`)
+		cand := tokenized.Candidates[string(key)]
 		require.Len(t, cand, 1)
 		s.IDs = append(s.IDs, ImageID(id))
 		s.Cands = append(s.Cands, cand[0])
-		s.Refs = append(s.Refs, tokenized.References[key])
+		s.Refs = append(s.Refs, tokenized.References[string(key)])
 	}
 	return s, perImage
 }

@@ -125,11 +125,11 @@ func (b bar) Done() {
 
 // lines is a stage told in plain lines; p.mu guards it.
 type lines struct {
-	p           *Progress
-	name        string
-	total, n    int
-	began, last time.Time
-	done        bool
+	p        *Progress
+	name     string
+	total, n int
+	began    time.Time
+	done     bool
 }
 
 func (l *lines) Add(n int) {
