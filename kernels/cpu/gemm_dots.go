@@ -8,25 +8,31 @@ import (
 
 const dotGrain = 64 // columns of a piece of work
 
-// few tells whether a product has so few rows, and a B whose rows are contiguous in depth, that packing B costs more than it saves: a decoder's
-// step through a linear layer. Sums over short rows cost more to finish, so fewer rows of A are taken for them.
-func (m *micro) few(p *product) bool {
-	return m.dots != nil && p.a.deep && p.b.deep && p.a.win.x == nil && p.k >= m.step && (p.m <= 4 || p.m <= 12 && p.k >= 256)
-}
-
-// dotProduct computes such a product by dot products, reading B once, where it lies.
-func (m *micro) dotProduct(p *product, serial bool) {
-	if !serial && p.n > dotGrain {
-		m.dotParallel(*p)
-		return
-	}
-	for j := 0; j < p.n; j += dotGrain {
-		m.dotColumns(p, j, min(p.n, j+dotGrain))
+// The dot-product variants read B once, where it lies, for products of few rows: a decoder's step through a linear layer. Their sums run
+// in another order than those of tiles, so a row would change its last bits with the number of rows: they are taken only by name.
+func init() {
+	for _, m := range micros {
+		if m.dots == nil {
+			continue
+		}
+		kernels.GEMM.Add(kernels.Variant[kernels.GEMMArgs]{
+			Name: m.name + "_dots", Device: kernels.CPU, Rank: 1, Note: "dot products, up to 12 rows with B transposed; other sums than " + m.name, Available: needs(m.level),
+			Usable: m.dotUsable, Run: func(_ *kernels.Stream, a *kernels.GEMMArgs) error { m.dotGEMM(a); return nil },
+		})
 	}
 }
 
-func (m *micro) dotParallel(p product) {
-	Ranges(p.n, dotGrain, func(lo, hi int) { m.dotColumns(&p, lo, hi) })
+func (m *micro) dotUsable(a *kernels.GEMMArgs) bool {
+	batch, mm, _, k := a.Sizes()
+	return gemmF32(a) && batch == 1 && mm <= 12 && k >= m.step && !a.TransA && a.TransB
+}
+
+// dotGEMM computes such a product.
+func (m *micro) dotGEMM(a *kernels.GEMMArgs) {
+	_, mm, n, k := a.Sizes()
+	p := product{m: mm, n: n, k: k, alpha: a.Alpha, accumulate: a.Accumulate, act: a.Act, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32()}
+	p.a, p.b = operand{data: a.A.F32(), ld: k, deep: true}, operand{data: a.B.F32(), ld: k, deep: true}
+	Ranges(n, dotGrain, func(lo, hi int) { m.dotColumns(&p, lo, hi) })
 }
 
 // dotColumns computes the columns lo..hi-1, at most dotGrain of them, of all rows.

@@ -19,8 +19,8 @@ type product struct {
 	act            kernels.Act
 }
 
-// Sizes of the blocks. They decide the order of sums (maxKC does, and depthPieces) and the pieces of parallel work; both depend on the operands
-// only, never on the number of processors.
+// Sizes of the blocks. They decide the order of sums (maxKC alone does) and the pieces of parallel work; both depend on the operands only, never
+// on the number of processors, and the order of sums on the depth only.
 const (
 	maxKC      = 384     // depth of a block: its slice of a B panel stays in the first-level cache
 	maxPacked  = 1 << 20 // packed values of B at a time: they stay in the last-level cache
@@ -65,12 +65,8 @@ func (m *micro) multiply(p *product, serial bool) {
 	if p.m == 0 || p.n == 0 {
 		return
 	}
-	if m.few(p) {
-		m.dotProduct(p, serial)
-		return
-	}
-	if pieces := m.depthPieces(p); !serial && pieces > 1 {
-		m.multiplySplit(*p, pieces)
+	if !serial && m.deepAndSmall(p) {
+		m.multiplySplit(*p)
 		return
 	}
 	j := jobs.Get().(*job)
@@ -84,7 +80,7 @@ func (m *micro) multiply(p *product, serial bool) {
 // plan cuts the product into tiles, blocks and tasks of equal sizes, enough tasks for many processors.
 func (j *job) plan() {
 	m := j.kernel
-	j.kc = min(j.k, (evenly(j.k, maxKC)+15)&^15) // whole vectors for the packing
+	j.kc = blockDepth(j.k)
 	j.rows = evenly(j.m, m.mr)
 	panels, tiles := ceilDiv(j.n, m.nr), ceilDiv(j.m, j.rows)
 	want := min(32, ceilDiv(2*j.m*j.n*j.k, taskFLOPs))
@@ -122,6 +118,10 @@ func (j *job) plan() {
 	}
 	j.mc = tall * j.rows
 }
+
+// blockDepth is into which blocks the depth k is cut: each is summed from zero, and they are added up in order. It depends on k alone, so a
+// row of out has the same bits however many rows there are.
+func blockDepth(k int) int { return min(k, (evenly(k, maxKC)+15)&^15) } // whole vectors for the packing
 
 // evenly is the smallest piece that cuts n into as few pieces as pieces of most do.
 func evenly(n, most int) int { return max(1, ceilDiv(n, ceilDiv(n, most))) }

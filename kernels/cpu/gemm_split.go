@@ -1,53 +1,43 @@
 package cpu
 
-import (
-	"unsafe"
+import "syntic/kernels"
 
-	"syntic/kernels"
+const (
+	fewTiles  = 8  // of out: fewer cannot keep the processors busy
+	depthWave = 32 // blocks of depth computed side by side
 )
 
-// depthPieces is into how many pieces the depth of a product is cut to give many processors work when out has few tiles: the gradient of
-// a small weight over all tokens or pixels of a batch. It depends on the sizes alone, so the order of the sums does too.
-func (m *micro) depthPieces(p *product) int {
-	const most, depth = 8, 1024
+// deepAndSmall tells that out has few tiles and the depth is worth cutting to give many processors work: the gradient of a small weight
+// over all tokens or pixels of a batch.
+func (m *micro) deepAndSmall(p *product) bool {
 	tiles := ceilDiv(p.m, m.mr) * ceilDiv(p.n, m.nr)
-	if p.a.win.x != nil || tiles >= most || 2*p.m*p.n*p.k < 4*taskFLOPs {
-		return 1
-	}
-	return max(1, min(ceilDiv(2*most, tiles+1), p.k/depth))
+	return p.a.win.x == nil && tiles < fewTiles && p.k > blockDepth(p.k) && 2*p.m*p.n*p.k >= 4*taskFLOPs
 }
 
-// multiplySplit computes the pieces side by side and adds them up in order.
-func (m *micro) multiplySplit(all product, pieces int) {
-	depth, size := ceilDiv(all.k, pieces), all.m*all.n
-	pieces = ceilDiv(all.k, depth)
-	parts := getScratch(pieces * size)
-	Parallel(pieces, func(i int) {
-		p := all
-		p.k = min(all.k, (i+1)*depth) - i*depth
-		p.a.skip(i * depth)
-		p.b.skip(i * depth)
-		p.out, p.alpha, p.bias, p.res, p.accumulate, p.act = parts.f[i*size:(i+1)*size], 1, nil, nil, false, kernels.ActNone
-		m.multiply(&p, true)
-	})
-	sum := parts.f[:size]
-	for i := 1; i < pieces; i++ {
-		for j, v := range parts.f[i*size : (i+1)*size] {
-			sum[j] += v
+// multiplySplit computes the blocks of depth side by side and adds them up in order. The blocks are those in which job.run goes through
+// the depth, so the bits are the same: how many rows a product has decides who computes what, never a sum.
+func (m *micro) multiplySplit(all product) {
+	depth, size := blockDepth(all.k), all.m*all.n
+	blocks := ceilDiv(all.k, depth)
+	parts := getScratch(min(blocks, depthWave) * size)
+	add := m.loops().axpby
+	for from := 0; from < blocks; from += depthWave {
+		count := min(depthWave, blocks-from)
+		Parallel(count, func(i int) {
+			p, k0 := all, (from+i)*depth
+			p.k, p.act = min(all.k-k0, depth), kernels.ActNone
+			p.a.skip(k0)
+			p.b.skip(k0)
+			if k0 > 0 {
+				p.out, p.bias, p.res, p.accumulate = parts.f[i*size:(i+1)*size], nil, nil, false
+			}
+			m.multiply(&p, true)
+		})
+		for i := range count {
+			if from+i > 0 {
+				add(all.out[:size], parts.f[i*size:(i+1)*size], all.out[:size], 1, 1)
+			}
 		}
-	}
-	t := tile{c: unsafe.Pointer(&all.out[0]), cs: uintptr(4 * all.n), alpha: all.alpha}
-	if all.bias != nil {
-		t.bias = unsafe.Pointer(&all.bias[0])
-	}
-	if all.res != nil {
-		t.res = unsafe.Pointer(&all.res[0])
-	}
-	if all.accumulate {
-		t.acc = 1
-	}
-	for r := range all.m {
-		t.finish(r, 0, sum[r*all.n:(r+1)*all.n])
 	}
 	if all.act != kernels.ActNone {
 		m.activate(all.act, all.out[:size])

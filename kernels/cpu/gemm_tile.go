@@ -51,13 +51,15 @@ type micro struct {
 var micros = append([]*micro{microGo}, microsASM()...)
 
 // activate applies f in place with the vector loops of the micro-kernel's instruction set.
-func (m *micro) activate(f kernels.Act, x []float32) {
-	for i := len(vectors) - 1; i >= 0; i-- {
-		if vectors[i].level <= m.level {
-			vectors[i].act[f](x, x)
-			return
-		}
+func (m *micro) activate(f kernels.Act, x []float32) { m.loops().act[f](x, x) }
+
+// loops are the vector loops of the micro-kernel's instruction set.
+func (m *micro) loops() *vector {
+	i := len(vectors) - 1
+	for i > 0 && vectors[i].level > m.level {
+		i--
 	}
+	return vectors[i]
 }
 
 // transpose writes, of `lanes` rows of src that lie ld bytes apart, the first 4n columns as rows of dst, step bytes apart.
