@@ -18,6 +18,7 @@ import (
 var verbs = []func() *cobra.Command{
 	recipeCmd,
 	evalCmd,
+	worldCmd,
 }
 
 // globals are the values of the flags that every verb has.

@@ -1,0 +1,99 @@
+package pretrain
+
+import (
+	"runtime"
+	"sync"
+
+	"syntic/syntic/world"
+	"syntic/tensor"
+)
+
+// sceneSeed is the seed of the scenes that models are trained on; part of the recipe of the committed weights.
+const sceneSeed = 2312
+
+// crayonShare is one in so many scenes: the second domain is learnt too, as web data hold more than one style.
+const crayonShare = 5
+
+// Batch is a batch of drawn scenes.
+type Batch struct {
+	Scenes   []world.Scene
+	Captions []string // one a scene
+	Pixels   []uint8  // [B, 64, 64, 3]
+}
+
+// domainOf mixes the domains by index.
+func domainOf(i int) world.Domain {
+	if i%crayonShare == crayonShare-1 {
+		return world.Crayon
+	}
+	return world.Photo
+}
+
+// webScene is training scene i.
+func webScene(i int) world.Scene { return world.Sample(domainOf(i), world.Web, sceneSeed, i) }
+
+// source draws batches ahead of their use.
+type source struct {
+	size, step int
+	degrade    bool // blur, scale and noise half of the pictures, for the detector
+	next       chan *Batch
+}
+
+func newSource(size, step int, degrade bool) *source {
+	s := &source{size: size, step: step, degrade: degrade, next: make(chan *Batch, 1)}
+	s.draw()
+	return s
+}
+
+func (s *source) draw() {
+	from := s.step * s.size
+	s.step++
+	go func() { s.next <- drawBatch(world.Web, sceneSeed, from, s.size, s.degrade, domainOf) }()
+}
+
+// batch is the next one.
+func (s *source) batch() *Batch {
+	b := <-s.next
+	s.draw()
+	return b
+}
+
+// drawBatch draws scenes from..from+n-1 of a split with one caption each.
+func drawBatch(split world.Split, seed uint64, from, n int, degrade bool, domain func(i int) world.Domain) *Batch {
+	b := &Batch{Scenes: make([]world.Scene, n), Captions: make([]string, n), Pixels: make([]uint8, n*world.PixelBytes)}
+	var wg sync.WaitGroup
+	workers := min(runtime.GOMAXPROCS(0), n)
+	for w := range workers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			var r world.Renderer
+			var g world.Degrader
+			for j := w; j < n; j += workers {
+				i := from + j
+				sc := world.Sample(domain(i), split, seed, i)
+				pix := b.Pixels[j*world.PixelBytes : (j+1)*world.PixelBytes]
+				if err := r.Render(&sc, pix); err != nil {
+					panic(err) // a sampled scene is always in range
+				}
+				if degrade && i%2 == 0 {
+					if err := g.Degrade(sc.Seed, pix); err != nil {
+						panic(err)
+					}
+				}
+				b.Scenes[j], b.Captions[j] = sc, sc.Caption(i%5)
+			}
+		}()
+	}
+	wg.Wait()
+	return b
+}
+
+// signed makes pictures of bytes: [B, 64, 64, 3] in -1..1, as the VAE wants them.
+func signed(s *tensor.Scope, pix []uint8) *tensor.Tensor {
+	x := make([]float32, len(pix))
+	for i, p := range pix {
+		x[i] = float32(p)/127.5 - 1
+	}
+	return s.FromFloat32s(x, len(pix)/world.PixelBytes, world.Side, world.Side, 3)
+}
