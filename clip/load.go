@@ -1,0 +1,197 @@
+package clip
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"syntic/clip/pixels"
+	"syntic/nn"
+	"syntic/tensor"
+	"syntic/tensor/safetensors"
+)
+
+// The files of a model's folder.
+const (
+	configFile       = "config.json"
+	weightsFile      = "model.safetensors"
+	preprocessorFile = "preprocessor_config.json"
+)
+
+// Load reads a folder in the layout of Hugging Face's CLIPModel: config.json, model.safetensors and, if it is there, preprocessor_config.json. The
+// checkpoint may also have the names of openai/CLIP or open_clip. The error names the file and what is missing, unexpected or misshapen.
+func Load(dir string, dev *tensor.Device) (m *Model, err error) {
+	defer tensor.Catch(&err)
+	c, err := readJSON(filepath.Join(dir, configFile), ParseConfig)
+	if err != nil {
+		return nil, err
+	}
+	if m, err = newModel(c, dev); err != nil {
+		return nil, fmt.Errorf("clip: %s: %w", dir, err)
+	}
+	switch p, e := pixels.ReadCLIP(filepath.Join(dir, preprocessorFile)); {
+	case e == nil:
+		m.Pixels = p
+	case !errors.Is(e, fs.ErrNotExist):
+		return nil, e
+	}
+	if err := loadFile(m, filepath.Join(dir, weightsFile), nil); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// LoadText reads a text tower alone: the folder of a CLIPTextModel (text_encoder of Stable Diffusion), of a CLIPTextModelWithProjection, or the text
+// part of a CLIPModel's.
+func LoadText(dir string, dev *tensor.Device) (t *TextModel, err error) {
+	defer tensor.Catch(&err)
+	c, err := readJSON(filepath.Join(dir, configFile), ParseTextConfig)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, weightsFile)
+	f, err := openWeights(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	_, projection := f.Info("text_projection.weight")
+	if t, err = NewTextModel(c, dev, projection); err != nil {
+		return nil, fmt.Errorf("clip: %s: %w", dir, err)
+	}
+	if err := fill(t, f, isImageName); err != nil {
+		t.Close()
+		return nil, fmt.Errorf("clip: %s: %w", path, err)
+	}
+	return t, nil
+}
+
+// isImageName tells whether a name of Hugging Face's layout is no part of a text tower.
+func isImageName(name string) bool {
+	return strings.HasPrefix(name, "vision_model.") || name == "visual_projection.weight" || name == "logit_scale"
+}
+
+// Open makes a model of the bytes of model.safetensors and config.json, for weights that a program embeds. The weights are copied. Images are
+// taken at the model's own size with CLIP's mean and deviation; set Pixels for others.
+func Open(weights, config []byte, dev *tensor.Device) (m *Model, err error) {
+	defer tensor.Catch(&err)
+	c, err := ParseConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("clip: config.json: %w", err)
+	}
+	f, err := safetensors.OpenBytes(weights)
+	if err != nil {
+		return nil, fmt.Errorf("clip: %w", err)
+	}
+	if f, err = hubNames(f); err != nil {
+		return nil, fmt.Errorf("clip: %w", err)
+	}
+	if m, err = newModel(c, dev); err != nil {
+		return nil, fmt.Errorf("clip: %w", err)
+	}
+	if err := fill(m, f, nil); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("clip: %w", err)
+	}
+	return m, nil
+}
+
+func loadFile(module any, path string, skip func(string) bool) error {
+	f, err := openWeights(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := fill(module, f, skip); err != nil {
+		return fmt.Errorf("clip: %s: %w", path, err)
+	}
+	return nil
+}
+
+// openWeights opens a checkpoint; whatever its names were, it has Hugging Face's afterwards.
+func openWeights(path string) (*safetensors.File, error) {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("clip: %w", err)
+	}
+	g, err := hubNames(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("clip: %s: %w", path, err), f.Close())
+	}
+	if g != f {
+		return g, f.Close()
+	}
+	return f, nil
+}
+
+// fill loads a module from a checkpoint with Hugging Face's names, but for the position_ids of old files (0, 1, 2, …) and what skip names.
+func fill(module any, f *safetensors.File, skip func(string) bool) error {
+	return nn.Load(module, f, nn.LoadOptions{Ignore: func(name string) bool {
+		return strings.HasSuffix(name, ".position_ids") || (skip != nil && skip(name))
+	}})
+}
+
+func readJSON[T any](path string, parse func([]byte) (T, error)) (T, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		var zero T
+		return zero, fmt.Errorf("clip: %w", err)
+	}
+	t, err := parse(b)
+	if err != nil {
+		return t, fmt.Errorf("clip: %s: %w", path, err)
+	}
+	return t, nil
+}
+
+// Save writes the model as a folder that [Load] and Hugging Face's CLIPModel read, with float32 weights.
+func (m *Model) Save(dir string) error { return m.SaveAs(dir, "F32") }
+
+// SaveAs is [Model.Save] with weights of dtype F32, F16 or BF16. Each file appears whole or not at all, config.json last.
+func (m *Model) SaveAs(dir, dtype string) (err error) {
+	defer tensor.Catch(&err)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("clip: save: %w", err)
+	}
+	if err := nn.Save(filepath.Join(dir, weightsFile), m, dtype, map[string]string{"format": "pt"}); err != nil {
+		return fmt.Errorf("clip: save: %w", err)
+	}
+	p := m.Pixels
+	if err := writeJSON(filepath.Join(dir, preprocessorFile), map[string]any{
+		"image_processor_type": "CLIPImageProcessor", "do_resize": true, "size": map[string]int{"shortest_edge": p.Size}, "resample": p.Filter,
+		"do_center_crop": true, "crop_size": map[string]int{"height": p.Crop, "width": p.Crop}, "do_rescale": true, "rescale_factor": 1.0 / 255,
+		"do_normalize": true, "image_mean": p.Mean, "image_std": p.Std, "do_convert_rgb": true,
+	}); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(dir, configFile), struct {
+		Architectures []string `json:"architectures"`
+		ModelType     string   `json:"model_type"`
+		Config
+	}{[]string{"CLIPModel"}, "clip", m.Config})
+}
+
+// writeJSON replaces the file at path: written beside it, synced, renamed.
+func writeJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("clip: save %s: %w", path, err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".clip-*.tmp")
+	if err != nil {
+		return fmt.Errorf("clip: save: %w", err)
+	}
+	_, err = f.Write(append(b, '\n'))
+	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("clip: save: %w", err), os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package clip
+
+import (
+	"fmt"
+
+	"syntic/nn"
+	"syntic/tensor"
+)
+
+// TextModel is the text tower: a causal transformer (CLIPTextTransformer), and the projection into the shared space where there is one.
+type TextModel struct {
+	Token      *nn.Embedding `name:"text_model.embeddings.token_embedding"`
+	Position   *nn.Embedding `name:"text_model.embeddings.position_embedding"`
+	Layers     []*Block      `name:"text_model.encoder.layers"`
+	FinalNorm  *nn.LayerNorm `name:"text_model.final_layer_norm"`
+	Projection *nn.Linear    `name:"text_projection"` // nil in Stable Diffusion's text encoder
+
+	Config TextConfig
+}
+
+// NewTextModel makes a text tower whose parameters are zero; with projection or, as Stable Diffusion's, without.
+func NewTextModel(c TextConfig, dev *tensor.Device, projection bool) (*TextModel, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	layers, err := newBlocks(dev, c.Layers, c.Width, c.MLP, c.Heads, c.Act, c.NormEps)
+	if err != nil {
+		return nil, err
+	}
+	t := &TextModel{Token: nn.NewEmbedding(dev, c.VocabSize, c.Width), Position: nn.NewEmbedding(dev, c.MaxPositions, c.Width), Layers: layers,
+		FinalNorm: nn.NewLayerNorm(dev, c.Width, c.NormEps), Config: c}
+	if projection {
+		t.Projection = nn.NewLinear(dev, c.Width, c.Projection, false)
+	}
+	return t, nil
+}
+
+// Hidden is the states [B, T, C] of all positions after the final layer norm, for ids i32 [B, T]: what Stable Diffusion attends to. mask is
+// i32 [B, T], 1 for the positions that may be seen, or nil; without it padding is seen by the positions after it, as the originals do.
+// It panics with an *tensor.Error if ids is not [B, T] or T exceeds the positions.
+func (t *TextModel) Hidden(s *tensor.Scope, ids, mask *tensor.Tensor) *tensor.Tensor {
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor { return t.FinalNorm.Forward(s, t.states(s, ids, mask)) })
+}
+
+// states is the output of the last layer [B, T, C].
+func (t *TextModel) states(s *tensor.Scope, ids, mask *tensor.Tensor) *tensor.Tensor {
+	x := t.embed(s, ids)
+	for _, l := range t.Layers {
+		x = l.Forward(s, x, mask, true)
+	}
+	return x
+}
+
+// embed is the tokens' vectors plus the positions' [B, T, C].
+func (t *TextModel) embed(s *tensor.Scope, ids *tensor.Tensor) *tensor.Tensor {
+	if ids.Rank() != 2 || ids.Dim(1) < 1 || ids.Dim(1) > t.Config.MaxPositions {
+		fail("text of ids %v: want i32 [B, T], T from 1 to %d", ids, t.Config.MaxPositions)
+	}
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		return s.Add(t.Token.Forward(s, ids), s.Slice(t.Position.Weight, 0, 0, ids.Dim(1)))
+	})
+}
+
+// Pool takes, for each text, the state of its end out of hidden [B, T, C]: [B, C]. The end of a row of ids is its first largest id where
+// eos_token_id is 2 (the hub's legacy value; the end has the largest id of the vocabulary), else the first that equals eos_token_id.
+func (t *TextModel) Pool(s *tensor.Scope, hidden, ids *tensor.Tensor) *tensor.Tensor {
+	rows := t.ends(ids)
+	n := hidden.Dim(1)
+	for b := range rows {
+		rows[b] += int32(b * n)
+	}
+	return s.Embedding(s.Reshape(hidden, -1, hidden.Dim(2)), s.FromInt32s(rows, len(rows)))
+}
+
+// ends is the position of each text's end.
+func (t *TextModel) ends(ids *tensor.Tensor) []int32 {
+	if ids.Rank() != 2 {
+		fail("text of ids %v: want i32 [B, T]", ids)
+	}
+	all, n := ids.Int32s(), ids.Dim(1)
+	ends := make([]int32, ids.Dim(0))
+	for b := range ends {
+		at := endOf(all[b*n:(b+1)*n], t.Config.EOS)
+		if at < 0 {
+			fail("text %d of %v has no end: want the id %d in it", b, ids, t.Config.EOS)
+		}
+		ends[b] = int32(at)
+	}
+	return ends
+}
+
+// endOf is the position of the end in one text, -1 if it has none.
+func endOf(ids []int32, eos int32) int {
+	at := -1
+	for i, id := range ids {
+		if eos == legacyEOS {
+			if at < 0 || id > ids[at] {
+				at = i
+			}
+		} else if id == eos {
+			return i
+		}
+	}
+	return at
+}
+
+// Pooled is the final state [B, C] of each text's end. No position sees those after it, so the batch is cut to its longest text.
+func (t *TextModel) Pooled(s *tensor.Scope, ids *tensor.Tensor) *tensor.Tensor {
+	longest := int32(0)
+	for _, at := range t.ends(ids) {
+		longest = max(longest, at+1)
+	}
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		if int(longest) < ids.Dim(1) {
+			ids = s.Slice(ids, 1, 0, int(longest))
+		}
+		return t.FinalNorm.Forward(s, t.Pool(s, t.states(s, ids, nil), ids))
+	})
+}
+
+// Encode is the texts' vectors in the shared space [B, E], of unit length, for ids i32 [B, T]. It panics with an *tensor.Error if a text has no end
+// or the model no projection.
+func (t *TextModel) Encode(s *tensor.Scope, ids *tensor.Tensor) *tensor.Tensor {
+	if t.Projection == nil {
+		fail("text encoder without text_projection: it has hidden states, but no vectors in CLIP's space")
+	}
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		return s.Normalize(t.Projection.Forward(s, t.Pooled(s, ids)))
+	})
+}
+
+// Close frees the parameters.
+func (t *TextModel) Close() { nn.Release(t) }
+
+// fail panics as the ops of package tensor do.
+func fail(format string, args ...any) { panic(&tensor.Error{Err: fmt.Errorf(format, args...)}) }
