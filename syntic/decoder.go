@@ -1,0 +1,284 @@
+package syntic
+
+import (
+	"fmt"
+	"math"
+
+	"syntic/nn"
+	"syntic/syntic/config"
+	"syntic/tensor"
+)
+
+const layerNormEps = 1e-5 // GPT-2's
+
+// Shape is what a decoder is built from.
+type Shape struct {
+	Features  int    `json:"features"`  // E, size of an image or text feature
+	Width     int    `json:"width"`     // C, size of the hidden state
+	Layers    int    `json:"layers"`    // Transformer layers
+	Heads     int    `json:"heads"`     // attention heads, a divisor of Width
+	FFN       int    `json:"ffn"`       // size of the feed-forward layer
+	Positions int    `json:"positions"` // prefix and text together
+	Layout    string `json:"layout"`    // "tokens": feature and objects are prefix tokens of their own; "concat": one token
+	Slots     int    `json:"slots"`     // K, object features an image: 0 none, 1 pooled, more: one for each tag
+	Null      bool   `json:"null"`      // a learned feature stands for "nothing detected"
+}
+
+// ShapeOf is the shape that a recipe asks for, with features of size e.
+func ShapeOf(r *config.Recipe, e int) Shape {
+	sh := Shape{Features: e, Width: r.Decoder.Width, Layers: r.Decoder.Layers, Heads: r.Decoder.Heads, FFN: r.Decoder.FFN, Layout: r.Decoder.PrefixLayout}
+	if r.Objects.Enabled {
+		sh.Slots, sh.Null = 1, r.Objects.None == "null_token"
+		if r.Objects.Pooling == "per_tag" {
+			sh.Slots = r.Objects.MaxTags
+		}
+	}
+	sh.Positions = sh.prefix() + max(r.Decoder.MaxLength, r.Decode.MaxTokens)
+	return sh
+}
+
+// prefix is P, the number of prefix tokens.
+func (sh Shape) prefix() int {
+	if sh.Layout == "concat" {
+		return 1
+	}
+	return 1 + sh.Slots
+}
+
+// maxShape bounds every size of a stored shape.
+const maxShape = 1 << 20
+
+func (sh Shape) validate() error {
+	for _, n := range []int{sh.Features, sh.Width, sh.Layers, sh.Heads, sh.FFN, sh.Positions} {
+		if n < 1 || n > maxShape {
+			return fmt.Errorf("decoder shape %+v: want sizes from 1 to %d", sh, maxShape)
+		}
+	}
+	switch {
+	case sh.Width%sh.Heads != 0:
+		return fmt.Errorf("decoder shape %+v: want heads that divide width", sh)
+	case sh.Layout != "tokens" && sh.Layout != "concat":
+		return fmt.Errorf("decoder shape %+v: want layout tokens or concat", sh)
+	case sh.Slots < 0 || sh.Slots > maxShape || sh.Layout == "concat" && sh.Slots > 1 || sh.Null && sh.Slots == 0:
+		return fmt.Errorf("decoder shape %+v: want slots of 0 or more, at most 1 with layout concat, at least 1 with null", sh)
+	case sh.Positions <= sh.prefix():
+		return fmt.Errorf("decoder shape %+v: want more positions than the %d of the prefix", sh, sh.prefix())
+	}
+	return nil
+}
+
+// Decoder writes captions from features: GPT-2 (Radford et al. 2019), pre-norm, with learned positions and the embedding table as output layer,
+// behind a prefix of projected features. SynTIC trains nothing else. Parameters are named as in GPT-2's checkpoints.
+type Decoder struct {
+	Model  *GPT2   `name:"transformer"`
+	Prefix *Prefix `name:"prefix"`
+
+	Shape Shape
+	Vocab *Vocabulary
+	dev   *tensor.Device
+}
+
+// NewDecoder makes a decoder with random weights: normal numbers of standard deviation std, those of layers that write to the residual path
+// divided by √(2·layers) as in GPT-2. The weights depend on seed and name alone.
+func NewDecoder(dev *tensor.Device, sh Shape, vocab *Vocabulary, std float64, seed uint64) (*Decoder, error) {
+	if err := sh.validate(); err != nil {
+		return nil, err
+	}
+	d := newDecoder(dev, sh, vocab)
+	nn.Init(d, seed)
+	d.rescale(std)
+	return d, nil
+}
+
+// newDecoder has weights without values.
+func newDecoder(dev *tensor.Device, sh Shape, vocab *Vocabulary) *Decoder {
+	m := &GPT2{Tokens: nn.NewEmbedding(dev, vocab.Size(), sh.Width), Positions: nn.NewEmbedding(dev, sh.Positions, sh.Width),
+		Norm: nn.NewLayerNorm(dev, sh.Width, layerNormEps)}
+	for range sh.Layers {
+		m.Blocks = append(m.Blocks, newBlock(dev, sh))
+	}
+	return &Decoder{Model: m, Prefix: newPrefix(dev, sh), Shape: sh, Vocab: vocab, dev: dev}
+}
+
+// rescale turns nn.Init's standard deviation into std, and that of residual projections into std/√(2·layers).
+func (d *Decoder) rescale(std float64) {
+	scale := func(t *tensor.Tensor, a float64) {
+		x := t.Float32s()
+		for i := range x {
+			x[i] = float32(float64(x[i]) * a)
+		}
+		t.SetData(x)
+	}
+	residual := map[*tensor.Tensor]bool{}
+	for _, b := range d.Model.Blocks {
+		residual[b.Attn.Out.Weight], residual[b.MLP.Out.Weight] = true, true
+	}
+	for _, p := range nn.Parameters(d) {
+		if p.Init != "normal" {
+			continue
+		}
+		a := std / nn.InitStd
+		if residual[p.Tensor] {
+			a /= math.Sqrt(float64(2 * d.Shape.Layers))
+		}
+		scale(p.Tensor, a)
+	}
+}
+
+// Release frees the weights.
+func (d *Decoder) Release() { nn.Release(d) }
+
+// GPT2 is the Transformer behind the prefix.
+type GPT2 struct {
+	Tokens    *nn.Embedding `name:"wte"` // [V, C], also the output layer
+	Positions *nn.Embedding `name:"wpe"` // [positions, C]
+	Blocks    []*Block      `name:"h"`
+	Norm      *nn.LayerNorm `name:"ln_f"`
+}
+
+// Block is one layer: attention and a feed-forward layer, each behind a layer norm and added to its input.
+type Block struct {
+	Norm1 *nn.LayerNorm `name:"ln_1"`
+	Attn  SelfAttention `name:"attn"`
+	Norm2 *nn.LayerNorm `name:"ln_2"`
+	MLP   MLP           `name:"mlp"`
+	heads int
+}
+
+// SelfAttention has queries, keys and values in one matrix, as GPT-2 stores them.
+type SelfAttention struct {
+	In  conv1D `name:"c_attn"` // C → 3C
+	Out conv1D `name:"c_proj"` // C → C
+}
+
+// MLP is the feed-forward layer with GPT-2's gelu_new between.
+type MLP struct {
+	In  conv1D `name:"c_fc"`   // C → FFN
+	Out conv1D `name:"c_proj"` // FFN → C
+}
+
+// conv1D is a linear layer that checkpoints store transposed, as GPT-2's Conv1D is.
+type conv1D struct {
+	Weight *tensor.Tensor `name:"weight,io" init:"normal"`
+	Bias   *tensor.Tensor `name:"bias" init:"zeros"`
+}
+
+func newConv1D(dev *tensor.Device, in, out int) conv1D {
+	return conv1D{tensor.NewParameter(dev, out, in), tensor.NewParameter(dev, out)}
+}
+
+func newBlock(dev *tensor.Device, sh Shape) *Block {
+	c := sh.Width
+	return &Block{
+		Norm1: nn.NewLayerNorm(dev, c, layerNormEps), Attn: SelfAttention{newConv1D(dev, c, 3*c), newConv1D(dev, c, c)},
+		Norm2: nn.NewLayerNorm(dev, c, layerNormEps), MLP: MLP{newConv1D(dev, c, sh.FFN), newConv1D(dev, sh.FFN, c)},
+		heads: sh.Heads,
+	}
+}
+
+// past is what a layer keeps of the tokens before: keys and values [B, M, C].
+type past struct{ k, v *tensor.Tensor }
+
+// forward takes x [B, N, C] behind the tokens of before, if any. mask i32 [B, M] says which of all keys may be seen; nil: all.
+func (b *Block) forward(s *tensor.Scope, x *tensor.Tensor, before past, mask *tensor.Tensor, drop *dropout) (*tensor.Tensor, past) {
+	n, c := x.Dim(1), x.Dim(2)
+	h := s.Linear(b.Norm1.Forward(s, x), b.Attn.In.Weight, b.Attn.In.Bias) // [B, N, 3C]
+	qkv := s.Split(h, 2, 3)
+	now := past{qkv[1], qkv[2]}
+	if before.k != nil {
+		now = past{s.Concat(1, before.k, now.k), s.Concat(1, before.v, now.v)} // [B, M, C]
+	}
+	split := func(t *tensor.Tensor, n int) *tensor.Tensor { return s.Reshape(t, t.Dim(0), n, b.heads, c/b.heads) }
+	m := now.k.Dim(1)
+	a := s.Attention(split(qkv[0], n), split(now.k, m), split(now.v, m), tensor.AttentionOptions{Causal: true, KeyMask: mask})
+	x = drop.residual(s, s.Reshape(a, a.Dim(0), n, c), b.Attn.Out, x)
+	h = s.LinearAct(b.Norm2.Forward(s, x), b.MLP.In.Weight, b.MLP.In.Bias, tensor.GELUTanh) // [B, N, FFN]
+	return drop.residual(s, h, b.MLP.Out, x), now
+}
+
+// at adds the embeddings of positions from.. to x [B, N, C].
+func (m *GPT2) at(s *tensor.Scope, x *tensor.Tensor, from int) *tensor.Tensor {
+	n, c := x.Dim(1), x.Dim(2)
+	return s.Add(x, s.Reshape(s.Slice(m.Positions.Weight, 0, from, from+n), 1, n, c))
+}
+
+// hidden is the state behind the last layer norm, [B, N, C], for embedded tokens x [B, N, C].
+func (m *GPT2) hidden(s *tensor.Scope, x, mask *tensor.Tensor, drop *dropout) *tensor.Tensor {
+	x = drop.apply(s, m.at(s, x, 0))
+	for _, b := range m.Blocks {
+		x, _ = b.forward(s, x, past{}, mask, drop)
+	}
+	return m.Norm.Forward(s, x)
+}
+
+// logits scores every row of the vocabulary after each hidden state: [..., C] → [..., V].
+func (m *GPT2) logits(s *tensor.Scope, hidden *tensor.Tensor) *tensor.Tensor {
+	return s.Linear(hidden, m.Tokens.Weight, nil)
+}
+
+// loss is the mean cross entropy, [1], of captions behind a prefix [B, P, C]: the last prefix token predicts the first row of the caption, each
+// row the next one. Captions are rows of the vocabulary with the end included; they may differ in length, padding counts nothing.
+// mask i32 [B·P] on the host says which prefix tokens may be seen; nil: all.
+func (m *GPT2) loss(s *tensor.Scope, prefix *tensor.Tensor, mask []int32, captions [][]int32, smoothing float32, drop *dropout) *tensor.Tensor {
+	b, p, c := prefix.Dim(0), prefix.Dim(1), prefix.Dim(2)
+	t := 0
+	for _, caption := range captions {
+		t = max(t, len(caption))
+	}
+	n := p + t - 1 // the last row is predicted, not read
+	in := make([]int32, b*(t-1))
+	var rows, target []int32
+	for i, caption := range captions {
+		copy(in[i*(t-1):(i+1)*(t-1)], caption)
+		for j, row := range caption {
+			rows, target = append(rows, int32(i*n+p-1+j)), append(target, row)
+		}
+	}
+	x := prefix
+	if t > 1 {
+		x = s.Concat(1, prefix, m.Tokens.Forward(s, s.FromInt32s(in, b, t-1)))
+	}
+	h := m.hidden(s, x, keyMask(s, mask, b, p, n), drop)
+	h = s.Embedding(s.Reshape(h, b*n, c), s.FromInt32s(rows, len(rows))) // the states that predict something
+	return s.CrossEntropy(m.logits(s, h), s.FromInt32s(target, len(target)), tensor.CrossEntropyOptions{Smoothing: smoothing})
+}
+
+// keyMask extends a mask of the prefix, i32 [b·p], to n tokens, of which those of the text are seen. No mask gives nil.
+func keyMask(s *tensor.Scope, mask []int32, b, p, n int) *tensor.Tensor {
+	if mask == nil {
+		return nil
+	}
+	all := make([]int32, b*n)
+	for i := range b {
+		row := all[i*n : (i+1)*n]
+		for j := copy(row, mask[i*p:(i+1)*p]); j < n; j++ {
+			row[j] = 1
+		}
+	}
+	return s.FromInt32s(all, b, n)
+}
+
+// dropout counts the places where one training step drops, so that each has its own random numbers. Nil drops nothing.
+type dropout struct {
+	p    float32
+	key  tensor.Key
+	call uint64
+}
+
+func (d *dropout) apply(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
+	if d == nil || d.p == 0 {
+		return x
+	}
+	d.call++
+	key := d.key
+	key.Item += d.call
+	return s.Dropout(x, d.p, key)
+}
+
+// residual is to + dropout(layer(x)), in one product when nothing is dropped.
+func (d *dropout) residual(s *tensor.Scope, x *tensor.Tensor, layer conv1D, to *tensor.Tensor) *tensor.Tensor {
+	if d == nil || d.p == 0 {
+		return s.LinearAdd(x, layer.Weight, layer.Bias, to)
+	}
+	return s.Add(to, d.apply(s, s.Linear(x, layer.Weight, layer.Bias)))
+}
