@@ -42,6 +42,8 @@ type AnyOp interface {
 	VariantList() []VariantInfo
 	NumCases() int
 	NewCase(i int, seed uint64) *Case
+	NewCaseOf(dims []int, seed uint64) *Case
+	CaseDims(i int) []int
 	Tolerance() float64
 }
 
@@ -61,6 +63,7 @@ type Case struct {
 	Cost    Cost
 	In, Out []*View
 	Ref     func()
+	Check   func() error
 	Usable  func(variant string) bool
 	Run     func(s *Stream, variant string) error // "" takes the default choice
 	Chosen  func(k DeviceKind) string             // what would be taken
@@ -143,6 +146,14 @@ func Override(choice string) error {
 	return setOverride(choice)
 }
 
+// Overridden is the variant asked for by Override or SYNTIC_KERNEL, or "".
+func Overridden(op string) string {
+	overrides.once.Do(loadEnv)
+	overrides.Lock()
+	defer overrides.Unlock()
+	return overrides.m[op]
+}
+
 // EnvError tells what was wrong in SYNTIC_KERNEL, if anything.
 func EnvError() error { overrides.once.Do(loadEnv); return overrides.err }
 
@@ -223,10 +234,17 @@ func (o *Op[A]) VariantList() []VariantInfo {
 // NumCases is the number of test sizes.
 func (o *Op[A]) NumCases() int { return len(o.Dims) }
 
+// CaseDims are the sizes of the i-th test case.
+func (o *Op[A]) CaseDims(i int) []int { return o.Dims[i] }
+
 // NewCase makes the i-th test case; the same seed gives the same inputs.
-func (o *Op[A]) NewCase(i int, seed uint64) *Case {
-	a := o.Make(NewRand(seed), o.Dims[i])
-	c := &Case{Dims: o.Dims[i], Cost: o.Cost(&a), Ref: func() { o.Ref(&a) }}
+func (o *Op[A]) NewCase(i int, seed uint64) *Case { return o.NewCaseOf(o.Dims[i], seed) }
+
+// NewCaseOf makes a case of any sizes that mean what those in Dims mean. It panics if there are fewer, or if they make no sense for Make;
+// Check tells of the others.
+func (o *Op[A]) NewCaseOf(dims []int, seed uint64) *Case {
+	a := o.Make(NewRand(seed), dims)
+	c := &Case{Dims: dims, Cost: o.Cost(&a), Ref: func() { o.Ref(&a) }, Check: func() error { return o.Check(&a) }}
 	in, out := o.Views(&a)
 	for _, v := range in {
 		if !v.Absent() {

@@ -19,6 +19,7 @@ var verbs = []func() *cobra.Command{
 	recipeCmd,
 	evalCmd,
 	worldCmd,
+	kernelsCmd,
 }
 
 // globals are the values of the flags that every verb has.

@@ -1,0 +1,13 @@
+// Package bench measures the engine and tells what there is to measure: every op, its variants and what this machine picks.
+//
+// The map:
+//
+//   - machine.go: [Describe], the processor, its instruction sets, the GPU
+//   - list.go: [List], every op and variant, the pick at each size and the reason
+//   - workload.go: [Sizes], the test sizes of an op and sizes from the models
+//   - run.go: [Run], each variant at each size: warm-up, repeats, medians, FLOP/s, bytes/s
+//   - roofline.go: [Measure] what the machine can do at most, and the share of it that a time stands for
+//
+// Floating-point operations and bytes come from Op.Cost alone, so all variants of an op are divided by the same numbers. Benchmarks measure;
+// no test asserts a time.
+package bench
