@@ -15,8 +15,10 @@ type step struct {
 
 // Gradients are the result of Backward; they live in its scope.
 type Gradients struct {
-	s *Scope
-	m map[*Tensor]*Tensor
+	s     *Scope
+	m     map[*Tensor]*Tensor
+	users map[*buffer]int // how many entries of m lie in a buffer
+	loose []*Tensor       // gradients that lost an entry: freed after the step, if it was the last
 }
 
 // Of is the gradient of a parameter or a tensor that was watched; nil if the loss does not depend on it.
@@ -44,20 +46,49 @@ func (s *Scope) record(out *Tensor, back func(b *Gradients, dout *Tensor)) {
 // wants tells whether a gradient of t is of use.
 func (t *Tensor) wants() bool { return t != nil && t.needs }
 
-// Add adds d to the gradient of t. The tensor d, made in b's scope, belongs to the gradients afterwards unless it is someone's dout.
+// Add adds d to the gradient of t. The tensor d, made in b's scope, belongs to the gradients afterwards and may be changed or freed when the
+// step is done, unless it is someone's dout; a step that goes on reading d must not add to the same t before it has.
 func (b *Gradients) Add(t, d *Tensor) {
 	if !t.wants() {
 		return
 	}
 	old := b.m[t]
 	if old == nil {
-		b.m[t] = d
+		b.set(t, d)
 		return
 	}
-	sum := b.s.Empty(t.Shape()...)
+	sum := old
+	if b.users[old.buf] > 1 { // it is also another's
+		sum = b.s.Empty(t.Shape()...)
+		b.drop(t)
+		b.set(t, sum)
+	}
 	n := t.Len()
 	run(b.s, kernels.Binary, kernels.BinaryArgs{Kind: kernels.Add, A: old.as(1, 1, n), B: d.as(1, 1, n), Out: sum.as(1, 1, n), Alpha: 1, Beta: 1})
-	b.m[t] = sum
+	b.loose = append(b.loose, d)
+}
+
+func (b *Gradients) set(t, d *Tensor) {
+	b.m[t] = d
+	b.users[d.buf]++
+}
+
+func (b *Gradients) drop(t *Tensor) {
+	d := b.m[t]
+	delete(b.m, t)
+	b.users[d.buf]--
+	b.loose = append(b.loose, d)
+}
+
+// sweep frees what no gradient uses any more, so that the next steps work in memory that is still in the caches.
+func (b *Gradients) sweep() {
+	for _, d := range b.loose {
+		if b.users[d.buf] == 0 {
+			delete(b.users, d.buf)
+			b.s.Free(d)
+		}
+	}
+	b.loose = b.loose[:0]
 }
 
 // NoGrad runs fn without recording.
@@ -92,12 +123,14 @@ func (s *Scope) Backward(loss *Tensor) *Gradients {
 	steps := s.tape.steps
 	s.tape.steps, s.tape.paused = nil, true
 	defer func() { s.tape.paused = false }()
-	b := &Gradients{s: s, m: map[*Tensor]*Tensor{loss: s.Full(1, loss.Shape()...)}}
+	b := &Gradients{s: s, m: map[*Tensor]*Tensor{}, users: map[*buffer]int{}}
+	b.set(loss, s.Full(1, loss.Shape()...))
 	for i := len(steps) - 1; i >= 0; i-- {
 		st := steps[i]
 		if d := b.m[st.out]; d != nil {
 			st.back(b, d)
-			delete(b.m, st.out)
+			b.drop(st.out)
+			b.sweep()
 		}
 		steps[i] = step{}
 	}
