@@ -130,6 +130,7 @@ func TestImageAgreesLayerByLayer(t *testing.T) {
 	}
 	out.equal("vision.last_hidden_state", m.Image.Hidden(s, px))
 	out.equal("vision.pooler_output", m.Image.Pool(s, x))
+	out.equal("vision.pooler_output", m.Image.Pooled(s, px))
 	out.equal("image_features", m.Image.Projection.Forward(s, m.Image.Pool(s, x)))
 	images, texts := m.EncodeImage(s, px), m.EncodeText(s, in.ints(s, "input_ids"))
 	out.equal("image_embeds", images)

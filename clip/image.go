@@ -80,10 +80,26 @@ func (m *ImageModel) Pool(s *tensor.Scope, hidden *tensor.Tensor) *tensor.Tensor
 	return m.PostNorm.Forward(s, s.Reshape(s.Slice(hidden, 1, 0, 1), hidden.Dim(0), hidden.Dim(2)))
 }
 
+// Pooled is Pool of Hidden, [B, C]; of the last layer only the class token is computed.
+func (m *ImageModel) Pooled(s *tensor.Scope, px *tensor.Tensor) *tensor.Tensor {
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		x := m.embed(s, px)
+		last := len(m.Layers) - 1
+		for _, l := range m.Layers[:last] {
+			x = l.Forward(s, x, nil, false)
+		}
+		rows := make([]int32, x.Dim(0))
+		for b := range rows {
+			rows[b] = int32(b * x.Dim(1))
+		}
+		return m.PostNorm.Forward(s, m.Layers[last].ForwardAt(s, x, s.FromInt32s(rows, len(rows)), nil))
+	})
+}
+
 // Encode is the images' vectors in the shared space [B, E], of unit length, for px as in Hidden.
 func (m *ImageModel) Encode(s *tensor.Scope, px *tensor.Tensor) *tensor.Tensor {
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		return s.Normalize(m.Projection.Forward(s, m.Pool(s, m.Hidden(s, px))))
+		return s.Normalize(m.Projection.Forward(s, m.Pooled(s, px)))
 	})
 }
 

@@ -19,16 +19,29 @@ type Block struct {
 // Forward keeps the shape of x [B, T, C]. mask is i32 [B, T], 1 for keys to see; nil for all.
 func (b *Block) Forward(s *tensor.Scope, x, mask *tensor.Tensor, causal bool) *tensor.Tensor {
 	x = s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		return b.Attention.Forward(s, b.Norm1.Forward(s, x), x, mask, causal)
+		h := b.Norm1.Forward(s, x)
+		return b.Attention.Forward(s, h, h, x, mask, causal)
 	})
-	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		h := b.up(s, b.Norm2.Forward(s, x)) // [B, T, MLP]
-		return s.LinearAdd(h, b.Down.Weight, b.Down.Bias, x)
-	})
+	return b.mlp(s, x)
 }
 
-func (b *Block) up(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
-	return s.LinearAct(x, b.Up.Weight, b.Up.Bias, b.act)
+// ForwardAt is what Forward gives at one position of each row, [B, C]: the last layer of a tower whose other positions nobody reads. rows is i32 [B], positions
+// counted over all B·T; mask is i32 [B, T], 1 for the keys that they see; nil for all.
+func (b *Block) ForwardAt(s *tensor.Scope, x, rows, mask *tensor.Tensor) *tensor.Tensor {
+	n, c := x.Dim(0), x.Dim(2)
+	at := func(x *tensor.Tensor) *tensor.Tensor { // [B, 1, C]
+		return s.Reshape(s.Embedding(s.Reshape(x, -1, c), rows), n, 1, c)
+	}
+	h := b.Norm1.Forward(s, x)
+	return s.Reshape(b.mlp(s, b.Attention.Forward(s, at(h), h, at(x), mask, false)), n, c)
+}
+
+// mlp keeps the shape of x [B, T, C].
+func (b *Block) mlp(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		h := s.LinearAct(b.Norm2.Forward(s, x), b.Up.Weight, b.Up.Bias, b.act) // [B, T, MLP]
+		return s.LinearAdd(h, b.Down.Weight, b.Down.Bias, x)
+	})
 }
 
 // Attention is multi-head self-attention.
@@ -41,14 +54,13 @@ type Attention struct {
 	heads int
 }
 
-// Forward is the attention within x [B, T, C], projected, plus residual [B, T, C].
-func (a *Attention) Forward(s *tensor.Scope, x, residual, mask *tensor.Tensor, causal bool) *tensor.Tensor {
-	b, t, c := x.Dim(0), x.Dim(1), x.Dim(2)
-	split := func(l *nn.Linear) *tensor.Tensor {
-		return s.Reshape(l.Forward(s, x), b, t, a.heads, c/a.heads)
+// Forward is the attention of x [B, N, C] to keys and values made of y [B, T, C], projected, plus residual [B, N, C].
+func (a *Attention) Forward(s *tensor.Scope, x, y, residual, mask *tensor.Tensor, causal bool) *tensor.Tensor {
+	split := func(l *nn.Linear, x *tensor.Tensor) *tensor.Tensor {
+		return s.Reshape(l.Forward(s, x), x.Dim(0), x.Dim(1), a.heads, x.Dim(2)/a.heads)
 	}
-	h := s.Attention(split(a.Q), split(a.K), split(a.V), tensor.AttentionOptions{Causal: causal, KeyMask: mask}) // scale 1/√(C/heads)
-	return s.LinearAdd(s.Reshape(h, b, t, c), a.Out.Weight, a.Out.Bias, residual)
+	h := s.Attention(split(a.Q, x), split(a.K, y), split(a.V, y), tensor.AttentionOptions{Causal: causal, KeyMask: mask}) // scale 1/√(C/heads)
+	return s.LinearAdd(s.Reshape(h, x.Shape()...), a.Out.Weight, a.Out.Bias, residual)
 }
 
 func newBlocks(dev *tensor.Device, n, width, mlp, heads int, act string, eps float32) ([]*Block, error) {

@@ -39,16 +39,13 @@ func NewTextModel(c TextConfig, dev *tensor.Device, projection bool) (*TextModel
 // i32 [B, T], 1 for the positions that may be seen, or nil; without it padding is seen by the positions after it, as the originals do.
 // It panics with an *tensor.Error if ids is not [B, T] or T exceeds the positions.
 func (t *TextModel) Hidden(s *tensor.Scope, ids, mask *tensor.Tensor) *tensor.Tensor {
-	return s.Do(func(s *tensor.Scope) *tensor.Tensor { return t.FinalNorm.Forward(s, t.states(s, ids, mask)) })
-}
-
-// states is the output of the last layer [B, T, C].
-func (t *TextModel) states(s *tensor.Scope, ids, mask *tensor.Tensor) *tensor.Tensor {
-	x := t.embed(s, ids)
-	for _, l := range t.Layers {
-		x = l.Forward(s, x, mask, true)
-	}
-	return x
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		x := t.embed(s, ids)
+		for _, l := range t.Layers {
+			x = l.Forward(s, x, mask, true)
+		}
+		return t.FinalNorm.Forward(s, x)
+	})
 }
 
 // embed is the tokens' vectors plus the positions' [B, T, C].
@@ -104,17 +101,31 @@ func endOf(ids []int32, eos int32) int {
 	return at
 }
 
-// Pooled is the final state [B, C] of each text's end. No position sees those after it, so the batch is cut to its longest text.
+// Pooled is the final state [B, C] of each text's end: Pool of Hidden without a mask. No position sees those after it, so the batch is cut to its longest
+// text, and of the last layer only the ends are computed.
 func (t *TextModel) Pooled(s *tensor.Scope, ids *tensor.Tensor) *tensor.Tensor {
-	longest := int32(0)
-	for _, at := range t.ends(ids) {
-		longest = max(longest, at+1)
+	ends, longest := t.ends(ids), 0
+	for _, at := range ends {
+		longest = max(longest, int(at)+1)
+	}
+	seen := make([]int32, len(ends)*longest) // the causal mask of each end
+	for b, at := range ends {
+		for j := range at + 1 {
+			seen[b*longest+int(j)] = 1
+		}
+		ends[b] += int32(b * longest)
 	}
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		if int(longest) < ids.Dim(1) {
-			ids = s.Slice(ids, 1, 0, int(longest))
+		if longest < ids.Dim(1) {
+			ids = s.Slice(ids, 1, 0, longest)
 		}
-		return t.FinalNorm.Forward(s, t.Pool(s, t.states(s, ids, nil), ids))
+		x := t.embed(s, ids)
+		last := len(t.Layers) - 1
+		for _, l := range t.Layers[:last] {
+			x = l.Forward(s, x, nil, true)
+		}
+		x = t.Layers[last].ForwardAt(s, x, s.FromInt32s(ends, len(ends)), s.FromInt32s(seen, len(ends), longest))
+		return t.FinalNorm.Forward(s, x)
 	})
 }
 
