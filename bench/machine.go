@@ -7,15 +7,18 @@ import (
 	"syntic/kernels/cpu"
 )
 
+// Processor is the CPU as the kernels see it.
+type Processor = cpu.Machine
+
 // Machine is where something was measured.
 type Machine struct {
-	CPU     cpu.Machine `json:"cpu"`
-	Threads int         `json:"threads"` // that Go code may use at once
-	Go      string      `json:"go"`
-	OS      string      `json:"os"`
-	Arch    string      `json:"arch"`
-	CUDA    bool        `json:"cuda"` // whether this binary has CUDA kernels
-	GPUs    []GPU       `json:"gpus"` // those that the CUDA kernels can use
+	CPU     Processor `json:"cpu"`
+	Threads int       `json:"threads"` // that Go code may use at once
+	Go      string    `json:"go"`
+	OS      string    `json:"os"`
+	Arch    string    `json:"arch"`
+	CUDA    bool      `json:"cuda"` // whether this binary has CUDA kernels
+	GPUs    []GPU     `json:"gpus"` // those that the CUDA kernels can use
 }
 
 // GPU is one device.

@@ -20,6 +20,7 @@ var verbs = []func() *cobra.Command{
 	evalCmd,
 	worldCmd,
 	kernelsCmd,
+	doctorCmd,
 }
 
 // globals are the values of the flags that every verb has.

@@ -5,5 +5,6 @@
 //   - flags.go: flags that every verb has: --kernel, --device, --threads
 //   - progress.go: Progress, bars on a terminal and plain lines elsewhere
 //   - table.go: Table, aligned columns for stdout
+//   - bytes.go: Bytes, sizes as people read them
 //   - version.go: what --version prints
 package cli

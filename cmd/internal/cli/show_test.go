@@ -103,3 +103,9 @@ func TestQuiet(t *testing.T) {
 	defer p.Close()
 	assert.Equal(t, plan.Progress(p), plan.OrQuiet(p))
 }
+
+func TestBytes(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 10 << 10: "10 KiB", 1<<20 - 1: "1.0 MiB", 23 << 30: "23 GiB", -2048: "-2.0 KiB"} {
+		assert.Equal(t, want, Bytes(n))
+	}
+}
