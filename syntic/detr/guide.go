@@ -1,0 +1,41 @@
+package detr
+
+import (
+	"syntic/nn"
+	"syntic/tensor"
+)
+
+// Guide is a training aid for models that begin from nothing: a linear layer that names the object at every cell of the encoder's result.
+// It stands for what the pre-trained backbone brings to DETR, because the queries alone give the backbone too little to learn from at first.
+// It is no part of the detector and is not saved with it.
+type Guide struct {
+	Class *nn.Linear `name:"guide"`
+}
+
+// NewGuide makes a guide for models of a configuration.
+func NewGuide(c Config, dev *tensor.Device) *Guide {
+	return &Guide{nn.NewLinear(dev, c.Width, len(c.Labels)+1, true)}
+}
+
+// guideEmpty weighs the cells without an object, which are several times as many as the others.
+const guideEmpty = 0.3
+
+// loss is the weighted cross entropy of the cells [B, N, C]: a cell belongs to the smallest box that its centre lies in.
+func (g *Guide) loss(s *tensor.Scope, m *Model, cells, px *tensor.Tensor, targets []Target) *tensor.Tensor {
+	b, n, k := cells.Dim(0), cells.Dim(1), len(m.Config.Labels)
+	h, w := m.Backbone.size(px.Dim(1)), m.Backbone.size(px.Dim(2))
+	class, weight := make([]int32, b*n), make([]float32, b*n)
+	for i := range class {
+		y, x := (float64(i%n/w)+0.5)/float64(h), (float64(i%n%w)+0.5)/float64(w)
+		class[i], weight[i] = int32(k), guideEmpty
+		least := 2.0
+		for _, o := range targets[i/n] {
+			c := corners(o.Box)
+			if area := (c[2] - c[0]) * (c[3] - c[1]); c[0] <= x && x < c[2] && c[1] <= y && y < c[3] && area < least {
+				class[i], weight[i], least = int32(o.Label), 1, area
+			}
+		}
+	}
+	logits := g.Class.Forward(s, s.Reshape(cells, b*n, -1))
+	return s.CrossEntropy(logits, s.FromInt32s(class, b*n), tensor.CrossEntropyOptions{Weight: s.FromFloat32s(weight, b*n)})
+}

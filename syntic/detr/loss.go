@@ -1,0 +1,204 @@
+package detr
+
+import (
+	"fmt"
+	"math"
+
+	"syntic/tensor"
+)
+
+// Object is what is to be found in an image.
+type Object struct {
+	Label int        // 0..K-1
+	Box   [4]float32 // cx, cy, w, h in shares of the image, 0..1
+}
+
+// Target is all objects of one image.
+type Target []Object
+
+// LossOptions are what is optional in a training step.
+type LossOptions struct {
+	Mask    *tensor.Tensor // as in Forward
+	Dropout *tensor.Key    // where given, the configuration's dropout is applied with numbers of this key
+	Guide   *Guide         // where given, its loss is added
+}
+
+// Losses are the parts of the set loss, all [1].
+type Losses struct {
+	Total           *tensor.Tensor // what to go down on
+	Class, L1, GIoU *tensor.Tensor // unweighted, of one decoder layer on average
+	Guide           *tensor.Tensor // nil without a guide
+}
+
+// Loss is the set loss (Carion et al. 2020, eq. 1 and 2) of images px [B, H, W, 3] with one target each, without dropout.
+func (m *Model) Loss(s *tensor.Scope, px *tensor.Tensor, targets []Target) (*Losses, error) {
+	return m.LossWith(s, px, targets, LossOptions{})
+}
+
+// LossWith is Loss with options: every query is matched with at most one object such that the costs are least; the classes are compared by
+// cross entropy, in which "no object" weighs eos_coefficient, and the matched boxes by L1 distance and generalised intersection over union,
+// both divided by the number of objects in the batch. Where the configuration says auxiliary_loss, each decoder layer is matched and
+// compared by itself and the losses are added up. It returns an error if targets do not fit the images or have no sense.
+func (m *Model) LossWith(s *tensor.Scope, px *tensor.Tensor, targets []Target, o LossOptions) (l *Losses, err error) {
+	defer tensor.Catch(&err)
+	if err := m.checkTargets(px, targets); err != nil {
+		return nil, err
+	}
+	var d *dropout
+	if o.Dropout != nil && m.Config.Dropout > 0 {
+		d = &dropout{p: m.Config.Dropout, key: *o.Dropout}
+	}
+	states, cells := m.states(s, px, o.Mask, d, nil)
+	layers := float32(len(states))
+	logits, boxes := m.heads(s, s.Concat(0, states...)) // [L·B, Q, K+1], [L·B, Q, 4]
+	c := &m.Config
+	q, k := c.Queries, len(c.Labels)
+	rows := logits.Dim(0) * q
+	logits, boxes = s.Reshape(logits, rows, k+1), s.Reshape(boxes, rows, 4)
+
+	match := m.match(logits.Float32s(), boxes.Float32s(), len(states), targets)
+	class, weight := make([]int32, rows), make([]float32, rows)
+	var index []int32
+	var want []float32
+	for i, t := range match {
+		if class[i], weight[i] = int32(k), c.EOS; t != nil {
+			class[i], weight[i] = int32(t.Label), 1
+			index, want = append(index, int32(i)), append(want, t.Box[:]...)
+		}
+	}
+	// All layers at once: each has the same sum of weights, so the mean over all rows is the mean over the layers.
+	l = &Losses{Class: s.CrossEntropy(logits, s.FromInt32s(class, rows), tensor.CrossEntropyOptions{Weight: s.FromFloat32s(weight, rows)})}
+	l.Total = s.Scale(l.Class, layers)
+	if n := len(index); n > 0 {
+		got := s.Embedding(boxes, s.FromInt32s(index, n))
+		l.L1, l.GIoU = s.BoxLoss(got, s.FromFloat32s(want, n, 4), float32(count1(targets))*layers)
+		l.Total = s.Add(l.Total, s.AddScaled(l.L1, c.BoxLoss*layers, l.GIoU, c.GIoULoss*layers))
+	} else {
+		l.L1, l.GIoU = s.Zeros(1), s.Zeros(1)
+	}
+	if o.Guide != nil {
+		l.Guide = o.Guide.loss(s, m, cells, px, targets)
+		l.Total = s.Add(l.Total, l.Guide)
+	}
+	return l, nil
+}
+
+// count1 is the number of objects, at least 1.
+func count1(targets []Target) int {
+	n := 0
+	for _, t := range targets {
+		n += len(t)
+	}
+	return max(1, n)
+}
+
+func (m *Model) checkTargets(px *tensor.Tensor, targets []Target) error {
+	if px.Rank() != 4 || px.Dim(0) != len(targets) {
+		return fmt.Errorf("detr: images %v, %d targets: want [B, H, W, 3] and B targets", px, len(targets))
+	}
+	for b, t := range targets {
+		if len(t) > m.Config.Queries {
+			return fmt.Errorf("detr: target %d has %d objects: want at most num_queries, %d", b, len(t), m.Config.Queries)
+		}
+		for i, o := range t {
+			if o.Label < 0 || o.Label >= len(m.Config.Labels) {
+				return fmt.Errorf("detr: target %d, object %d: label %d: want 0 to %d", b, i, o.Label, len(m.Config.Labels)-1)
+			}
+			for _, x := range o.Box {
+				if !(x >= 0 && x <= 1) {
+					return fmt.Errorf("detr: target %d, object %d: box %v: want shares of the image, 0 to 1", b, i, o.Box)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// match finds the object, or nil, of every query for logits [L·B·Q, K+1] and boxes [L·B·Q, 4].
+func (m *Model) match(logits, boxes []float32, layers int, targets []Target) []*Object {
+	c := &m.Config
+	q, k := c.Queries, len(c.Labels)
+	out := make([]*Object, len(boxes)/4)
+	for l := range layers {
+		for b, t := range targets {
+			first := (l*len(targets) + b) * q
+			cost := make([]float64, len(t)*q)
+			for i := range q {
+				row, at := logits[(first+i)*(k+1):(first+i+1)*(k+1)], first+i
+				p := probabilities(row)
+				for j := range t {
+					box := [4]float32(boxes[4*at : 4*at+4])
+					cost[j*q+i] = finite(-c.ClassCost*p[t[j].Label] + c.BoxCost*distance(box, t[j].Box) - c.GIoUCost*giou(corners(box), corners(t[j].Box)))
+				}
+			}
+			for j, i := range Assign(cost, len(t), q) {
+				out[first+i] = &t[j]
+			}
+		}
+	}
+	return out
+}
+
+// finite keeps the matching sound where a training has gone astray; the loss itself shows it.
+func finite(x float64) float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return 1e9
+	}
+	return x
+}
+
+func probabilities(logits []float32) []float64 {
+	top := logits[0]
+	for _, x := range logits {
+		top = max(top, x)
+	}
+	p, sum := make([]float64, len(logits)), 0.0
+	for i, x := range logits {
+		p[i] = math.Exp(float64(x - top))
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+	return p
+}
+
+// distance is the sum of the absolute differences.
+func distance(a, b [4]float32) (d float64) {
+	for i := range a {
+		d += math.Abs(float64(a[i]) - float64(b[i]))
+	}
+	return d
+}
+
+// corners turns (cx, cy, w, h) into (x0, y0, x1, y1).
+func corners(b [4]float32) [4]float64 {
+	x, y, w, h := float64(b[0]), float64(b[1]), float64(b[2]), float64(b[3])
+	return [4]float64{x - w/2, y - h/2, x + w/2, y + h/2}
+}
+
+// overlap is the intersection and the union of two boxes given by corners.
+func overlap(a, b [4]float64) (inter, union float64) {
+	area := func(b [4]float64) float64 { return max(0, b[2]-b[0]) * max(0, b[3]-b[1]) }
+	inter = area([4]float64{max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])})
+	return inter, area(a) + area(b) - inter
+}
+
+// iou is intersection over union; 0 for boxes without area.
+func iou(a, b [4]float64) float64 {
+	inter, union := overlap(a, b)
+	if union <= 0 {
+		return 0
+	}
+	return inter / union
+}
+
+// giou is the generalised intersection over union, -1..1 (Rezatofighi et al. 2019).
+func giou(a, b [4]float64) float64 {
+	inter, union := overlap(a, b)
+	hull := (max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - min(a[1], b[1]))
+	if union <= 0 || hull <= 0 {
+		return 0
+	}
+	return inter/union - (hull-union)/hull
+}

@@ -1,0 +1,23 @@
+package detr
+
+import "syntic/clip/pixels"
+
+// ToyConfig is the detector of the embedded world: 64×64 pictures, which the backbone turns into 8×8 cells, one to three things among
+// classes of the given names. It has two stages of a ResNet and little dropout would be lost on it; some 40 MFLOP a picture.
+func ToyConfig(labels []string) Config {
+	c := DefaultConfig()
+	c.UseTimmBackbone, c.Labels, c.AuxiliaryLoss, c.Dropout = false, labels, true, 0
+	c.Width, c.Queries = 64, 10
+	c.EncoderLayers, c.EncoderHeads, c.EncoderFFN = 2, 4, 128
+	c.DecoderLayers, c.DecoderHeads, c.DecoderFFN = 3, 4, 128
+	c.BackboneConfig = defaultBackbone()
+	c.BackboneConfig.LayerType, c.BackboneConfig.EmbeddingSize = "basic", 24
+	c.BackboneConfig.HiddenSizes, c.BackboneConfig.Depths = []int{32, 64}, []int{1, 2}
+	c.BackboneConfig.OutFeatures = []string{"stage2"}
+	return c
+}
+
+// ToyProcessor takes 64×64 pictures as they are, scaled to about -2..2.
+func ToyProcessor() pixels.DETR {
+	return pixels.DETR{Short: 64, Long: 64, Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}}
+}
