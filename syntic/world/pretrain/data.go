@@ -97,3 +97,27 @@ func signed(s *tensor.Scope, pix []uint8) *tensor.Tensor {
 	}
 	return s.FromFloat32s(x, len(pix)/world.PixelBytes, world.Side, world.Side, 3)
 }
+
+// normalised makes pictures of bytes as an image tower wants them: (x/255 − mean)/std by channel, [B, 64, 64, 3].
+func normalised[F float32 | float64](s *tensor.Scope, pix []uint8, mean, std [3]F) *tensor.Tensor {
+	var table [3][256]float32
+	for c := range table {
+		for v := range table[c] {
+			table[c][v] = float32((float64(v)/255 - float64(mean[c])) / float64(std[c]))
+		}
+	}
+	x := make([]float32, len(pix))
+	for i, p := range pix {
+		x[i] = table[i%3][p]
+	}
+	return s.FromFloat32s(x, len(pix)/world.PixelBytes, world.Side, world.Side, 3)
+}
+
+// pictures cuts the bytes of a batch into pictures.
+func pictures(pix []uint8) [][]uint8 {
+	list := make([][]uint8, len(pix)/world.PixelBytes)
+	for i := range list {
+		list[i] = pix[i*world.PixelBytes : (i+1)*world.PixelBytes]
+	}
+	return list
+}

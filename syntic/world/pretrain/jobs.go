@@ -16,6 +16,12 @@ var jobs = []struct {
 	{"vae", 3000, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
 		return VAE(dev, steps, seed)
 	}},
+	{"clip", 1500, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
+		return CLIP(dev, steps, seed)
+	}},
+	{"unet", 6000, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
+		return UNet(dev, steps, seed, o.Models)
+	}},
 }
 
 // Names lists the trainings.
