@@ -11,9 +11,9 @@ import (
 	"syntic/tensor"
 )
 
-// EncodeTexts gives the vectors of texts on the host, [N · E], unit length, text by text. They are taken in batches of about the same length; neither that nor the
-// batch size changes a bit of the result. Texts too long for the model are cut. progress, if not nil, hears after every batch how many are done. It is an
-// error if batch is below 1 or the tokenizer is not the model's; a cancelled ctx ends the work between batches.
+// EncodeTexts gives the vectors of texts on the host, [N · E], unit length, text by text. They are taken in batches of about the same length;
+// neither that nor the batch size changes a bit of the result. Texts too long for the model are cut. progress, if not nil, hears after every
+// batch how many are done. It is an error if batch is below 1 or the tokenizer is not the model's; a cancelled ctx ends the work between batches.
 func EncodeTexts(ctx context.Context, m *Model, tok *bpe.Tokenizer, texts []string, batch int, progress func(done int)) (out []float32, err error) {
 	defer tensor.Catch(&err)
 	if err := m.Text.checkTokenizer(tok); err != nil {
@@ -70,9 +70,11 @@ func (t *TextModel) checkTokenizer(tok *bpe.Tokenizer) error {
 	return nil
 }
 
-// EncodeImages gives the vectors of n images on the host, [n · E], unit length. image(i) gives image i, asked for in order, by one goroutine; each is resized, cut
-// and normalised as m.Pixels says. The batch size does not change a bit of the result. progress and errors are as in [EncodeTexts].
-func EncodeImages(ctx context.Context, m *Model, n int, image func(i int) (*pixels.Image, error), batch int, progress func(done int)) (out []float32, err error) {
+// EncodeImages gives the vectors of n images on the host, [n · E], unit length. image(i) gives image i; it is called in order, by one goroutine,
+// and what it gives must not change afterwards. Each image is resized, cut and normalised as m.Pixels says. The batch size does not change a bit
+// of the result. progress and errors are as in [EncodeTexts].
+func EncodeImages(ctx context.Context, m *Model, n int, image func(i int) (*pixels.Image, error), batch int,
+	progress func(done int)) (out []float32, err error) {
 	defer tensor.Catch(&err)
 	width, side := m.Config.Projection, m.Pixels.Crop
 	if side < m.Config.Image.PatchSize {

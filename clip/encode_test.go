@@ -15,7 +15,8 @@ import (
 	"syntic/tensor"
 )
 
-var phrases = []string{"a red ball", "", "two dogs run over the green grass beside a long, long river", "cat", "a man and a woman ride old bicycles through the rain",
+var phrases = []string{"a red ball", "", "two dogs run over the green grass beside a long, long river", "cat",
+	"a man and a woman ride old bicycles through the rain",
 	"a photo of a small house with a blue door under a large tree", "snow", "the end of the road", "an orange cube on a table"}
 
 func tokenizer(t *testing.T) *bpe.Tokenizer {

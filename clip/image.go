@@ -43,11 +43,7 @@ func (c ImageConfig) grid() int { return c.ImageSize / c.PatchSize }
 // pixels does. Images of another size than the model's get its positions interpolated. It panics with an *tensor.Error if px is no such batch or
 // smaller than a patch.
 func (m *ImageModel) Hidden(s *tensor.Scope, px *tensor.Tensor) *tensor.Tensor {
-	x := m.embed(s, px)
-	for _, l := range m.Layers {
-		x = l.Forward(s, x, nil, false)
-	}
-	return x
+	return through(s, m.Layers, m.embed(s, px), nil, false)
 }
 
 // embed is the class token and the patches with their positions, normalised: [B, 1 + patches, C].
@@ -83,11 +79,8 @@ func (m *ImageModel) Pool(s *tensor.Scope, hidden *tensor.Tensor) *tensor.Tensor
 // Pooled is Pool of Hidden, [B, C]; of the last layer only the class token is computed.
 func (m *ImageModel) Pooled(s *tensor.Scope, px *tensor.Tensor) *tensor.Tensor {
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		x := m.embed(s, px)
 		last := len(m.Layers) - 1
-		for _, l := range m.Layers[:last] {
-			x = l.Forward(s, x, nil, false)
-		}
+		x := through(s, m.Layers[:last], m.embed(s, px), nil, false)
 		rows := make([]int32, x.Dim(0))
 		for b := range rows {
 			rows[b] = int32(b * x.Dim(1))

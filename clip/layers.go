@@ -44,6 +44,18 @@ func (b *Block) mlp(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
 	})
 }
 
+// through runs layers one after the other over x [B, T, C], which is given up where no gradient needs it.
+func through(s *tensor.Scope, layers []*Block, x, mask *tensor.Tensor, causal bool) *tensor.Tensor {
+	for _, l := range layers {
+		y := l.Forward(s, x, mask, causal)
+		if !s.Recording() {
+			s.Free(x)
+		}
+		x = y
+	}
+	return x
+}
+
 // Attention is multi-head self-attention.
 type Attention struct {
 	K   *nn.Linear `name:"k_proj"`

@@ -39,9 +39,15 @@ func Load(dir string, dev *tensor.Device) (m *Model, err error) {
 	case !errors.Is(e, fs.ErrNotExist):
 		return nil, e
 	}
-	if err := loadFile(m, filepath.Join(dir, weightsFile), nil); err != nil {
-		m.Close()
+	path := filepath.Join(dir, weightsFile)
+	f, err := openWeights(path)
+	if err != nil {
 		return nil, err
+	}
+	defer f.Close()
+	if err := fill(m, f, nil); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("clip: %s: %w", path, err)
 	}
 	return m, nil
 }
@@ -99,18 +105,6 @@ func Open(weights, config []byte, dev *tensor.Device) (m *Model, err error) {
 		return nil, fmt.Errorf("clip: %w", err)
 	}
 	return m, nil
-}
-
-func loadFile(module any, path string, skip func(string) bool) error {
-	f, err := openWeights(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := fill(module, f, skip); err != nil {
-		return fmt.Errorf("clip: %s: %w", path, err)
-	}
-	return nil
 }
 
 // openWeights opens a checkpoint; whatever its names were, it has Hugging Face's afterwards.

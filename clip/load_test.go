@@ -155,7 +155,8 @@ func TestConfigDefaultsAreViTB32(t *testing.T) {
 	m, err := newModel(c, tensor.CPU()) // takes no memory before it is filled
 	require.NoError(t, err)
 	require.Equal(t, 151_277_313, nn.Count(m)) // Radford et al.'s ViT-B/32, as every listing has it
-	large := []byte(`{"projection_dim": 768, "text_config": {"projection_dim": 512}, "text_config_dict": {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12},
+	large := []byte(`{"projection_dim": 768, "text_config": {"projection_dim": 512}, 
+		"text_config_dict": {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12},
 		"vision_config_dict": {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16, "num_hidden_layers": 24, "patch_size": 14}}`)
 	c, err = ParseConfig(large)
 	require.NoError(t, err)

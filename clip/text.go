@@ -40,11 +40,7 @@ func NewTextModel(c TextConfig, dev *tensor.Device, projection bool) (*TextModel
 // It panics with an *tensor.Error if ids is not [B, T] or T exceeds the positions.
 func (t *TextModel) Hidden(s *tensor.Scope, ids, mask *tensor.Tensor) *tensor.Tensor {
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		x := t.embed(s, ids)
-		for _, l := range t.Layers {
-			x = l.Forward(s, x, mask, true)
-		}
-		return t.FinalNorm.Forward(s, x)
+		return t.FinalNorm.Forward(s, through(s, t.Layers, t.embed(s, ids), mask, true))
 	})
 }
 
@@ -119,11 +115,8 @@ func (t *TextModel) Pooled(s *tensor.Scope, ids *tensor.Tensor) *tensor.Tensor {
 		if longest < ids.Dim(1) {
 			ids = s.Slice(ids, 1, 0, longest)
 		}
-		x := t.embed(s, ids)
 		last := len(t.Layers) - 1
-		for _, l := range t.Layers[:last] {
-			x = l.Forward(s, x, nil, true)
-		}
+		x := through(s, t.Layers[:last], t.embed(s, ids), nil, true)
 		x = t.Layers[last].ForwardAt(s, x, s.FromInt32s(ends, len(ends)), s.FromInt32s(seen, len(ends), longest))
 		return t.FinalNorm.Forward(s, x)
 	})
