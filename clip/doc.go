@@ -8,6 +8,7 @@
 //	model.go     Model: both towers, the scale, New, ContrastiveLoss
 //	encode.go    EncodeTexts, EncodeImages: whole corpora, on the host
 //	load.go      Load, LoadText, Open, Save: folders in Hugging Face's layout
+//	init.go      the initial values of a training
 //	openai.go    checkpoints with the names of openai/CLIP and open_clip
 //	bpe/         the tokenizer
 //	pixels/      image files to input
