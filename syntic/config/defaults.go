@@ -17,7 +17,7 @@ func Default() *Recipe {
 		Project: Project{Enabled: true, Train: true},
 		Objects: Objects{Enabled: true, Model: "world", Source: "detector", Threshold: 0.5, Prompt: "a photo of a {tag}", Pooling: "mean",
 			MaxTags: 5, None: "null_token", Neutral: "something"},
-		Decoder: Decoder{Width: 128, Layers: 4, Heads: 4, FFN: 512, MaxLength: 20, PrefixLayout: "tokens", Dropout: 0.1, Init: 0.02},
+		Decoder: Decoder{Width: 128, Layers: 4, Heads: 4, FFN: 512, MaxLength: 20, Vocabulary: "captions", PrefixLayout: "tokens", Dropout: 0.1, Init: 0.02},
 		Train: Train{Features: "synthetic", Epochs: 6, Batch: 64, LR: 1e-3, Warmup: 50, Schedule: "linear", WeightDecay: 0.01,
 			LabelSmoothing: 0.1, ClipNorm: 1, NoiseStd: 0.06},
 		Decode: Decode{Beams: 3, LengthPenalty: 1, MaxTokens: 30},

@@ -99,8 +99,9 @@ type Decoder struct {
 	Heads        int     `yaml:"heads" doc:"attention heads; must divide width" min:"1" max:"128"`
 	FFN          int     `yaml:"ffn" doc:"size of the feed-forward layer" min:"8" max:"65536"`
 	MaxLength    int     `yaml:"max_length" doc:"caption tokens seen in training; longer captions are cut" min:"2" max:"1024"`
+	Vocabulary   string  `yaml:"vocabulary" doc:"tokens that can be written: those of the training captions, or all of the tokenizer's" oneof:"captions|full"`
 	PrefixLayout string  `yaml:"prefix_layout" doc:"feature and objects as tokens of their own, or concatenated into one" oneof:"tokens|concat"`
-	Dropout      float64 `yaml:"dropout" doc:"dropout probability of embedding, attention and residual paths" min:"0" max:"<1"`
+	Dropout      float64 `yaml:"dropout" doc:"dropout probability of the embedding and residual paths" min:"0" max:"<1"`
 	Init         float64 `yaml:"init" doc:"standard deviation of initial weights" min:">0" max:"1"`
 }
 

@@ -1,0 +1,144 @@
+package syntic
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"syntic/syntic/config"
+	"syntic/syntic/plan"
+	"syntic/tensor"
+)
+
+// Memory is the bank of text features that projection blends, and that neighbours are looked up in. Which texts it holds is free: those of
+// training, or of a target domain.
+type Memory struct {
+	bank *tensor.Tensor // [M, E], unit rows
+	dev  *tensor.Device
+}
+
+// queryRows is how many features are projected between two looks at ctx; it changes no result.
+const queryRows = 1024
+
+// NewMemory keeps features [M, E] of e numbers each, brought to unit length. A row that is zero or not finite is an error.
+func NewMemory(dev *tensor.Device, features []float32, e int) (m *Memory, err error) {
+	defer tensor.Catch(&err)
+	n, err := rowsOf(features, e)
+	if err != nil {
+		return nil, fmt.Errorf("memory: %w", err)
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("memory: no texts: want at least one")
+	}
+	s := tensor.NewScope(dev)
+	defer s.Close()
+	return memoryOf(dev, s.Normalize(s.FromFloat32s(features, n, e)).Float32s(), e), nil
+}
+
+// memoryOf takes features of unit length.
+func memoryOf(dev *tensor.Device, features []float32, e int) *Memory {
+	bank := tensor.NewParameter(dev, len(features)/e, e)
+	bank.SetTrainable(false)
+	bank.SetData(features)
+	return &Memory{bank, dev}
+}
+
+// rowsOf is the number of rows of e numbers in x; a row that is zero or not finite is an error.
+func rowsOf(x []float32, e int) (int, error) {
+	if e < 1 || len(x)%e != 0 {
+		return 0, fmt.Errorf("%d numbers of features: want a multiple of their size %d", len(x), e)
+	}
+	for i := range len(x) / e {
+		sum := 0.0
+		for _, v := range x[i*e : (i+1)*e] {
+			sum += float64(v) * float64(v)
+		}
+		if !(sum > 0) || math.IsInf(sum, 0) {
+			return 0, fmt.Errorf("feature %d: its length is %g: want finite numbers, not all zero", i, math.Sqrt(sum))
+		}
+	}
+	return len(x) / e, nil
+}
+
+// Size is M, the number of texts.
+func (m *Memory) Size() int { return m.bank.Dim(0) }
+
+// Features is E.
+func (m *Memory) Features() int { return m.bank.Dim(1) }
+
+// Release frees the bank.
+func (m *Memory) Release() { m.bank.Release() }
+
+// Project replaces each feature v_n of [N, E] by a blend of the memory (SynTIC; the form is DeCap's, Li et al. 2023):
+//
+//	p_n = Σ_m softmax_m(⟨v_n, m_m⟩ / temperature) · m_m
+//
+// over all texts or the TopK most similar, brought back to unit length if Normalise is set. Rows of v are brought to unit length first.
+// exclude, nil or [N], names a text that item n must not see (its own caption, in training), -1 for none; whether to use it is ExcludeSelf's say.
+// Each result depends on its own feature alone. ctx is looked at every thousand features.
+func (m *Memory) Project(ctx context.Context, v []float32, exclude []int32, o config.Memory, progress plan.Progress) (out []float32, err error) {
+	defer tensor.Catch(&err)
+	if !o.ExcludeSelf {
+		exclude = nil
+	}
+	if o.TopK >= m.Size() || exclude != nil && o.TopK == m.Size()-1 {
+		o.TopK = 0 // that is all
+	}
+	out = make([]float32, len(v))
+	err = m.query(ctx, "project", v, exclude, progress, func(s *tensor.Scope, q, except *tensor.Tensor, at int) {
+		p := s.ProjectTopKExcept(q, m.bank, except, o.TopK, float32(o.Temperature))
+		if o.Normalise {
+			p = s.Normalize(p)
+		}
+		p.CopyTo(out[at*m.Features():][:p.Len()])
+	})
+	return out, err
+}
+
+// Neighbours finds the k most similar texts of each feature of v [N, E]: their cosines, falling, and their indices, both [N, k]; of equal ones
+// the lower index comes first. exclude is as in Project.
+func (m *Memory) Neighbours(ctx context.Context, v []float32, exclude []int32, k int, progress plan.Progress) (cosine []float32, index []int32, err error) {
+	defer tensor.Catch(&err)
+	if most := m.Size() - min(1, len(exclude)); k < 1 || k > most {
+		return nil, nil, fmt.Errorf("%d neighbours: want 1 to %d", k, most)
+	}
+	err = m.query(ctx, "retrieve", v, exclude, progress, func(s *tensor.Scope, q, except *tensor.Tensor, _ int) {
+		c, i := s.TopKExcept(q, m.bank, except, k)
+		cosine, index = append(cosine, c.Float32s()...), append(index, i.Int32s()...)
+	})
+	return cosine, index, err
+}
+
+// query runs fn for pieces of v that begin at feature at.
+func (m *Memory) query(ctx context.Context, what string, v []float32, exclude []int32, progress plan.Progress, fn func(s *tensor.Scope, q, except *tensor.Tensor, at int)) error {
+	e := m.Features()
+	n, err := rowsOf(v, e)
+	if err != nil {
+		return err
+	}
+	if exclude != nil && len(exclude) != n {
+		return fmt.Errorf("%d texts to leave out for %d features: want one each", len(exclude), n)
+	}
+	for i, x := range exclude {
+		if x < -1 || int(x) >= m.Size() || x >= 0 && m.Size() == 1 {
+			return fmt.Errorf("feature %d: text %d to leave out: want -1 to %d, and a text that stays", i, x, m.Size()-1)
+		}
+	}
+	bar := plan.OrQuiet(progress).Stage(what, n)
+	defer bar.Done()
+	for at := 0; at < n; at += queryRows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b := min(queryRows, n-at)
+		s := tensor.NewScope(m.dev)
+		var except *tensor.Tensor
+		if exclude != nil {
+			except = s.FromInt32s(exclude[at:at+b], b)
+		}
+		fn(s, s.Normalize(s.FromFloat32s(v[at*e:(at+b)*e], b, e)), except, at)
+		s.Close()
+		bar.Add(b)
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package syntic
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"syntic/nn"
+	"syntic/syntic/config"
+	"syntic/syntic/plan"
+	"syntic/tensor"
+)
+
+// Refined is what Refine returns.
+type Refined struct {
+	Features []float32 // [N, E], unit length
+	// Loss is the mean contrastive loss of the items before each step, and last after all steps: K + 1 values.
+	Loss []float64
+	// Before and After are R@1: the share of items whose most similar text of all N is their own (or one with the same feature). It is measured
+	// on at most recallItems items, evenly spread.
+	Before, After float64
+	// CosineBefore and CosineAfter are the mean similarities to the own text.
+	CosineBefore, CosineAfter float64
+}
+
+const (
+	recallItems = 2048
+	refineItem  = 0x7265666e // the stream of random numbers that deals items to batches
+)
+
+// Refine moves the features s [N, E] of synthetic images towards those of their own texts [N, E] and away from others', staying among the
+// unit vectors:
+//
+//	L_i = −log( exp(⟨s_i, t_i⟩/τ) / Σ_j exp(⟨s_i, t_j⟩/τ) ),   s_i ← normalise(s_i − lr · ∂L_i/∂s_i)   (or Adam's step),   Steps times
+//
+// (SynTIC's refinement by a contrastive loss; InfoNCE is van den Oord et al. 2018). The paper leaves open what o says: Direction takes the sum
+// over j of texts, of images, or the mean of both losses; Negatives takes as j those of the batch, or for the image → text direction all N
+// texts. Batches are dealt from (seed), so that neighbours in a corpus, often captions of one picture, are not each other's negatives.
+// Features and texts are brought to unit length first. The result is the same bits for any number of processors.
+func Refine(ctx context.Context, dev *tensor.Device, features, texts []float32, e int, o config.Refine, seed uint64, progress plan.Progress) (out *Refined, err error) {
+	defer tensor.Catch(&err)
+	n, err := rowsOf(features, e)
+	if err != nil {
+		return nil, fmt.Errorf("refine: images: %w", err)
+	}
+	if m, err := rowsOf(texts, e); err != nil {
+		return nil, fmt.Errorf("refine: texts: %w", err)
+	} else if m != n || n == 0 {
+		return nil, fmt.Errorf("refine: %d images, %d texts: want a text an image, at least one", n, m)
+	}
+	if o.Batch < 2 || o.Steps < 0 || !(o.Temperature > 0) || !(o.LR > 0) {
+		return nil, fmt.Errorf("refine %+v: want a batch of at least 2, 0 or more steps, temperature and lr above 0", o)
+	}
+	scale := tensor.Scalar(dev, float32(1/o.Temperature))
+	defer scale.Release()
+	r := &refiner{e: e, o: o, dev: dev, scale: scale, out: &Refined{Features: make([]float32, n*e), Loss: make([]float64, o.Steps+1)}}
+	bank, err := NewMemory(dev, texts, e)
+	if err != nil {
+		return nil, err
+	}
+	defer bank.Release()
+	r.texts, r.bank = bank.bank.Float32s(), bank
+	for i := range n {
+		copy(r.out.Features[i*e:], unit(features[i*e:(i+1)*e]))
+	}
+	if r.out.Before, r.out.CosineBefore, err = r.recall(ctx); err != nil {
+		return nil, err
+	}
+	bar := plan.OrQuiet(progress).Stage("refine", n)
+	defer bar.Done()
+	order := tensor.Key{Seed: seed, Item: refineItem}.Perm(n)
+	batches := (n + o.Batch - 1) / o.Batch
+	for b := range batches { // of sizes that differ by one at most: a batch of one item has no negatives
+		items := order[n*b/batches : n*(b+1)/batches]
+		if err := r.batch(ctx, items); err != nil {
+			return nil, err
+		}
+		bar.Add(len(items))
+	}
+	for i := range r.out.Loss {
+		r.out.Loss[i] /= float64(n)
+	}
+	r.out.After, r.out.CosineAfter, err = r.recall(ctx)
+	return r.out, err
+}
+
+type refiner struct {
+	e     int
+	o     config.Refine
+	dev   *tensor.Device
+	texts []float32      // [N, E], unit length
+	bank  *Memory        // the same
+	scale *tensor.Tensor // 1/τ
+	out   *Refined
+}
+
+// batch refines some items together.
+func (r *refiner) batch(ctx context.Context, items []int) error {
+	b, e := len(items), r.e
+	x, y, own := make([]float32, b*e), make([]float32, b*e), make([]int32, b)
+	for i, at := range items {
+		copy(x[i*e:(i+1)*e], r.out.Features[at*e:])
+		copy(y[i*e:(i+1)*e], r.texts[at*e:])
+		own[i] = int32(at)
+	}
+	moved := tensor.NewParameter(r.dev, b, e)
+	defer moved.Release()
+	moved.SetData(x)
+	adam := nn.NewAdamW(r.dev, []nn.Named{{Name: "features", Tensor: moved}}, nn.AdamWOptions{})
+	defer adam.Release()
+	for step := range r.o.Steps + 1 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s := tensor.NewScope(r.dev, tensor.WithTape())
+		loss := r.loss(s, moved, s.FromFloat32s(y, b, e), own)
+		sum := float64(loss.Item())
+		r.out.Loss[step] += sum
+		if step < r.o.Steps {
+			g := s.Backward(loss)
+			to := moved
+			if r.o.Optimiser == "adam" {
+				adam.Step(s, g, float32(r.o.LR))
+			} else {
+				to = s.AddScaled(moved, 1, g.Of(moved), -float32(r.o.LR))
+			}
+			moved.SetData(s.Normalize(s.Detach(to)).Float32s())
+		}
+		s.Close()
+		if math.IsNaN(sum) || math.IsInf(sum, 0) {
+			return fmt.Errorf("refine: step %d: the loss is %g: want a larger refine.temperature or a smaller refine.lr", step, sum)
+		}
+	}
+	x = moved.Float32s()
+	for i, at := range items {
+		copy(r.out.Features[at*e:(at+1)*e], x[i*e:])
+	}
+	return nil
+}
+
+// loss is the sum of the losses of the batch's items: then the gradient of an item does not depend on how many they are.
+func (r *refiner) loss(s *tensor.Scope, moved, texts *tensor.Tensor, own []int32) *tensor.Tensor {
+	x := s.Normalize(moved) // already unit length; its gradient stays on the sphere
+	toText, toImage := float32(1), float32(0)
+	switch r.o.Direction {
+	case "text_to_image":
+		toText, toImage = 0, 1
+	case "both":
+		toText, toImage = 0.5, 0.5
+	}
+	var loss *tensor.Tensor
+	if r.o.Negatives == "memory" && toText > 0 {
+		target := s.FromInt32s(own, len(own))
+		loss = s.InfoNCE(x, r.bank.bank, r.scale, tensor.InfoNCEOptions{Target: target, WX: toText})
+		if toImage > 0 {
+			loss = s.Add(loss, s.InfoNCE(x, texts, r.scale, tensor.InfoNCEOptions{WY: toImage}))
+		}
+	} else {
+		loss = s.InfoNCE(x, texts, r.scale, tensor.InfoNCEOptions{WX: toText, WY: toImage})
+	}
+	return s.Scale(loss, float32(len(own)))
+}
+
+// recall is R@1 and the mean cosine with the own text.
+func (r *refiner) recall(ctx context.Context) (hits, cosine float64, err error) {
+	e := r.e
+	n := len(r.texts) / e
+	count := min(n, recallItems)
+	sample := make([]float32, 0, count*e)
+	for i := range count {
+		at := i * n / count
+		sample = append(sample, r.out.Features[at*e:(at+1)*e]...)
+	}
+	_, index, err := r.bank.Neighbours(ctx, sample, nil, 1, nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	for i, found := range index {
+		at := i * n / count
+		own, other := r.texts[at*e:(at+1)*e], r.texts[int(found)*e:(int(found)+1)*e]
+		same := true
+		for d := range own {
+			cosine += float64(own[d]) * float64(sample[i*e+d])
+			same = same && own[d] == other[d]
+		}
+		if same {
+			hits++
+		}
+	}
+	return hits / float64(count), cosine / float64(count), nil
+}

@@ -1,0 +1,151 @@
+package syntic
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"syntic/nn"
+	"syntic/tensor"
+	"syntic/tensor/safetensors"
+)
+
+const (
+	decoderFormat  = "syntic-decoder-1"
+	decoderJSON    = "decoder.json"
+	decoderWeights = "decoder.safetensors"
+	maxDecoderJSON = 16 << 20
+)
+
+// stored is decoder.json.
+type stored struct {
+	Format     string  `json:"format"`
+	Shape      Shape   `json:"shape"`
+	End        int32   `json:"end"`        // the tokenizer's id
+	Vocabulary []int32 `json:"vocabulary"` // the tokenizer's id of each row, rising
+}
+
+// Save writes decoder.json and decoder.safetensors (float32, names and layout of GPT-2's checkpoints, the prefix under "prefix.") to a folder
+// that exists. The JSON comes last, by renaming: a folder without it holds no decoder.
+func (d *Decoder) Save(dir string) (err error) {
+	defer tensor.Catch(&err)
+	if err := nn.Save(filepath.Join(dir, decoderWeights), d, "F32", map[string]string{"format": decoderFormat}); err != nil {
+		return fmt.Errorf("save decoder: %w", err)
+	}
+	text, err := json.Marshal(stored{decoderFormat, d.Shape, d.Vocab.End(), d.Vocab.IDs()})
+	if err != nil {
+		return fmt.Errorf("save decoder: %w", err)
+	}
+	return replaceFile(filepath.Join(dir, decoderJSON), append(text, '\n'))
+}
+
+// replaceFile writes a file whole or not at all.
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// LoadDecoder reads what Save wrote. Its errors name the file and what is wrong in it.
+func LoadDecoder(dev *tensor.Device, dir string) (d *Decoder, err error) {
+	defer tensor.Catch(&err)
+	path := filepath.Join(dir, decoderJSON)
+	text, err := readLimited(path, maxDecoderJSON)
+	if err != nil {
+		return nil, err
+	}
+	var st stored
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&st); err != nil {
+		return nil, fmt.Errorf("%s: offset %d: %w", path, dec.InputOffset(), err)
+	}
+	if st.Format != decoderFormat {
+		return nil, fmt.Errorf("%s: format %q: want %q", path, st.Format, decoderFormat)
+	}
+	if err := st.Shape.validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	hasEnd := false
+	for i, id := range st.Vocabulary {
+		if id < 0 || i > 0 && id <= st.Vocabulary[i-1] {
+			return nil, fmt.Errorf("%s: vocabulary[%d]: %d: want ids that rise", path, i, id)
+		}
+		hasEnd = hasEnd || id == st.End
+	}
+	if !hasEnd {
+		return nil, fmt.Errorf("%s: end %d: want an id of the vocabulary", path, st.End)
+	}
+	weights := filepath.Join(dir, decoderWeights)
+	f, err := safetensors.Open(weights)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if blocks := len(f.Names()) / 12; st.Shape.Layers > blocks { // each has 12 tensors; a false number must not make us build a million
+		return nil, fmt.Errorf("%s: %d layers, but %s holds %d tensors: want 12 a layer", path, st.Shape.Layers, weights, len(f.Names()))
+	}
+	d = newDecoder(dev, st.Shape, vocabulary(st.Vocabulary, st.End))
+	if err := nn.Load(d, f, nn.LoadOptions{}); err != nil {
+		return nil, fmt.Errorf("%s: %w", weights, err)
+	}
+	return d, nil
+}
+
+func readLimited(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("%s: more than %d bytes", path, limit)
+	}
+	return text, err
+}
+
+// Save writes the memory's features to a safetensors file, as "features" [M, E].
+func (m *Memory) Save(path string) (err error) {
+	defer tensor.Catch(&err)
+	return safetensors.Write(path, []safetensors.Tensor{{Name: "features", DType: safetensors.F32, Shape: m.bank.Shape(), Floats: m.bank.Float32s()}}, nil)
+}
+
+// LoadMemory reads what Save wrote.
+func LoadMemory(dev *tensor.Device, path string) (m *Memory, err error) {
+	defer tensor.Catch(&err)
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, ok := f.Info("features")
+	if !ok || len(info.Shape) != 2 || info.Shape[1] < 1 {
+		return nil, fmt.Errorf("%s: want a tensor features [texts, size]", path)
+	}
+	x, err := f.Float32s("features")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(x) == 0 {
+		return nil, fmt.Errorf("%s: no features: want at least one", path)
+	}
+	if _, err := rowsOf(x, info.Shape[1]); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return memoryOf(dev, x, info.Shape[1]), nil // not brought to unit length again, which would change the last bits
+}

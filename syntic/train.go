@@ -1,0 +1,193 @@
+package syntic
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"syntic/nn"
+	"syntic/syntic/config"
+	"syntic/syntic/plan"
+	"syntic/tensor"
+)
+
+// Examples are what a decoder learns from: N features, what was detected, and the captions to write.
+type Examples struct {
+	Features []float32 // v [N, E], projected already if they are to be
+	Objects  *Objects  // nil for a decoder without objects
+	Captions [][]int32 // [N], the tokenizer's ids without start and end
+}
+
+// TrainOptions are the parts of a recipe that training needs.
+type TrainOptions struct {
+	Train     config.Train
+	MaxLength int     // rows of a caption that are learned, the end included: decoder.max_length
+	Dropout   float64 // decoder.dropout, of the embedding and residual paths
+	Seed      uint64
+}
+
+// TrainOptionsOf takes them from a recipe.
+func TrainOptionsOf(r *config.Recipe) TrainOptions {
+	return TrainOptions{r.Train, r.Decoder.MaxLength, r.Decoder.Dropout, uint64(r.Seed)}
+}
+
+// TrainStep is one point of the training curve.
+type TrainStep struct {
+	Step     int     // from 0
+	Epoch    float64 // passes over the captions before this step
+	Loss     float64 // of the step's batch, label smoothing included
+	LR       float64
+	GradNorm float64 // before clipping
+}
+
+// Streams of random numbers of a training, apart from those of the weights, which are hashes of names.
+const (
+	shuffleItem = 0x73687566_00000000 // the epoch is the key's step
+	noiseItem   = 0x6e6f6973_00000000 // + the example; the epoch is the key's step
+	dropoutItem = 0x64726f70_00000000 // + the place; the training step is the key's step
+)
+
+// Train fits the decoder to the examples by cross entropy with AdamW: Epochs passes in an order dealt from (seed, epoch), a learning rate that
+// rises for Warmup steps and then follows Schedule, weight decay on everything. With Noise, features get Gaussian noise of NoiseStd a
+// dimension and go back to unit length (CapDec, Nukrai et al. 2022), from (seed, example, epoch). It returns the curve. The weights are the
+// same bits for any number of processors. ctx is looked at between steps; after an error the weights are those of the last step.
+func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progress plan.Progress) (curve []TrainStep, err error) {
+	defer tensor.Catch(&err)
+	captions, err := d.examples(x, o.MaxLength)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	n, batch := len(captions), o.Train.Batch
+	if batch < 1 || o.Train.Epochs < 1 || !(o.Train.LR > 0) || !(o.Dropout >= 0 && o.Dropout < 1) {
+		return nil, fmt.Errorf("train %+v, dropout %g: want batch and epochs of 1 or more, lr above 0, dropout from 0 and below 1", o.Train, o.Dropout)
+	}
+	schedule, err := scheduleOf(o.Train)
+	if err != nil {
+		return nil, err
+	}
+	opt := nn.NewAdamW(d.dev, nn.Parameters(d), nn.AdamWOptions{Decay: float32(o.Train.WeightDecay), ClipNorm: float32(o.Train.ClipNorm)})
+	defer opt.Release()
+	perEpoch := (n + batch - 1) / batch
+	total := perEpoch * o.Train.Epochs
+	bar := plan.OrQuiet(progress).Stage("train", total)
+	defer bar.Done()
+	var order []int
+	for step := range total {
+		if err := ctx.Err(); err != nil {
+			return curve, err
+		}
+		epoch, at := step/perEpoch, step%perEpoch*batch
+		if at == 0 {
+			order = tensor.Key{Seed: o.Seed, Item: shuffleItem, Step: uint32(epoch)}.Perm(n)
+		}
+		p := TrainStep{Step: step, Epoch: float64(step) / float64(perEpoch), LR: o.Train.LR * schedule(step, total)}
+		d.trainStep(opt, x, captions, order[at:min(at+batch, n)], o, epoch, &p)
+		if !finite(p.Loss) || !finite(p.GradNorm) {
+			return curve, fmt.Errorf("train: step %d: loss %g, gradient norm %g: want finite numbers; a smaller train.lr or train.clip_norm may help", step, p.Loss, p.GradNorm)
+		}
+		curve = append(curve, p)
+		bar.Add(1)
+	}
+	return curve, nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+func scheduleOf(o config.Train) (nn.Schedule, error) {
+	switch o.Schedule {
+	case "constant":
+		return nn.Constant(o.Warmup), nil
+	case "linear", "":
+		return nn.Linear0(o.Warmup), nil
+	case "cosine":
+		return nn.Cosine(o.Warmup, 0), nil
+	}
+	return nil, fmt.Errorf("train: schedule %q: want linear, cosine, constant", o.Schedule)
+}
+
+// trainStep does one step on the examples of index.
+func (d *Decoder) trainStep(opt *nn.AdamW, x *Examples, captions [][]int32, index []int, o TrainOptions, epoch int, p *TrainStep) {
+	s := tensor.NewScope(d.dev, tensor.WithTape())
+	defer s.Close()
+	e := d.Shape.Features
+	v, rows := make([]float32, len(index)*e), make([][]int32, len(index))
+	for i, at := range index {
+		f := x.Features[at*e : (at+1)*e]
+		if o.Train.Noise {
+			f = noisy(f, float32(o.Train.NoiseStd), tensor.Key{Seed: o.Seed, Item: noiseItem + uint64(at), Step: uint32(epoch)})
+		}
+		copy(v[i*e:], f)
+		rows[i] = captions[at]
+	}
+	drop := &dropout{p: float32(o.Dropout), key: tensor.Key{Seed: o.Seed, Item: dropoutItem, Step: uint32(p.Step)}}
+	prefix, mask := d.Prefix.embed(s, d.Shape, v, x.Objects.pick(index, e))
+	loss := d.Model.loss(s, prefix, mask, rows, float32(o.Train.LabelSmoothing), drop)
+	p.Loss = float64(loss.Item())
+	if finite(p.Loss) {
+		p.GradNorm = opt.Step(s, s.Backward(loss), float32(p.LR))
+	}
+}
+
+// noisy is f with noise, at unit length.
+func noisy(f []float32, std float32, key tensor.Key) []float32 {
+	z := make([]float32, len(f))
+	key.Normal(z)
+	for i := range z {
+		z[i] = f[i] + std*z[i]
+	}
+	return unit(z)
+}
+
+// Loss is the mean cross entropy per token, without smoothing, dropout and noise, of captions cut to maxLength rows: for watching a training on
+// examples it does not see. It depends on the batch in rounding only.
+func (d *Decoder) Loss(ctx context.Context, x *Examples, maxLength, batch int) (loss float64, err error) {
+	defer tensor.Catch(&err)
+	captions, err := d.examples(x, maxLength)
+	if err != nil {
+		return 0, fmt.Errorf("loss: %w", err)
+	}
+	if batch < 1 {
+		return 0, fmt.Errorf("loss: batch %d: want at least 1", batch)
+	}
+	tokens, e := 0, d.Shape.Features
+	for at := 0; at < len(captions); at += batch {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		var index []int
+		count := 0
+		for i := at; i < min(at+batch, len(captions)); i++ {
+			index, count = append(index, i), count+len(captions[i])
+		}
+		s := tensor.NewScope(d.dev)
+		prefix, mask := d.Prefix.embed(s, d.Shape, x.Features[at*e:(at+len(index))*e], x.Objects.pick(index, e))
+		loss += float64(d.Model.loss(s, prefix, mask, captions[at:at+len(index)], 0, nil).Item()) * float64(count)
+		s.Close()
+		tokens += count
+	}
+	return loss / float64(tokens), nil
+}
+
+// examples checks x and turns its captions into rows of the vocabulary.
+func (d *Decoder) examples(x *Examples, maxLength int) ([][]int32, error) {
+	n, err := d.Shape.checkInputs(x.Features, x.Objects)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 || n != len(x.Captions) {
+		return nil, fmt.Errorf("%d features, %d captions: want as many, at least one", n, len(x.Captions))
+	}
+	if _, err := rowsOf(x.Features, d.Shape.Features); err != nil {
+		return nil, err
+	}
+	if most := d.Shape.Positions + 1 - d.Shape.prefix(); maxLength < 1 || maxLength > most {
+		return nil, fmt.Errorf("captions of %d tokens: want 1 to %d", maxLength, most)
+	}
+	out := make([][]int32, n)
+	for i, c := range x.Captions {
+		if out[i], err = d.Vocab.rows(c, maxLength); err != nil {
+			return nil, fmt.Errorf("caption %d: %w", i, err)
+		}
+	}
+	return out, nil
+}
