@@ -44,10 +44,7 @@ func (d *Decoder) Generate(ctx context.Context, v []float32, objects *Objects, o
 		for i := range index {
 			index[i] = at + i
 		}
-		s := tensor.NewScope(d.dev)
-		prefix, mask := d.Prefix.embed(s, d.Shape, v[at*e:(at+b)*e], objects.pick(index, e))
-		found, err := (&search{m: d.Model, end: d.Vocab.end, o: o, mask: mask}).run(ctx, s, prefix)
-		s.Close()
+		found, err := d.search(ctx, v[at*e:(at+b)*e], objects.pick(index, e), o)
 		if err != nil {
 			return nil, err
 		}
@@ -57,6 +54,14 @@ func (d *Decoder) Generate(ctx context.Context, v []float32, objects *Objects, o
 		bar.Add(b)
 	}
 	return out, nil
+}
+
+// search is Generate for images that go together.
+func (d *Decoder) search(ctx context.Context, v []float32, objects *Objects, o config.Decode) ([][]beam, error) {
+	s := tensor.NewScope(d.dev)
+	defer s.Close()
+	prefix, mask := d.Prefix.embed(s, d.Shape, v, objects)
+	return (&search{m: d.Model, end: d.Vocab.end, o: o, mask: mask}).run(ctx, s, prefix)
 }
 
 func (d *Decoder) hypotheses(beams []beam) []Hypothesis {

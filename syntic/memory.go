@@ -131,13 +131,15 @@ func (m *Memory) query(ctx context.Context, what string, v []float32, exclude []
 			return err
 		}
 		b := min(queryRows, n-at)
-		s := tensor.NewScope(m.dev)
-		var except *tensor.Tensor
-		if exclude != nil {
-			except = s.FromInt32s(exclude[at:at+b], b)
-		}
-		fn(s, s.Normalize(s.FromFloat32s(v[at*e:(at+b)*e], b, e)), except, at)
-		s.Close()
+		func() {
+			s := tensor.NewScope(m.dev)
+			defer s.Close()
+			var except *tensor.Tensor
+			if exclude != nil {
+				except = s.FromInt32s(exclude[at:at+b], b)
+			}
+			fn(s, s.Normalize(s.FromFloat32s(v[at*e:(at+b)*e], b, e)), except, at)
+		}()
 		bar.Add(b)
 	}
 	return nil

@@ -3,7 +3,6 @@ package syntic
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"syntic/nn"
 	"syntic/syntic/config"
@@ -112,22 +111,9 @@ func (r *refiner) batch(ctx context.Context, items []int) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s := tensor.NewScope(r.dev, tensor.WithTape())
-		loss := r.loss(s, moved, s.FromFloat32s(y, b, e), own)
-		sum := float64(loss.Item())
+		sum := r.step(moved, adam, y, own, step < r.o.Steps)
 		r.out.Loss[step] += sum
-		if step < r.o.Steps {
-			g := s.Backward(loss)
-			to := moved
-			if r.o.Optimiser == "adam" {
-				adam.Step(s, g, float32(r.o.LR))
-			} else {
-				to = s.AddScaled(moved, 1, g.Of(moved), -float32(r.o.LR))
-			}
-			moved.SetData(s.Normalize(s.Detach(to)).Float32s())
-		}
-		s.Close()
-		if math.IsNaN(sum) || math.IsInf(sum, 0) {
+		if !finite(sum) {
 			return fmt.Errorf("refine: step %d: the loss is %g: want a larger refine.temperature or a smaller refine.lr", step, sum)
 		}
 	}
@@ -136,6 +122,25 @@ func (r *refiner) batch(ctx context.Context, items []int) error {
 		copy(r.out.Features[at*e:(at+1)*e], x[i*e:])
 	}
 	return nil
+}
+
+// step moves the features once, if asked to, and returns the loss before.
+func (r *refiner) step(moved *tensor.Tensor, adam *nn.AdamW, texts []float32, own []int32, move bool) float64 {
+	s := tensor.NewScope(r.dev, tensor.WithTape())
+	defer s.Close()
+	loss := r.loss(s, moved, s.FromFloat32s(texts, moved.Shape()...), own)
+	sum := float64(loss.Item())
+	if !move {
+		return sum
+	}
+	g, to := s.Backward(loss), moved
+	if r.o.Optimiser == "adam" {
+		adam.Step(s, g, float32(r.o.LR))
+	} else {
+		to = s.AddScaled(moved, 1, g.Of(moved), -float32(r.o.LR))
+	}
+	moved.SetData(s.Normalize(s.Detach(to)).Float32s())
+	return sum
 }
 
 // loss is the sum of the losses of the batch's items: then the gradient of an item does not depend on how many they are.

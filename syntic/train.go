@@ -159,13 +159,19 @@ func (d *Decoder) Loss(ctx context.Context, x *Examples, maxLength, batch int) (
 		for i := at; i < min(at+batch, len(captions)); i++ {
 			index, count = append(index, i), count+len(captions[i])
 		}
-		s := tensor.NewScope(d.dev)
-		prefix, mask := d.Prefix.embed(s, d.Shape, x.Features[at*e:(at+len(index))*e], x.Objects.pick(index, e))
-		loss += float64(d.Model.loss(s, prefix, mask, captions[at:at+len(index)], 0, nil).Item()) * float64(count)
-		s.Close()
+		part := &Examples{x.Features[at*e : (at+len(index))*e], x.Objects.pick(index, e), captions[at : at+len(index)]}
+		loss += d.batchLoss(part) * float64(count)
 		tokens += count
 	}
 	return loss / float64(tokens), nil
+}
+
+// batchLoss is the loss of some examples whose captions are rows already.
+func (d *Decoder) batchLoss(x *Examples) float64 {
+	s := tensor.NewScope(d.dev)
+	defer s.Close()
+	prefix, mask := d.Prefix.embed(s, d.Shape, x.Features, x.Objects)
+	return float64(d.Model.loss(s, prefix, mask, x.Captions, 0, nil).Item())
 }
 
 // examples checks x and turns its captions into rows of the vocabulary.
