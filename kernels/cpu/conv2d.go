@@ -114,13 +114,21 @@ func (m *micro) gradXPhase(a *kernels.Conv2DGradXArgs, py, px int) {
 		}
 		return
 	}
-	if s.KH*s.KW > 1 {
-		turned := getScratch(ty * tx * s.O * s.I)
+	depth := ty * tx * s.O
+	deep := m.narrowFits(s.I, depth)
+	b := operand{data: w, ld: s.I}
+	if s.KH*s.KW > 1 || deep {
+		turned := getScratch(depth * s.I)
 		defer turned.put()
-		turn(turned.f, w, s, st, py, px, ty, tx)
-		w = turned.f
+		b.data = turned.f
+		if deep {
+			b.deep, b.ld = true, depth
+			turnDeep(turned.f, w, s, st, py, px, ty, tx)
+		} else {
+			turn(turned.f, w, s, st, py, px, ty, tx)
+		}
 	}
-	p := product{m: s.B * ny * nx, n: s.I, k: ty * tx * s.O, alpha: 1, out: dx, b: operand{data: w, ld: s.I}}
+	p := product{m: s.B * ny * nx, n: s.I, k: depth, alpha: 1, out: dx, b: b}
 	if pointwise(s, st, a.Pad) {
 		p.a = operand{data: dout, ld: s.O, deep: true}
 	} else {
@@ -151,6 +159,18 @@ func turn(dst, w []float32, s kernels.ConvSizes, stride, py, px, ty, tx int) {
 			tap := (py+(ty-1-u)*stride)*s.KW + px + (tx-1-v)*stride
 			for o := range s.O {
 				copy(dst[((u*tx+v)*s.O+o)*s.I:][:s.I], w[(o*s.KH*s.KW+tap)*s.I:])
+			}
+		}
+	}
+}
+
+// turnDeep does the same as [I, ty, tx, O].
+func turnDeep(dst, w []float32, s kernels.ConvSizes, stride, py, px, ty, tx int) {
+	for at := range ty * tx {
+		tap := (py+(ty-1-at/tx)*stride)*s.KW + px + (tx-1-at%tx)*stride
+		for o := range s.O {
+			for i, x := range w[(o*s.KH*s.KW+tap)*s.I:][:s.I] {
+				dst[(i*ty*tx+at)*s.O+o] = x
 			}
 		}
 	}

@@ -65,6 +65,10 @@ func (m *micro) multiply(p *product, serial bool) {
 	if p.m == 0 || p.n == 0 {
 		return
 	}
+	if m.narrow(p) {
+		m.multiplyNarrow(*p, serial)
+		return
+	}
 	if !serial && m.deepAndSmall(p) {
 		m.multiplySplit(*p)
 		return
