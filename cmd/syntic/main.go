@@ -19,6 +19,7 @@ var verbs = []func() *cobra.Command{
 	recipeCmd,
 	evalCmd,
 	worldCmd,
+	benchCmd,
 	kernelsCmd,
 	doctorCmd,
 }

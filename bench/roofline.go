@@ -1,0 +1,84 @@
+package bench
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"syntic/kernels"
+)
+
+// Ceiling is the most that this machine was seen to do, with the threads in use.
+type Ceiling struct {
+	FLOPs float64 `json:"flops"` // float32 operations a second: the fastest of several 1024×1024×1024 products by the default variant
+	Bytes float64 `json:"bytes"` // bytes a second read from memory: the fastest of several passes over readBytes
+}
+
+const readBytes = 256 << 20 // several times any cache of common machines
+
+// Measure finds the ceiling. It takes about a second and readBytes of memory.
+func Measure() (Ceiling, error) {
+	flops, err := measureFLOPs()
+	if err != nil {
+		return Ceiling{}, err
+	}
+	return Ceiling{flops, measureRead()}, nil
+}
+
+func measureFLOPs() (float64, error) {
+	c := kernels.GEMM.NewCaseOf([]int{1, 1024, 1024, 1024, 0, 0, 0}, 1)
+	s, err := kernels.BackendOf(kernels.CPU).NewStream(0)
+	if err != nil {
+		return 0, err
+	}
+	best := time.Duration(1 << 62)
+	for began, n := time.Now(), 0; n < 3 || time.Since(began) < time.Second/2; n++ {
+		start := time.Now()
+		if err := c.Run(s, ""); err != nil {
+			return 0, fmt.Errorf("ceiling: %w", err)
+		}
+		best = min(best, time.Since(start))
+	}
+	return c.Cost.FLOPs / best.Seconds(), nil
+}
+
+func measureRead() float64 {
+	data := make([]uint64, readBytes/8)
+	for i := range data { // pages that were never written are all the same one
+		data[i] = uint64(i)
+	}
+	workers := runtime.GOMAXPROCS(0)
+	best := time.Duration(1 << 62)
+	for range 6 {
+		start := time.Now()
+		var wg sync.WaitGroup
+		for w := range workers {
+			wg.Go(func() { sink.Store(readAll(data[w*len(data)/workers : (w+1)*len(data)/workers])) })
+		}
+		wg.Wait()
+		best = min(best, time.Since(start))
+	}
+	return readBytes / best.Seconds()
+}
+
+// readAll touches every word, with enough sums that loads are the limit.
+func readAll(x []uint64) uint64 {
+	var a, b, c, d, e, f, g, h uint64
+	for ; len(x) >= 8; x = x[8:] {
+		y := x[:8:8]
+		a, b, c, d = a+y[0], b+y[1], c+y[2], d+y[3]
+		e, f, g, h = e+y[4], f+y[5], g+y[6], h+y[7]
+	}
+	return a ^ b ^ c ^ d ^ e ^ f ^ g ^ h
+}
+
+// Share is the least time that cost can take on this machine, over the seconds it took; limit names the ceiling that sets the least time.
+// Operands that fit in a cache can be read faster than memory, so small sizes limited by memory may exceed 1.
+func (c Ceiling) Share(cost kernels.Cost, seconds float64) (share float64, limit string) {
+	compute, memory := cost.FLOPs/c.FLOPs, cost.Bytes/c.Bytes
+	if compute >= memory {
+		return compute / seconds, "compute"
+	}
+	return memory / seconds, "memory"
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"syntic/bench"
+	"syntic/cmd/internal/cli"
+)
+
+func benchCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "bench", Short: "Measure the engine on this machine", Args: cobra.NoArgs}
+	cmd.AddCommand(benchKernelCmd())
+	return cmd
+}
+
+func benchKernelCmd() *cobra.Command {
+	o := bench.Options{}
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "kernel [OP...]", Short: "Time every variant of an op at the sizes of the models and of the tests",
+		Long: "Time every variant of the ops, or of all ops, that this machine can run: the median of repeated calls after a warm-up, operations and\n" +
+			"bytes a second as the op's cost counts them, and the share of the ceiling: the least time that this machine could need, over the\n" +
+			"median. The ceiling is measured first: float32 operations of a large matrix product, bytes read from memory. A size that fits in a\n" +
+			"cache may read faster than memory and pass 100 %. * marks the variant that is picked by default. Leave the machine alone meanwhile.",
+		Example: "  syntic bench kernel gemm conv2d --sizes real\n  syntic bench kernel gemm --sizes '1,512,512,512,0,0,0' --time 1s\n  syntic bench kernel --sizes real --json > results.jsonl",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return benchKernel(cmd.Context(), names, o, asJSON, cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Sizes, "sizes", "all", "`which`: test, real, all, or numbers as the op takes them, sizes with semicolons between")
+	flags.DurationVar(&o.Time, "time", 100*time.Millisecond, "spent on each variant at each size, at least")
+	flags.BoolVar(&o.Reference, "reference", false, "also the float64 loops that tests compare with, which are slow")
+	flags.BoolVar(&asJSON, "json", false, "print JSON lines: {\"machine\", \"ceiling\"}, then one result each")
+	return cmd
+}
+
+func benchKernel(ctx context.Context, names []string, o bench.Options, asJSON bool, out io.Writer) error {
+	if o.Time < 0 {
+		return cli.Usage(fmt.Errorf("--time %v: want 0 or more", o.Time))
+	}
+	list, err := bench.List(names...)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	for _, op := range list { // before anything is measured
+		if _, err := bench.Sizes(op.Name, o.Sizes); err != nil {
+			return cli.Usage(fmt.Errorf("--sizes: %w", err))
+		}
+	}
+	machine := bench.Describe()
+	ceiling, err := bench.Measure()
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		lines := json.NewEncoder(out)
+		if err := lines.Encode(map[string]any{"machine": machine, "ceiling": ceiling}); err != nil {
+			return err
+		}
+		for _, op := range list {
+			if err := bench.Run(ctx, op.Name, o, ceiling, func(r bench.Result) error { return lines.Encode(r) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	fmt.Fprintf(out, "%s, instruction set %s, %d threads; ceiling %.4g GFLOP/s, %.3g GB/s read\n", machine.CPU.Name, machine.CPU.Used, machine.Threads, ceiling.FLOPs/1e9, ceiling.Bytes/1e9)
+	for _, op := range list {
+		if err := benchTable(ctx, op.Name, o, ceiling, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func benchTable(ctx context.Context, op string, o bench.Options, ceiling bench.Ceiling, out io.Writer) error {
+	table := cli.NewTable(op, "sizes", "variant", ">median", ">fastest", ">GFLOP/s", ">GB/s", ">share", "of")
+	last := ""
+	err := bench.Run(ctx, op, o, ceiling, func(r bench.Result) error {
+		name, dims := r.Size, strings.Trim(fmt.Sprint(r.Dims), "[]")
+		if dims == last {
+			name, dims = "", ""
+		} else {
+			last = dims
+		}
+		mark := ""
+		if r.Picked {
+			mark = " *"
+		}
+		table.Row(name, dims, r.Variant+mark, seconds(r.Seconds), seconds(r.Fastest), fmt.Sprintf("%.4g", r.GFLOPs), fmt.Sprintf("%.3g", r.GBytes), fmt.Sprintf("%.0f %%", 100*r.Share), r.Limit)
+		return nil
+	})
+	if last != "" { // what was measured before an interrupt is shown
+		fmt.Fprintln(out)
+		if err := table.Write(out); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// seconds writes a time with three digits and its unit.
+func seconds(s float64) string {
+	switch {
+	case s < 1e-6:
+		return fmt.Sprintf("%.3g ns", s*1e9)
+	case s < 1e-3:
+		return fmt.Sprintf("%.3g µs", s*1e6)
+	case s < 1:
+		return fmt.Sprintf("%.3g ms", s*1e3)
+	}
+	return fmt.Sprintf("%.3g s", s)
+}
