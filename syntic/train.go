@@ -2,8 +2,11 @@ package syntic
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"os"
 
 	"syntic/nn"
 	"syntic/syntic/config"
@@ -24,11 +27,16 @@ type TrainOptions struct {
 	MaxLength int     // rows of a caption that are learned, the end included: decoder.max_length
 	Dropout   float64 // decoder.dropout, of the embedding and residual paths
 	Seed      uint64
+
+	// Checkpoint, unless empty, is a file that is written every Every steps and when ctx ends, and that an equal training goes on from, with the
+	// same bits as if it had never stopped. The caller removes it when it has saved the decoder.
+	Checkpoint string
+	Every      int
 }
 
 // TrainOptionsOf takes them from a recipe.
 func TrainOptionsOf(r *config.Recipe) TrainOptions {
-	return TrainOptions{r.Train, r.Decoder.MaxLength, r.Decoder.Dropout, uint64(r.Seed)}
+	return TrainOptions{Train: r.Train, MaxLength: r.Decoder.MaxLength, Dropout: r.Decoder.Dropout, Seed: uint64(r.Seed)}
 }
 
 // TrainStep is one point of the training curve.
@@ -69,16 +77,21 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 	defer opt.Release()
 	perEpoch := (n + batch - 1) / batch
 	total := perEpoch * o.Train.Epochs
+	save, err := resume(&nn.Training{Params: nn.Parameters(d), Optimizer: opt}, o, total, &curve)
+	if err != nil {
+		return nil, err
+	}
 	bar := plan.OrQuiet(progress).Stage("train", total)
 	defer bar.Done()
-	var order []int
-	for step := range total {
+	bar.Add(len(curve))
+	order, dealt := []int(nil), -1
+	for step := len(curve); step < total; step++ {
 		if err := ctx.Err(); err != nil {
-			return curve, err
+			return curve, errors.Join(err, save(curve))
 		}
 		epoch, at := step/perEpoch, step%perEpoch*batch
-		if at == 0 {
-			order = tensor.Key{Seed: o.Seed, Item: shuffleItem, Step: uint32(epoch)}.Perm(n)
+		if epoch != dealt {
+			order, dealt = tensor.Key{Seed: o.Seed, Item: shuffleItem, Step: uint32(epoch)}.Perm(n), epoch
 		}
 		p := TrainStep{Step: step, Epoch: float64(step) / float64(perEpoch), LR: o.Train.LR * schedule(step, total)}
 		d.trainStep(opt, x, captions, order[at:min(at+batch, n)], o, epoch, &p)
@@ -87,8 +100,49 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 		}
 		curve = append(curve, p)
 		bar.Add(1)
+		if o.Every > 0 && len(curve)%o.Every == 0 {
+			if err := save(curve); err != nil {
+				return curve, err
+			}
+		}
 	}
 	return curve, nil
+}
+
+// resume takes up a training where its checkpoint, if there is one, left off, and gives the function that writes the next.
+func resume(t *nn.Training, o TrainOptions, total int, curve *[]TrainStep) (save func([]TrainStep) error, err error) {
+	path := o.Checkpoint
+	if path == "" {
+		return func([]TrainStep) error { return nil }, nil
+	}
+	o.Checkpoint, o.Every = "", 0
+	identity := fmt.Sprintf("%+v, %d steps", o, total)
+	_, err = os.Stat(path)
+	switch {
+	case err == nil:
+		if err := nn.LoadTraining(path, t); err != nil {
+			return nil, fmt.Errorf("train: checkpoint: %w", err)
+		}
+		if t.Notes["training"] != identity {
+			return nil, fmt.Errorf("train: checkpoint %s is of another training, %s: want %s, or no file", path, t.Notes["training"], identity)
+		}
+		if err := json.Unmarshal([]byte(t.Notes["curve"]), curve); err != nil || len(*curve) != t.Step || t.Step > total {
+			return nil, fmt.Errorf("train: checkpoint %s: curve of %d points for step %d of %d", path, len(*curve), t.Step, total)
+		}
+	case !errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("train: checkpoint: %w", err)
+	}
+	return func(curve []TrainStep) error {
+		text, err := json.Marshal(curve)
+		if err != nil {
+			return fmt.Errorf("train: checkpoint: %w", err)
+		}
+		t.Step, t.Notes = len(curve), map[string]string{"training": identity, "curve": string(text)}
+		if err := nn.SaveTraining(path, t); err != nil {
+			return fmt.Errorf("train: checkpoint: %w", err)
+		}
+		return nil
+	}, nil
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -129,6 +129,51 @@ func TestTrainingSameBitsForAnyProcessors(t *testing.T) {
 	}
 }
 
+// stopAfter is a progress that ends the context after some steps.
+type stopAfter struct {
+	left int
+	stop func()
+}
+
+func (p *stopAfter) Stage(string, int) plan.Bar { return p }
+func (p *stopAfter) Done()                      {}
+func (p *stopAfter) Add(n int) {
+	if p.left -= n; p.left <= 0 {
+		p.stop()
+	}
+}
+
+func TestTrainingGoesOnWithTheSameBits(t *testing.T) {
+	x := toy(60, 1)
+	o := toyOptions()
+	o.Train.Epochs, o.Dropout, o.Train.Noise, o.Train.NoiseStd = 3, 0.1, true, 0.1
+	whole := toyDecoder(t, x, "tokens", 1)
+	want, err := whole.Train(ctx, x, o, nil)
+	require.NoError(t, err)
+
+	o.Checkpoint = filepath.Join(t.TempDir(), "training.safetensors")
+	for _, every := range []int{0, 2} {
+		o.Every = every
+		require.NoError(t, os.RemoveAll(o.Checkpoint))
+		limited, cancel := context.WithCancel(ctx)
+		_, err = toyDecoder(t, x, "tokens", 1).Train(limited, x, o, &stopAfter{7, cancel})
+		require.ErrorIs(t, err, context.Canceled)
+		d := toyDecoder(t, x, "tokens", 1)
+		curve, err := d.Train(ctx, x, o, nil)
+		require.NoError(t, err)
+		assert.Equal(t, want, curve)
+		for i, p := range nn.Parameters(d) {
+			assert.Equal(t, nn.Parameters(whole)[i].Float32s(), p.Float32s(), p.Name)
+		}
+	}
+	o.Seed++
+	_, err = toyDecoder(t, x, "tokens", 1).Train(ctx, x, o, nil)
+	assert.ErrorContains(t, err, "is of another training")
+	require.NoError(t, os.WriteFile(o.Checkpoint, []byte("no checkpoint"), 0o600))
+	_, err = toyDecoder(t, x, "tokens", 1).Train(ctx, x, o, nil)
+	assert.ErrorContains(t, err, o.Checkpoint)
+}
+
 // The sum of log-probabilities that a search over cached keys finds is what the loss of the whole sequence says; so caches, masks of prefix
 // slots and positions agree.
 func TestSearchAgreesWithLoss(t *testing.T) {
