@@ -118,7 +118,7 @@ func TestInnerStatesGolden(t *testing.T) {
 	defer s.Close()
 	px, shape := in.image("pixel_values")
 	seen := 0
-	_, cells := m.states(s, s.FromFloat32s(px, shape...), s.FromInt32s(in.ints("pixel_mask"), shape[:3]...), nil, func(name string, x *tensor.Tensor) {
+	m.states(s, s.FromFloat32s(px, shape...), s.FromInt32s(in.ints("pixel_mask"), shape[:3]...), nil, func(name string, x *tensor.Tensor) {
 		if _, ok := want.Info(name); !ok || name == "decoder.hidden.2" { // the library shows the last state after the decoder's norm
 			return
 		}
@@ -133,8 +133,7 @@ func TestInnerStatesGolden(t *testing.T) {
 			near(t, name, want.floats(name), x.Float32s(), tolerance)
 		}
 	})
-	near(t, "encoder_last", want.floats("encoder_last"), cells.Float32s(), tolerance)
-	require.Equal(t, 12, seen)
+	require.Equal(t, 13, seen)
 }
 
 func TestOddSizeGolden(t *testing.T) {
@@ -147,7 +146,6 @@ func TestOddSizeGolden(t *testing.T) {
 	features, fshape := g.image("features")
 	got := m.Backbone.Forward(s, x, nil)
 	require.Equal(t, fshape, got.Shape())
-	require.Equal(t, fshape[1:3], []int{m.Backbone.size(shape[1]), m.Backbone.size(shape[2])})
 	near(t, "features", features, got.Float32s(), tolerance)
 	for name, mask := range map[string]*tensor.Tensor{"without mask": nil, "with a mask of ones": s.FromInt32s(ones(shape[1]*shape[2]), shape[:3]...)} {
 		logits, boxes := m.Forward(s, x, mask)

@@ -5,25 +5,26 @@ import (
 	"syntic/tensor"
 )
 
-// Guide is a training aid for models that begin from nothing: a linear layer that names the object at every cell of the encoder's result.
-// It stands for what the pre-trained backbone brings to DETR, because the queries alone give the backbone too little to learn from at first.
+// Guide is a training aid for models that begin from nothing: a linear layer that names the object at every cell of the backbone's result.
+// It stands for the pre-training that DETR's backbone has had, because the queries alone give it too little to learn from at first.
 // It is no part of the detector and is not saved with it.
 type Guide struct {
-	Class *nn.Linear `name:"guide"`
+	Class  *nn.Linear `name:"guide"`
+	Weight float32    // of its loss beside the set loss
 }
 
 // NewGuide makes a guide for models of a configuration.
 func NewGuide(c Config, dev *tensor.Device) *Guide {
-	return &Guide{nn.NewLinear(dev, c.Width, len(c.Labels)+1, true)}
+	return &Guide{nn.NewLinear(dev, c.BackboneConfig.HiddenSizes[c.BackboneConfig.out()], len(c.Labels)+1, true), 1}
 }
 
 // guideEmpty weighs the cells without an object, which are several times as many as the others.
 const guideEmpty = 0.3
 
-// loss is the weighted cross entropy of the cells [B, N, C]: a cell belongs to the smallest box that its centre lies in.
-func (g *Guide) loss(s *tensor.Scope, m *Model, cells, px *tensor.Tensor, targets []Target) *tensor.Tensor {
-	b, n, k := cells.Dim(0), cells.Dim(1), len(m.Config.Labels)
-	h, w := m.Backbone.size(px.Dim(1)), m.Backbone.size(px.Dim(2))
+// loss is the weighted cross entropy of the features' cells [B, h, w, F]: a cell belongs to the smallest box that its centre lies in.
+func (g *Guide) loss(s *tensor.Scope, m *Model, features *tensor.Tensor, targets []Target) *tensor.Tensor {
+	b, h, w, k := features.Dim(0), features.Dim(1), features.Dim(2), len(m.Config.Labels)
+	n := h * w
 	class, weight := make([]int32, b*n), make([]float32, b*n)
 	for i := range class {
 		y, x := (float64(i%n/w)+0.5)/float64(h), (float64(i%n%w)+0.5)/float64(w)
@@ -36,6 +37,6 @@ func (g *Guide) loss(s *tensor.Scope, m *Model, cells, px *tensor.Tensor, target
 			}
 		}
 	}
-	logits := g.Class.Forward(s, s.Reshape(cells, b*n, -1))
+	logits := g.Class.Forward(s, s.Reshape(features, b*n, -1))
 	return s.CrossEntropy(logits, s.FromInt32s(class, b*n), tensor.CrossEntropyOptions{Weight: s.FromFloat32s(weight, b*n)})
 }

@@ -48,7 +48,7 @@ func (m *Model) LossWith(s *tensor.Scope, px *tensor.Tensor, targets []Target, o
 	if o.Dropout != nil && m.Config.Dropout > 0 {
 		d = &dropout{p: m.Config.Dropout, key: *o.Dropout}
 	}
-	states, cells := m.states(s, px, o.Mask, d, nil)
+	states, features := m.states(s, px, o.Mask, d, nil)
 	layers := float32(len(states))
 	logits, boxes := m.heads(s, s.Concat(0, states...)) // [L·B, Q, K+1], [L·B, Q, 4]
 	c := &m.Config
@@ -77,8 +77,8 @@ func (m *Model) LossWith(s *tensor.Scope, px *tensor.Tensor, targets []Target, o
 		l.L1, l.GIoU = s.Zeros(1), s.Zeros(1)
 	}
 	if o.Guide != nil {
-		l.Guide = o.Guide.loss(s, m, cells, px, targets)
-		l.Total = s.Add(l.Total, l.Guide)
+		l.Guide = o.Guide.loss(s, m, features, targets)
+		l.Total = s.AddScaled(l.Total, 1, l.Guide, o.Guide.Weight)
 	}
 	return l, nil
 }

@@ -67,8 +67,8 @@ func (m *Model) heads(s *tensor.Scope, x *tensor.Tensor) (logits, boxes *tensor.
 }
 
 // states runs the network up to the heads: the normalised states [B, Q, C] after each decoder layer, or after the last alone where s does
-// not record, and the encoder's cells [B, N, C]. peek, where not nil, sees intermediate results.
-func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout, peek func(string, *tensor.Tensor)) (states []*tensor.Tensor, cells *tensor.Tensor) {
+// not record, and the backbone's features [B, h, w, F]. peek, where not nil, sees intermediate results.
+func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout, peek func(string, *tensor.Tensor)) (states []*tensor.Tensor, features *tensor.Tensor) {
 	if px.Rank() != 4 || px.Dim(3) != 3 || mask != nil && (mask.Rank() != 3 || mask.Dim(0) != px.Dim(0) || mask.Dim(1) != px.Dim(1) || mask.Dim(2) != px.Dim(2)) {
 		panic(&tensor.Error{Err: fmt.Errorf("detr: images %v, mask %v: want [B, H, W, 3] and [B, H, W]", px, mask)})
 	}
@@ -77,7 +77,7 @@ func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout, pee
 			peek(name, x)
 		}
 	}
-	features := m.Backbone.Forward(s, px, func(name string, x *tensor.Tensor) { see("backbone."+name, x) }) // [B, h, w, F]
+	features = m.Backbone.Forward(s, px, func(name string, x *tensor.Tensor) { see("backbone."+name, x) }) // [B, h, w, F]
 	see("backbone.features", features)
 
 	b, h, w := features.Dim(0), features.Dim(1), features.Dim(2)
@@ -99,6 +99,7 @@ func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout, pee
 		see(fmt.Sprintf("encoder.hidden.%d", i+1), x)
 	}
 
+	see("encoder_last", x)
 	at := s.Add(x, pos)
 	y := s.Zeros(b, m.Config.Queries, m.Config.Width) // [B, Q, C]
 	for i, l := range m.Decoder {
@@ -109,5 +110,5 @@ func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout, pee
 		}
 	}
 	see("decoder_last", states[len(states)-1])
-	return states, x
+	return states, features
 }

@@ -167,22 +167,3 @@ func (n *FrozenNorm) measure(x *tensor.Tensor) {
 	n.Mean.SetData(mean)
 	n.Var.SetData(variance)
 }
-
-// size is what the backbone makes of a height or width of n pixels.
-func (r *ResNet) size(n int) int {
-	half := func(n int) int { return (n + 1) / 2 } // every step has stride 2 and padding of half its kernel
-	n = half(half(n))
-	for _, st := range r.Stages[:r.out+1] {
-		if st.Layers[0].stride() == 2 {
-			n = half(n)
-		}
-	}
-	return n
-}
-
-func (r *Residual) stride() int {
-	if r.Shortcut == nil {
-		return 1
-	}
-	return r.Shortcut.Conv.Stride
-}
