@@ -29,9 +29,6 @@ func domainOf(i int) world.Domain {
 	return world.Photo
 }
 
-// webScene is training scene i.
-func webScene(i int) world.Scene { return world.Sample(domainOf(i), world.Web, sceneSeed, i) }
-
 // source draws batches ahead of their use.
 type source struct {
 	size, step int
