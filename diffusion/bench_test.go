@@ -32,3 +32,23 @@ func BenchmarkTrainingStep(b *testing.B) {
 		s.Close()
 	}
 }
+
+// BenchmarkVAEStep is a step of a small autoencoder: widths 16 to 64 on 64×64 images, batch 16.
+func BenchmarkVAEStep(b *testing.B) {
+	c := DefaultVAEConfig()
+	c.BlockOutChannels, c.LatentChannels, c.NormNumGroups = []int{16, 32, 64, 64}, 8, 8
+	c.DownBlockTypes, c.UpBlockTypes = []string{"DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D"}, []string{"UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"}
+	v, err := NewVAE(tensor.CPU(), c)
+	require.NoError(b, err)
+	nn.Init(v, 1)
+	l := VAELoss{KL: 1e-6}
+	opt := nn.NewAdamW(tensor.CPU(), nn.Parameters(v), nn.AdamWOptions{ClipNorm: 1})
+	b.ReportAllocs()
+	for b.Loop() {
+		s := tensor.NewScope(tensor.CPU(), tensor.WithTape())
+		loss, err := l.Loss(s, v, s.Randn(tensor.Key{Seed: 8}, 16, 64, 64, 3), tensor.Key{Seed: 1})
+		require.NoError(b, err)
+		opt.Step(s, s.Backward(loss), 1e-4)
+		s.Close()
+	}
+}

@@ -138,6 +138,15 @@ func TestGradientsOfSharedMemory(t *testing.T) {
 	}})
 }
 
+// Slices that overlap, of a tensor that is used beside them.
+func TestGradientsOfSlices(t *testing.T) {
+	checkGradient(t, 1, gradCase{"slices", [][]int{{2, 5, 3}}, 0, 0, func(s *tensor.Scope, x []*tensor.Tensor) *tensor.Tensor {
+		p, y := s.Split(x[0], 2, 3), s.Add(x[0], x[0])
+		z := s.Mul(s.Slice(x[0], 1, 0, 3), s.Slice(x[0], 1, 2, 5))
+		return s.Concat(1, z, s.Add(s.Concat(2, p[2], p[0], p[2]), y), s.Slice(y, 1, 1, 2), y)
+	}})
+}
+
 func TestGradientsOnlyWhereWanted(t *testing.T) {
 	dev := tensor.CPU()
 	s := tensor.NewScope(dev, tensor.WithTape())

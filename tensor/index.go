@@ -112,11 +112,7 @@ func (s *Scope) Concat(axis int, xs ...*Tensor) *Tensor {
 			at := 0
 			for _, x := range xs {
 				_, w := rows(x, axis)
-				if x.wants() {
-					d := s.Empty(x.Shape()...)
-					s.block(dout.as(outer, inner), at, d.as(outer, w), 0, w)
-					g.Add(x, d)
-				}
+				s.blockGrad(g, x, dout.as(outer, inner), at, w, 0, w)
 				at += w
 			}
 		})
@@ -127,6 +123,25 @@ func (s *Scope) Concat(axis int, xs ...*Tensor) *Tensor {
 func (s *Scope) block(src kernels.View, from int, dst kernels.View, to, width int) {
 	if width > 0 && src.Len() > 0 {
 		run(s, kernels.CopyBlock, kernels.CopyBlockArgs{Src: src, Dst: dst, SrcAt: from, DstAt: to, Width: width})
+	}
+}
+
+// blockGrad adds a block of columns of src to the gradient of x, seen as rows of cols columns.
+func (s *Scope) blockGrad(g *Gradients, x *Tensor, src kernels.View, from, cols, to, width int) {
+	if !x.wants() || width == 0 || src.Len() == 0 {
+		return
+	}
+	d := g.owned(x)
+	fresh := d == nil
+	switch {
+	case fresh && width == cols:
+		d = s.Empty(x.Shape()...)
+	case fresh:
+		d = s.Zeros(x.Shape()...)
+	}
+	run(s, kernels.CopyBlock, kernels.CopyBlockArgs{Src: src, Dst: d.as(x.Len()/cols, cols), SrcAt: from, DstAt: to, Width: width, Accumulate: !fresh})
+	if fresh {
+		g.Add(x, d)
 	}
 }
 
@@ -145,9 +160,7 @@ func (s *Scope) Slice(x *Tensor, axis, from, to int) *Tensor {
 	s.block(x.as(outer, inner), from*step, out.as(outer, w), 0, w)
 	if s.tracks(x) {
 		s.record(out, func(g *Gradients, dout *Tensor) {
-			d := s.Zeros(x.Shape()...)
-			s.block(dout.as(outer, w), 0, d.as(outer, inner), from*step, w)
-			g.Add(x, d)
+			s.blockGrad(g, x, dout.as(outer, w), 0, inner, from*step, w)
 		})
 	}
 	return out

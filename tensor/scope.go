@@ -112,6 +112,10 @@ func (s *Scope) Full(x float32, shape ...int) *Tensor {
 	t := s.Empty(shape...)
 	if s.dev.IsCPU() {
 		d := t.v.F32()
+		if x == 0 {
+			clear(d)
+			return t
+		}
 		for i := range d {
 			d[i] = x
 		}

@@ -57,8 +57,8 @@ func (b *Gradients) Add(t, d *Tensor) {
 		b.set(t, d)
 		return
 	}
-	sum := old
-	if b.users[old.buf] > 1 { // it is also another's
+	sum := b.owned(t)
+	if sum == nil {
 		sum = b.s.Empty(t.Shape()...)
 		b.drop(t)
 		b.set(t, sum)
@@ -66,6 +66,14 @@ func (b *Gradients) Add(t, d *Tensor) {
 	n := t.Len()
 	run(b.s, kernels.Binary, kernels.BinaryArgs{Kind: kernels.Add, A: old.as(1, 1, n), B: d.as(1, 1, n), Out: sum.as(1, 1, n), Alpha: 1, Beta: 1})
 	b.loose = append(b.loose, d)
+}
+
+// owned is the gradient of t if it has one that may be changed in place: its memory is no other tensor's gradient.
+func (b *Gradients) owned(t *Tensor) *Tensor {
+	if d := b.m[t]; d != nil && b.users[d.buf] == 1 {
+		return d
+	}
+	return nil
 }
 
 func (b *Gradients) set(t, d *Tensor) {
