@@ -17,6 +17,7 @@ import (
 // verbs is every command in the order help shows them. A new verb is a file beside this one and a line here.
 var verbs = []func() *cobra.Command{
 	recipeCmd,
+	runCmd,
 	evalCmd,
 	worldCmd,
 	benchCmd,

@@ -15,7 +15,7 @@ import (
 
 func worldCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "world", Short: "The embedded world: train its tiny models anew", Args: cobra.NoArgs}
-	cmd.AddCommand(worldTrainCmd())
+	cmd.AddCommand(worldTrainCmd(), worldPackCmd())
 	return cmd
 }
 
@@ -60,4 +60,15 @@ func trainWorld(ctx context.Context, dev *tensor.Device, name string, steps int,
 		return fmt.Errorf("world train %s: %w", name, err)
 	}
 	return nil
+}
+
+func worldPackCmd() *cobra.Command {
+	var from, to string
+	cmd := &cobra.Command{
+		Use: "pack", Short: "Collect finished trainings as the weights that the program embeds", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return cli.BadInput(pretrain.Pack(from, to)) },
+	}
+	cmd.Flags().StringVar(&from, "from", "train", "`folder` of the trainings")
+	cmd.Flags().StringVar(&to, "to", filepath.Join("syntic", "world", "weights", "data"), "`folder` of package weights")
+	return cmd
 }

@@ -21,7 +21,7 @@ func Default() *Recipe {
 		Train: Train{Features: "synthetic", Epochs: 6, Batch: 64, LR: 1e-3, Warmup: 50, Schedule: "linear", WeightDecay: 0.01,
 			LabelSmoothing: 0.1, ClipNorm: 1, NoiseStd: 0.06},
 		Decode: Decode{Beams: 3, LengthPenalty: 1, MaxTokens: 30},
-		Eval:   Eval{Rows: []string{"syntic", "decap"}, Bootstrap: 1000},
+		Eval:   Eval{Rows: []string{"syntic", "decap"}, Settings: []string{"in_domain", "cross_domain"}, Bootstrap: 1000},
 		Shards: Shards{Captions: 250, Images: 250},
 	}
 }

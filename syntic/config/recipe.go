@@ -130,6 +130,7 @@ type Decode struct {
 // Eval is what is scored and how sure the scores are.
 type Eval struct {
 	Rows      []string `yaml:"rows" doc:"rows of the table, from: syntic, no_refine, no_projection, no_objects, decap, capdec"`
+	Settings  []string `yaml:"settings" doc:"test settings, from: in_domain, cross_domain (images of the other domain), zero_shot (trained on web texts)"`
 	Bootstrap int      `yaml:"bootstrap" doc:"resamplings of the test images for the 95 % intervals; 0: no intervals" min:"0" max:"100000"`
 }
 

@@ -23,13 +23,16 @@ var Rows = []Row{
 		"objects.enabled=false", "train.noise=true"}},
 }
 
-// Full are the overrides of a full run: every row, three seeds.
+// Settings are all settings of the table: what is trained on and tested on.
+var Settings = []string{"in_domain", "cross_domain", "zero_shot"}
+
+// Full are the overrides of a full run: every row, every setting, three seeds.
 func Full() []string {
 	names := make([]string, len(Rows))
 	for i, row := range Rows {
 		names[i] = row.Name
 	}
-	return []string{"seeds=3", "eval.rows=" + strings.Join(names, ",")}
+	return []string{"seeds=3", "eval.rows=" + strings.Join(names, ","), "eval.settings=" + strings.Join(Settings, ",")}
 }
 
 // FindRow returns the row of that name.

@@ -166,6 +166,7 @@ func (r *Recipe) clone() *Recipe {
 	out := *r
 	out.origin = maps.Clone(r.origin)
 	out.Eval.Rows = slices.Clone(r.Eval.Rows)
+	out.Eval.Settings = slices.Clone(r.Eval.Settings)
 	return &out
 }
 

@@ -59,6 +59,17 @@ func (r *Recipe) Validate() error {
 	if r.Data.Count > 0 && r.Memory.Source == "training" && r.Memory.TopK > r.Data.Count {
 		return r.fault("memory.top_k", "%d: want at most data.count %d", r.Memory.TopK, r.Data.Count)
 	}
+	if len(r.Eval.Settings) == 0 {
+		return r.fault("eval.settings", "empty: want at least one setting")
+	}
+	for i, name := range r.Eval.Settings {
+		if !slices.Contains(Settings, name) {
+			return r.fault("eval.settings", "no setting %q: nearest is %q, there are %s", name, nearest(name, Settings), strings.Join(Settings, ", "))
+		}
+		if slices.Contains(r.Eval.Settings[:i], name) {
+			return r.fault("eval.settings", "%q twice", name)
+		}
+	}
 	if len(r.Eval.Rows) == 0 {
 		return r.fault("eval.rows", "empty: want at least one row")
 	}

@@ -22,6 +22,9 @@ var jobs = []struct {
 	{"unet", 6000, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
 		return UNet(dev, steps, seed, o.Models)
 	}},
+	{"detr", 4000, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
+		return DETR(dev, steps, seed)
+	}},
 }
 
 // Names lists the trainings.

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"syntic/cmd/internal/cli"
+	"syntic/syntic/config"
+	"syntic/syntic/pipeline"
+	"syntic/tensor"
+)
+
+func runCmd() *cobra.Command {
+	var flags recipeFlags
+	var out string
+	var seed int64
+	var full bool
+	cmd := &cobra.Command{
+		Use: "run", Short: "The whole of SynTIC on the drawn world: synthetic pairs, training, captions, scores, report", Args: cobra.NoArgs,
+		Annotations: cli.Resumable,
+		Example:     "  syntic run\n  syntic run --full --out runs/full\n  syntic run --set refine.temperature=0.1 --set eval.rows=syntic,no_refine",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			sets := flags.sets
+			if full {
+				sets = append(config.Full(), sets...)
+			}
+			if cmd.Flags().Changed("seed") {
+				sets = append(sets, fmt.Sprintf("seed=%d", seed))
+			}
+			r, err := config.Load(flags.source, sets)
+			if err != nil {
+				return cli.BadInput(err)
+			}
+			dev, err := tensor.Open(globals.Device)
+			if err != nil {
+				return cli.Usage(err)
+			}
+			bars := cli.NewProgress(cmd.ErrOrStderr())
+			begin := time.Now()
+			run, err := pipeline.Do(cmd.Context(), dev, out, r, bars, fmt.Sprintf("%d × %s, %s", runtime.GOMAXPROCS(0), runtime.GOARCH, dev))
+			bars.Close()
+			if err != nil {
+				return err
+			}
+			return showRun(cmd.OutOrStdout(), cmd.ErrOrStderr(), run, time.Since(begin))
+		},
+	}
+	flags.register(cmd)
+	cmd.Flags().StringVar(&out, "out", "runs/toy", "`folder` of the run; what is finished there is not done again")
+	cmd.Flags().Int64Var(&seed, "seed", 1, "the run's seed, the same as --set seed=N")
+	cmd.Flags().BoolVar(&full, "full", false, "three seeds, all rows, all settings")
+	return cmd
+}
+
+func showRun(out, log io.Writer, run *pipeline.Run, took time.Duration) error {
+	rows := run.Rows()
+	head := rows[0]
+	for i := 1; i < len(head); i++ {
+		head[i] = ">" + head[i]
+	}
+	table := cli.NewTable(head...)
+	for _, row := range rows[1:] {
+		cells := make([]any, len(row))
+		for i := range row {
+			cells[i] = row[i]
+		}
+		table.Row(cells...)
+	}
+	if err := table.Write(out); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\nscores × 100; toy world: not comparable with published scores; brackets: 95 %% interval over test images, mean of %d seeds\nreport: %s\n",
+		run.Recipe.Seeds, run.Report)
+	fmt.Fprintf(log, "done in %s\n", took.Round(time.Second))
+	return err
+}

@@ -1,0 +1,212 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"syntic/clip"
+	"syntic/clip/pixels"
+	"syntic/syntic"
+	"syntic/syntic/config"
+	"syntic/syntic/detr"
+	"syntic/tensor"
+)
+
+const modelFormat = "syntic-model-1"
+
+// modelFile is model.json: what a trained captioner needs besides its weights.
+type modelFile struct {
+	Format  string         `json:"format"`
+	CLIP    string         `json:"clip"` // folders, relative to this file or absolute
+	DETR    string         `json:"detr"`
+	Prompt  string         `json:"prompt"` // of captions, for texts of a new memory
+	Project bool           `json:"project"`
+	Memory  config.Memory  `json:"memory"`
+	Objects config.Objects `json:"objects"`
+	Decode  config.Decode  `json:"decode"`
+}
+
+// model writes the folder DIR/model of the first row and seed.
+func (f *finish) model() error {
+	r := f.w.r
+	key := f.l.rows[0]
+	row, err := r.Row(key.row)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(f.dir, "model")
+	if err := unpackDecoder(f.trained[key].Decoder, dir); err != nil {
+		return err
+	}
+	source, stage := key.corpus, "texts-"+key.corpus
+	if f.w.corpora["memory"] != nil {
+		source, stage = "memory", "texts-memory"
+	}
+	m, err := f.w.memoryOf(f.p, stage)
+	if err != nil {
+		return err
+	}
+	defer m.Release()
+	if err := m.Save(filepath.Join(dir, "memory.safetensors")); err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(dir, "memory.txt"), func(w io.Writer) error {
+		_, err := io.WriteString(w, strings.Join(f.w.corpora[source], "\n")+"\n")
+		return err
+	}); err != nil {
+		return err
+	}
+	at := func(folder string) string {
+		if rel, err := filepath.Rel(dir, folder); err == nil && strings.HasPrefix(rel, filepath.Join("..", "models")) {
+			return filepath.ToSlash(rel)
+		}
+		if abs, err := filepath.Abs(folder); err == nil {
+			return abs
+		}
+		return folder
+	}
+	return writeJSON(filepath.Join(dir, "model.json"), modelFile{modelFormat, at(f.w.folders.CLIP), at(f.w.folders.DETR), r.CLIP.Prompt,
+		row.Project.Enabled, row.Memory, row.Objects, row.Decode})
+}
+
+// Model captions images of the user.
+type Model struct {
+	syntic.Captioner
+	Texts  []string // of the memory
+	enc    *encoder
+	det    *detr.Model
+	file   modelFile
+	memory *syntic.Memory
+}
+
+// OpenModel opens the folder of a run, or its folder model.
+func OpenModel(dev *tensor.Device, dir string) (m *Model, err error) {
+	path := filepath.Join(dir, "model.json")
+	if _, err := os.Stat(path); err != nil {
+		path = filepath.Join(dir, "model", "model.json")
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, badInput("model %s: no model.json there or in its folder model: want a folder that syntic run wrote", dir)
+	}
+	m = &Model{}
+	if err := json.Unmarshal(data, &m.file); err != nil || m.file.Format != modelFormat {
+		return nil, badInput("%s: want the JSON of a model, format %q (%v)", path, modelFormat, err)
+	}
+	dir = filepath.Dir(path)
+	folder := func(p string) string {
+		if filepath.IsAbs(p) {
+			return p
+		}
+		return filepath.Join(dir, filepath.FromSlash(p))
+	}
+	if m.enc, err = openCLIP(dev, folder(m.file.CLIP)); err != nil {
+		return nil, inputError{err}
+	}
+	if m.file.Objects.Enabled {
+		if m.det, err = detr.Load(folder(m.file.DETR), dev); err != nil {
+			return nil, inputError{err}
+		}
+	}
+	if m.Decoder, err = syntic.LoadDecoder(dev, dir); err != nil {
+		return nil, inputError{err}
+	}
+	if m.memory, err = syntic.LoadMemory(dev, filepath.Join(dir, "memory.safetensors")); err != nil {
+		return nil, inputError{err}
+	}
+	texts, err := os.ReadFile(filepath.Join(dir, "memory.txt"))
+	if err != nil {
+		return nil, inputError{err}
+	}
+	m.Texts = strings.Split(strings.TrimSuffix(string(texts), "\n"), "\n")
+	if len(m.Texts) != m.memory.Size() {
+		return nil, badInput("%s: %d texts in memory.txt, %d features in memory.safetensors: want as many", dir, len(m.Texts), m.memory.Size())
+	}
+	m.Text, m.Project, m.Decode = m.enc.tok, m.file.Memory, m.file.Decode
+	if m.file.Project {
+		m.Memory = m.memory
+	}
+	return m, nil
+}
+
+// Close frees the models.
+func (m *Model) Close() {
+	m.enc.Close()
+	if m.det != nil {
+		m.det.Close()
+	}
+	m.Decoder.Release()
+	m.memory.Release()
+}
+
+// Captioned is what was made of one image.
+type Captioned struct {
+	Caption    string      `json:"caption"`
+	LogProb    float64     `json:"log_prob"`
+	Objects    []Box       `json:"objects"` // those that the caption was given, in pixels
+	Neighbours []Neighbour `json:"neighbours"`
+}
+
+// Neighbour is a text of the memory.
+type Neighbour struct {
+	Text   string  `json:"text"`
+	Cosine float64 `json:"cosine"`
+}
+
+// CaptionImages captions images; an image's caption does not depend on the others.
+func (m *Model) CaptionImages(ctx context.Context, images []*pixels.Image, neighbours int) (out []Captioned, err error) {
+	defer tensor.Catch(&err)
+	v, err := clip.EncodeImages(ctx, m.enc.Model, len(images), func(i int) (*pixels.Image, error) { return images[i], nil }, 16, nil)
+	if err != nil {
+		return nil, err
+	}
+	out = make([]Captioned, len(images))
+	var objects *syntic.Objects
+	if m.det != nil {
+		found, err := detr.Detect(ctx, m.det, images, minScore)
+		if err != nil {
+			return nil, err
+		}
+		w := &work{dev: m.enc.LogitScale.Device(), r: &config.Recipe{CLIP: config.CLIP{Batch: 16}}, enc: m.enc}
+		if objects, err = w.objects(ctx, tagged(found), &config.Recipe{Objects: m.file.Objects}, m.Decoder.Shape.Features); err != nil {
+			return nil, err
+		}
+		for i, l := range found {
+			for _, b := range boxes(l) {
+				if b.Score >= m.file.Objects.Threshold {
+					out[i].Objects = append(out[i].Objects, b)
+				}
+			}
+		}
+	}
+	texts, err := m.Caption(ctx, v, objects, nil)
+	if err != nil {
+		return nil, err
+	}
+	neighbours = min(neighbours, m.memory.Size())
+	var cosine []float32
+	var index []int32
+	if neighbours > 0 {
+		if cosine, index, err = m.memory.Neighbours(ctx, v, nil, neighbours, nil); err != nil {
+			return nil, err
+		}
+	}
+	for i := range out {
+		out[i].Caption, out[i].LogProb = texts[i].Text, texts[i].LogProb
+		for k := range neighbours {
+			at := i*neighbours + k
+			out[i].Neighbours = append(out[i].Neighbours, Neighbour{m.Texts[index[at]], float64(cosine[at])})
+		}
+	}
+	return out, nil
+}
+
+// String names the model's parts.
+func (m *Model) String() string {
+	return fmt.Sprintf("decoder of %d layers, memory of %d texts", len(m.Decoder.Model.Blocks), m.memory.Size())
+}

@@ -1,0 +1,197 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"syntic/clip"
+	"syntic/clip/bpe"
+	"syntic/diffusion"
+	"syntic/syntic/detr"
+	"syntic/syntic/world/weights"
+	"syntic/tensor"
+)
+
+// World is the value of a model key that stands for the drawn world's own model.
+const World = "world"
+
+// Folders are where the models of a run lie on disk.
+type Folders struct {
+	CLIP, SD, DETR string
+	hash           map[string]string // folder to the hash of its files
+}
+
+// unpack writes the drawn world's models to dir, where they do not lie there already, and returns the folder of one of them.
+func unpack(dir, name string) (string, error) {
+	files, err := fs.Sub(weights.FS, name)
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(dir, name)
+	err = fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(files, path)
+		if err != nil {
+			return err
+		}
+		at := filepath.Join(to, filepath.FromSlash(path))
+		if old, err := os.ReadFile(at); err == nil && string(old) == string(data) {
+			return nil
+		}
+		return writeFile(at, func(w io.Writer) error { _, err := w.Write(data); return err })
+	})
+	if err != nil {
+		return "", fmt.Errorf("the drawn world's %s: %w", name, err)
+	}
+	return to, nil
+}
+
+// hashFolder is the SHA-256 of the names and bytes of a folder's files, without training records.
+func hashFolder(dir string) (string, error) {
+	var files []string
+	if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !strings.HasSuffix(path, ".jsonl") {
+			files = append(files, path)
+		}
+		return err
+	}); err != nil {
+		return "", err
+	}
+	slices.Sort(files)
+	h := sha256.New()
+	for _, path := range files {
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return "", err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return "", err
+		}
+		info, err := f.Stat()
+		if err == nil {
+			fmt.Fprintf(h, "%s\n%d\n", filepath.ToSlash(rel), info.Size())
+			_, err = io.Copy(h, f)
+		}
+		f.Close()
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// locate finds the folder of each model; those of the drawn world are written to dir.
+func locate(dir, clipModel, sdModel, detrModel string) (*Folders, error) {
+	f := &Folders{hash: map[string]string{}}
+	for _, m := range []struct {
+		to           *string
+		model, world string
+	}{{&f.CLIP, clipModel, "clip"}, {&f.SD, sdModel, "sd"}, {&f.DETR, detrModel, "detr"}} {
+		*m.to = m.model
+		var err error
+		if m.model == World {
+			if *m.to, err = unpack(dir, m.world); err != nil {
+				return nil, err
+			}
+		}
+		if f.hash[*m.to], err = hashFolder(*m.to); err != nil {
+			return nil, fmt.Errorf("model %s: %w", m.model, err)
+		}
+	}
+	return f, nil
+}
+
+// encoder is CLIP with its tokenizer.
+type encoder struct {
+	*clip.Model
+	tok *bpe.Tokenizer
+}
+
+func openCLIP(dev *tensor.Device, dir string) (*encoder, error) {
+	m, err := clip.Load(dir, dev)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := bpe.Load(dir, bpe.OpenAI)
+	if err != nil {
+		return nil, err
+	}
+	return &encoder{m, tok}, nil
+}
+
+// Painter is Stable Diffusion with its text encoder.
+type Painter struct {
+	*diffusion.Pipeline
+	text *clip.TextModel
+	tok  *bpe.Tokenizer
+	dev  *tensor.Device
+}
+
+// OpenPainter opens a folder in the diffusers layout, or the drawn world's model if model is "world" (written to dir first). sampler is a recipe's.
+func OpenPainter(dev *tensor.Device, dir, model, sampler string) (p *Painter, err error) {
+	if model == World {
+		if model, err = unpack(dir, "sd"); err != nil {
+			return nil, err
+		}
+	}
+	class, ok := map[string]string{"ddim": "DDIMScheduler", "pndm": "PNDMScheduler", "dpmsolver++": "DPMSolverMultistepScheduler", "": ""}[sampler]
+	if !ok {
+		return nil, fmt.Errorf("sampler %q: want ddim, pndm or dpmsolver++", sampler)
+	}
+	p = &Painter{dev: dev}
+	if p.Pipeline, err = diffusion.LoadPipeline(dev, model, class); err != nil {
+		return nil, err
+	}
+	if p.text, err = clip.LoadText(filepath.Join(model, "text_encoder"), dev); err != nil {
+		return nil, err
+	}
+	if p.tok, err = bpe.Load(filepath.Join(model, "tokenizer"), bpe.OpenAI); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Close frees the models.
+func (p *Painter) Close() {
+	p.Pipeline.Close()
+	p.text.Close()
+}
+
+func (m *Folders) openDETR(dev *tensor.Device) (*detr.Model, error) { return detr.Load(m.DETR, dev) }
+
+// writeFile writes a file whole or not at all, and makes its folder.
+func writeFile(path string, fill func(io.Writer) error) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return err
+	}
+	if err = fill(f); err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
