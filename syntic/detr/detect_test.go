@@ -101,3 +101,31 @@ func TestCalibrate(t *testing.T) {
 	require.InDelta(t, 0, mean/n, 1e-5)
 	require.InDelta(t, 1, square/n, 1e-3)
 }
+
+// A live norm on a batch does what a frozen one does whose statistics were measured on that batch, and moves the running ones a tenth.
+func TestLiveNorms(t *testing.T) {
+	m := smallModel(t)
+	px := pictures(4)
+	pass := func(record bool) []float32 {
+		var o []tensor.Option
+		if record {
+			o = append(o, tensor.WithTape())
+		}
+		s := tensor.NewScope(tensor.CPU(), o...)
+		defer s.Close()
+		return m.Backbone.Forward(s, s.FromFloat32s(px, 4, 32, 32, 3), nil).Float32s()
+	}
+	live := pass(true)
+	n := m.Backbone.Stem.Conv.Norm
+	mean, variance := n.Mean.Float32s(), n.Var.Float32s()
+	s := tensor.NewScope(tensor.CPU())
+	defer s.Close()
+	require.NoError(t, m.Calibrate(s.FromFloat32s(px, 4, 32, 32, 3)))
+	near(t, "features", pass(false), live, 1e-5)
+	for i, v := range n.Mean.Float32s() {
+		require.InDelta(t, 0.1*v, mean[i], 1e-6)
+		require.InDelta(t, 0.9+0.1*n.Var.Float32s()[i], variance[i], 1e-5)
+	}
+	m.LiveNorms(false)
+	near(t, "features", live, pass(true), 1e-5)
+}

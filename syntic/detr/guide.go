@@ -15,7 +15,7 @@ type Guide struct {
 
 // NewGuide makes a guide for models of a configuration.
 func NewGuide(c Config, dev *tensor.Device) *Guide {
-	return &Guide{nn.NewLinear(dev, c.BackboneConfig.HiddenSizes[c.BackboneConfig.out()], len(c.Labels)+1, true), 1}
+	return &Guide{nn.NewLinear(dev, c.BackboneConfig.HiddenSizes[c.BackboneConfig.out()], len(c.Labels)+1, true), 5}
 }
 
 // guideEmpty weighs the cells without an object, which are several times as many as the others.

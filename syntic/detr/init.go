@@ -9,8 +9,8 @@ import (
 )
 
 // Init gives every parameter the value that a training from nothing begins with, from the seed and the parameter's name alone: He et al.'s
-// spread in convolutions, Glorot and Bengio's in the transformer, standard normal queries. Weight and bias of the norms become trainable;
-// their statistics are 0 and 1 until Calibrate.
+// spread in convolutions, Glorot and Bengio's in the transformer, standard normal queries. The backbone's norms become trainable and live:
+// see LiveNorms.
 func (m *Model) Init(seed uint64) {
 	nn.Init(m, seed)
 	for _, p := range nn.Parameters(m) {
@@ -39,6 +39,7 @@ func (m *Model) Init(seed uint64) {
 		p.SetData(x)
 	}
 	m.trainNorms(true)
+	m.LiveNorms(true)
 }
 
 // trainNorms tells whether weight and bias of the backbone's norms are learnt. Mean and variance never are.
@@ -49,8 +50,8 @@ func (m *Model) trainNorms(on bool) {
 	})
 }
 
-// Calibrate sets the statistics of the backbone's norms to those of the images px [B, H, W, 3], layer by layer, so that a training from
-// nothing begins, as one with live batch norms would, with features of mean 0 and variance 1. The result depends on the images alone.
+// Calibrate sets the running statistics of the backbone's norms to those of the images px [B, H, W, 3], layer by layer. The result depends
+// on the images and the weights alone.
 func (m *Model) Calibrate(px *tensor.Tensor) (err error) {
 	defer tensor.Catch(&err)
 	m.eachConv(func(c *ConvNorm) { c.calibrate = true })
@@ -74,3 +75,7 @@ func (m *Model) eachConv(do func(*ConvNorm)) {
 		}
 	}
 }
+
+// LiveNorms makes the backbone's norms ordinary batch norms in passes that record, for training from nothing: such a pass uses the statistics
+// of its batch and moves the running ones, which other passes use, a tenth of the way to them.
+func (m *Model) LiveNorms(on bool) { m.eachConv(func(c *ConvNorm) { c.Norm.live = on }) }

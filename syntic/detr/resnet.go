@@ -118,6 +118,9 @@ func (c *ConvNorm) Forward(s *tensor.Scope, x, residual *tensor.Tensor, act tens
 		c.calibrate = false
 		s.NoGrad(func() { c.Norm.measure(c.Conv.Forward(s, x)) })
 	}
+	if c.Norm.live && s.Recording() {
+		return c.Norm.batch(s, c.Conv.Forward(s, x), residual, act)
+	}
 	scale, shift := c.Norm.fold(s)
 	w := s.Mul(c.Conv.Weight, s.Reshape(scale, scale.Len(), 1, 1, 1))
 	p := c.Conv.Pad
@@ -131,10 +134,13 @@ type FrozenNorm struct {
 	Bias   *tensor.Tensor `name:"bias" init:"zeros"`
 	Mean   *tensor.Tensor `name:"running_mean" init:"zeros"`
 	Var    *tensor.Tensor `name:"running_var" init:"ones"`
+
+	live bool // a pass that records uses, and remembers, the statistics of its own batch: see Model.LiveNorms
 }
 
 func newFrozenNorm(dev *tensor.Device, c int) *FrozenNorm {
-	n := &FrozenNorm{tensor.NewParameter(dev, c), tensor.NewParameter(dev, c), tensor.NewParameter(dev, c), tensor.NewParameter(dev, c)}
+	p := func() *tensor.Tensor { return tensor.NewParameter(dev, c) }
+	n := &FrozenNorm{Weight: p(), Bias: p(), Mean: p(), Var: p()}
 	n.Mean.SetTrainable(false)
 	n.Var.SetTrainable(false)
 	return n
@@ -147,6 +153,33 @@ func (n *FrozenNorm) fold(s *tensor.Scope) (scale, shift *tensor.Tensor) {
 	logStd := s.Scale(s.Act(s.Affine(n.Var, 1, normEps), tensor.Log), 0.5)
 	scale = s.Mul(n.Weight, s.Act(s.Scale(logStd, -1), tensor.Exp))
 	return scale, s.Sub(n.Bias, s.Mul(n.Mean, scale))
+}
+
+// momentum is how far the running statistics move to those of a batch, PyTorch's default.
+const momentum = 0.1
+
+// batch is act(norm(x) + residual) of x [B, H, W, C] with the statistics of x itself (Ioffe and Szegedy 2015, algorithm 1).
+func (n *FrozenNorm) batch(s *tensor.Scope, x, residual *tensor.Tensor, act tensor.Act) *tensor.Tensor {
+	mean := s.Mean(x, 0, 1, 2)
+	d := s.Sub(x, mean)
+	variance := s.Mean(s.Act(d, tensor.Square), 0, 1, 2)
+	logStd := s.Scale(s.Act(s.Affine(variance, 1, normEps), tensor.Log), 0.5)
+	scale := s.Mul(s.Reshape(n.Weight, 1, 1, 1, -1), s.Act(s.Scale(logStd, -1), tensor.Exp))
+	y := s.Add(s.Mul(d, scale), n.Bias)
+	if residual != nil {
+		y = s.Add(y, residual)
+	}
+	for _, r := range []struct{ run, now *tensor.Tensor }{{n.Mean, mean}, {n.Var, variance}} {
+		old, now := r.run.Float32s(), r.now.Float32s()
+		for i := range old {
+			old[i] += momentum * (now[i] - old[i])
+		}
+		r.run.SetData(old)
+	}
+	if act == tensor.ActNone {
+		return y
+	}
+	return s.Act(y, act)
 }
 
 // measure sets mean and variance to those of x [B, H, W, C], summed in float64 in order.

@@ -1,6 +1,10 @@
 package detr
 
-import "syntic/clip/pixels"
+import (
+	"strings"
+
+	"syntic/clip/pixels"
+)
 
 // ToyConfig is the detector of the embedded world: 64×64 pictures, which the backbone turns into 8×8 cells, one to three things among
 // classes of the given names. It has two stages of a ResNet and little dropout would be lost on it; some 40 MFLOP a picture.
@@ -20,4 +24,13 @@ func ToyConfig(labels []string) Config {
 // ToyProcessor takes 64×64 pictures as they are, scaled to about -2..2.
 func ToyProcessor() pixels.DETR {
 	return pixels.DETR{Short: 64, Long: 64, Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}}
+}
+
+// ToyRate is the factor on the learning rate of a parameter, by name, in a training of the toy from nothing: a convolutional network with
+// batch norms bears, and needs, more than a transformer with norms after its sums.
+func ToyRate(name string) float32 {
+	if strings.Contains(name, "model.backbone.") || strings.HasSuffix(name, "guide.weight") || strings.HasSuffix(name, "guide.bias") {
+		return 5
+	}
+	return 1
 }
