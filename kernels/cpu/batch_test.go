@@ -197,6 +197,37 @@ func TestAttentionDoesNotDependOnTheBatch(t *testing.T) {
 	}
 }
 
+// A causal query has the same bits with all queries before it, alone behind kept keys, with tokens after it, and with masked keys after it.
+func TestAttentionOfASequenceDoesNotDependOnWhatFollows(t *testing.T) {
+	const n, h, d = 90, 2, 20
+	r := kernels.NewRand(11)
+	q, k, v := r.Normal(n, h*d), r.Normal(n, h*d), r.Normal(n, h*d)
+	run := func(p *panel, from, to, keys int, mask []int32) []float32 {
+		a := kernels.AttentionArgs{Q: part(q, from, to).As(1, to-from, h, d), K: part(k, 0, keys).As(1, keys, h, d), V: part(v, 0, keys).As(1, keys, h, d),
+			Out: kernels.Poison(1, to-from, h, d), Scale: 0.3, Causal: mask == nil}
+		if mask != nil {
+			a.KeyMask = kernels.Of(mask, 1, keys)
+		}
+		p.attention(&a)
+		return a.Out.F32()
+	}
+	for _, p := range panels {
+		if p.available != nil && !p.available() {
+			continue
+		}
+		all := run(p, 0, n, n, nil)
+		for _, m := range []int{1, 2, 15, 16, 17, 33, 64, 65, n - 1} {
+			require.Equal(t, all[:m*h*d], run(p, 0, m, m, nil), "%s: the first %d", p.name, m)
+			require.Equal(t, all[(m-1)*h*d:m*h*d], run(p, m-1, m, m, nil), "%s: token %d behind its keys", p.name, m)
+			mask := make([]int32, n)
+			for i := range m {
+				mask[i] = 1
+			}
+			require.Equal(t, all[(m-1)*h*d:m*h*d], run(p, m-1, m, n, mask), "%s: token %d before masked keys", p.name, m)
+		}
+	}
+}
+
 // Ops that work on rows or images by themselves.
 func TestRowsOfNormsDoNotDependOnTheirNumber(t *testing.T) {
 	r := kernels.NewRand(7)
