@@ -206,8 +206,12 @@ func (p *panel) attentionGrad(a *kernels.AttentionGradArgs) {
 func unpackRows(dst []float32, ld int, src []float32, n, k int, scale float32) {
 	kp := round16(k)
 	for i := range n {
-		to := dst[i*ld : i*ld+k]
-		for l, x := range src[i*kp : i*kp+k] {
+		to, from := dst[i*ld:i*ld+k], src[i*kp:i*kp+k]
+		if scale == 1 {
+			copy(to, from)
+			continue
+		}
+		for l, x := range from {
 			to[l] = scale * x
 		}
 	}
@@ -219,7 +223,8 @@ func (t *attnHead) backward(mem, out, dout, lse, dq, dk, dv []float32) {
 	ls := round16(min(t.m, attnKeys)) + 16
 	q, delta := take(&mem, t.n*dp), take(&mem, t.n)
 	packRows(q, t.q, t.ld, t.n, d, t.scale)
-	for i := range delta {
+	clear(delta)
+	for i := 0; i < t.n && t.m > attnKeys; i++ { // otherwise rowGrad has it from the probabilities
 		s, g := float32(0), dout[i*t.ld:][:d]
 		for l, x := range out[i*t.ld:][:d] {
 			s += x * g[l]

@@ -82,9 +82,13 @@ func (p *panel) packCols(dst, src []float32, ld, n, k int) {
 func packRows(dst, src []float32, ld, n, k int, scale float32) {
 	kp := round16(k)
 	for i := range n {
-		to := dst[i*kp : (i+1)*kp]
-		for l, x := range src[i*ld : i*ld+k] {
-			to[l] = scale * x
+		to, from := dst[i*kp:(i+1)*kp], src[i*ld:i*ld+k]
+		if scale == 1 {
+			copy(to, from)
+		} else {
+			for l, x := range from {
+				to[l] = scale * x
+			}
 		}
 		clear(to[k:])
 	}
