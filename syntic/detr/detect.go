@@ -35,7 +35,7 @@ func Detect(ctx context.Context, m *Model, images []*pixels.Image, threshold flo
 		for k, i := range wait {
 			batch[k] = images[i]
 		}
-		got, err := m.detect(batch, threshold, places(w, h))
+		got, err := m.detect(batch, threshold, m.places(w, h))
 		for k, i := range wait {
 			if err == nil {
 				found[i] = got[k]
@@ -48,7 +48,7 @@ func Detect(ctx context.Context, m *Model, images []*pixels.Image, threshold flo
 		if im == nil || im.Width < 1 || im.Height < 1 {
 			return nil, fmt.Errorf("detr: image %d is empty", i)
 		}
-		if len(wait) > 0 && (im.Width != w || im.Height != h || len(wait) == places(w, h)) {
+		if len(wait) > 0 && (im.Width != w || im.Height != h || len(wait) == m.places(w, h)) {
 			if err := flush(); err != nil {
 				return nil, err
 			}
@@ -62,8 +62,11 @@ func Detect(ctx context.Context, m *Model, images []*pixels.Image, threshold flo
 	return found, nil
 }
 
-// places is how many images of a size go through the network at once.
-func places(w, h int) int { return max(1, min(8, 1<<17/(w*h))) }
+// places is how many images of a size go through the network at once: more than one only where they are small.
+func (m *Model) places(w, h int) int {
+	w, h = m.Processor.Size(w, h)
+	return max(1, min(8, 1<<17/max(1, w*h)))
+}
 
 // detect runs images of one size, at most n of them, as a batch of n.
 func (m *Model) detect(images []*pixels.Image, threshold float32, n int) ([][]Detection, error) {

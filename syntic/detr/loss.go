@@ -71,7 +71,7 @@ func (m *Model) LossWith(s *tensor.Scope, px *tensor.Tensor, targets []Target, o
 	l.Total = s.Scale(l.Class, layers)
 	if n := len(index); n > 0 {
 		got := s.Embedding(boxes, s.FromInt32s(index, n))
-		l.L1, l.GIoU = s.BoxLoss(got, s.FromFloat32s(want, n, 4), float32(count1(targets))*layers)
+		l.L1, l.GIoU = s.BoxLoss(got, s.FromFloat32s(want, n, 4), float32(objectCount(targets))*layers)
 		l.Total = s.Add(l.Total, s.AddScaled(l.L1, c.BoxLoss*layers, l.GIoU, c.GIoULoss*layers))
 	} else {
 		l.L1, l.GIoU = s.Zeros(1), s.Zeros(1)
@@ -83,8 +83,8 @@ func (m *Model) LossWith(s *tensor.Scope, px *tensor.Tensor, targets []Target, o
 	return l, nil
 }
 
-// count1 is the number of objects, at least 1.
-func count1(targets []Target) int {
+// objectCount is the number of objects, at least 1.
+func objectCount(targets []Target) int {
 	n := 0
 	for _, t := range targets {
 		n += len(t)

@@ -22,7 +22,8 @@ func Assign(cost []float64, rows, cols int) []int {
 		}
 		return out
 	}
-	a := assigner{cost, cols, make([]float64, rows), make([]float64, cols), make([]int, cols), make([]int, cols), make([]float64, cols), make([]bool, cols)}
+	a := assigner{cost: cost, cols: cols, u: make([]float64, rows), v: make([]float64, cols), row: make([]int, cols), via: make([]int, cols),
+		dist: make([]float64, cols), done: make([]bool, cols)}
 	for j := range a.row {
 		a.row[j] = -1
 	}

@@ -2,6 +2,7 @@ package detr
 
 import (
 	"fmt"
+	"slices"
 
 	"syntic/clip/pixels"
 	"syntic/nn"
@@ -68,8 +69,9 @@ func (m *Model) heads(s *tensor.Scope, x *tensor.Tensor) (logits, boxes *tensor.
 
 // states runs the network up to the heads: the normalised states [B, Q, C] after each decoder layer, or after the last alone where s does
 // not record, and the backbone's features [B, h, w, F]. peek, where not nil, sees intermediate results.
-func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout, peek func(string, *tensor.Tensor)) (states []*tensor.Tensor, features *tensor.Tensor) {
-	if px.Rank() != 4 || px.Dim(3) != 3 || mask != nil && (mask.Rank() != 3 || mask.Dim(0) != px.Dim(0) || mask.Dim(1) != px.Dim(1) || mask.Dim(2) != px.Dim(2)) {
+func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout, peek func(string, *tensor.Tensor)) (states []*tensor.Tensor,
+	features *tensor.Tensor) {
+	if px.Rank() != 4 || px.Dim(3) != 3 || mask != nil && !slices.Equal(mask.Shape(), px.Shape()[:3]) {
 		panic(&tensor.Error{Err: fmt.Errorf("detr: images %v, mask %v: want [B, H, W, 3] and [B, H, W]", px, mask)})
 	}
 	see := func(name string, x *tensor.Tensor) {

@@ -6,8 +6,9 @@ import (
 	"syntic/clip/pixels"
 )
 
-// ToyConfig is the detector of the embedded world: 64×64 pictures, which the backbone turns into 8×8 cells, one to three things among
-// classes of the given names. It has two stages of a ResNet and little dropout would be lost on it; some 40 MFLOP a picture.
+// ToyConfig is the detector of the embedded world: 64×64 pictures, which two stages of a basic ResNet turn into 8×8 cells, one to three
+// things among classes of the given names, ten queries. It has 0.39 million parameters and costs some 45 MFLOP a picture. There is no
+// dropout: every picture of a training is a new one. All decoder layers are trained, as the paper does.
 func ToyConfig(labels []string) Config {
 	c := DefaultConfig()
 	c.UseTimmBackbone, c.Labels, c.AuxiliaryLoss, c.Dropout = false, labels, true, 0
