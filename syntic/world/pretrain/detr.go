@@ -43,7 +43,7 @@ func DETR(dev *tensor.Device, steps int, seed uint64) (*Job, error) {
 	var src *source
 	return &Job{
 		Name: "detr", Params: nn.Parameters(t), Batch: batch, Steps: steps, Decay: 0.998, LR: 1e-3, Schedule: nn.Cosine(200, 0.02),
-		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 1e-4, ClipNorm: 1},
+		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 1e-4, ClipNorm: 1, LRScale: detr.ToyRate},
 		Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
 			if src == nil {
 				src = newSource(batch, step, true)
