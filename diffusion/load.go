@@ -170,14 +170,26 @@ func (p *Pipeline) Images(ctx context.Context, s *tensor.Scope, cond, uncond *te
 	return c.Keep(images), nil
 }
 
-// Decode makes images [B, H, W, 3] in 0..1 of the UNet's latents z [B, h, w, C], one after the other, as one takes much memory.
+// decodePixels is how many pixels are decoded together: one image of Stable Diffusion 1.x, whose activations already take much memory, or
+// many small ones.
+const decodePixels = 512 * 512
+
+// Decode makes images [B, H, W, 3] in 0..1 of the UNet's latents z [B, h, w, C], as many at a time as have [decodePixels] together, but at
+// least one. An image does not depend on the others.
 func (p *Pipeline) Decode(s *tensor.Scope, z *tensor.Tensor) *tensor.Tensor {
+	f := p.VAE.Factor()
+	return p.decode(s, z, max(1, decodePixels/(z.Dim(1)*f*z.Dim(2)*f)))
+}
+
+// decode decodes group images at a time.
+func (p *Pipeline) decode(s *tensor.Scope, z *tensor.Tensor, group int) *tensor.Tensor {
+	n := z.Dim(0)
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		rows := make([]*tensor.Tensor, z.Dim(0))
-		for b := range rows {
-			rows[b] = s.Do(func(s *tensor.Scope) *tensor.Tensor {
-				return Pixels(s, p.VAE.Decode(s, p.VAE.Unscale(s, s.Slice(z, 0, b, b+1))))
-			})
+		var rows []*tensor.Tensor
+		for b := 0; b < n; b += group {
+			rows = append(rows, s.Do(func(s *tensor.Scope) *tensor.Tensor {
+				return Pixels(s, p.VAE.Decode(s, p.VAE.Unscale(s, s.Slice(z, 0, b, min(b+group, n)))))
+			}))
 		}
 		return s.Concat(0, rows...)
 	})

@@ -94,6 +94,23 @@ func TestVAELoadsOldNames(t *testing.T) {
 	require.Equal(t, v.Decode(s, z).Float32s(), w.Decode(s, z).Float32s())
 }
 
+// TestDecodeInGroups holds groups of any size against images decoded alone, bit for bit.
+func TestDecodeInGroups(t *testing.T) {
+	v, s := loadVAE(t), newScope(t)
+	p := &Pipeline{VAE: v}
+	z := s.Randn(tensor.Key{Seed: 4}, 5, 3, 2, v.Config.LatentChannels)
+	var alone []float32
+	for b := range 5 {
+		alone = append(alone, Pixels(s, v.Decode(s, v.Unscale(s, s.Slice(z, 0, b, b+1)))).Float32s()...)
+	}
+	for _, group := range []int{1, 2, 3, 5, 8} {
+		require.Equal(t, alone, p.decode(s, z, group).Float32s(), "groups of %d", group)
+	}
+	all := p.Decode(s, z)
+	require.Equal(t, []int{5, 24, 16, 3}, all.Shape())
+	require.Equal(t, alone, all.Float32s())
+}
+
 func TestPosteriorSamplesByKey(t *testing.T) {
 	v, s := loadVAE(t), newScope(t)
 	x := s.Scale(s.Randn(tensor.Key{Seed: 1}, 2, 16, 24, 3), 0.5)
