@@ -60,32 +60,9 @@ func (m *micro) conv2dGradW(a *kernels.Conv2DGradWArgs) {
 	}
 	m.multiply(&p, small(&p))
 	if !a.DBias.Absent() {
-		m.sumRows(a.DBias.F32(), a.DOut.F32())
+		db := a.DBias.F32()
+		colSums(m.loops(), a.DOut.F32(), 1, p.k, s.O, func(at int, sum float64) { db[at] = float32(sum) })
 	}
-}
-
-// sumRows sums the rows of x [N, C] into out [C]: a product of ones with x, of which several rows are taken as one wide row.
-func (m *micro) sumRows(out, x []float32) {
-	c := len(out)
-	n := len(x) / c
-	fold := min(n, max(1, 512/c)) // rows in a wide row
-	depth := n / fold
-	work := getScratch(depth + fold*c)
-	ones, sum := work.f[:depth], work.f[depth:]
-	for i := range ones {
-		ones[i] = 1
-	}
-	p := product{m: 1, n: fold * c, k: depth, alpha: 1, out: sum, a: operand{data: ones, ld: depth, deep: true}, b: operand{data: x, ld: fold * c}}
-	m.multiply(&p, small(&p))
-	copy(out, sum[:c])
-	for _, rest := range [][]float32{sum[c:], x[depth*fold*c:]} {
-		for ; len(rest) > 0; rest = rest[c:] {
-			for j, v := range rest[:c] {
-				out[j] += v
-			}
-		}
-	}
-	work.put()
 }
 
 // conv2dGradX takes the pixels of DX in Stride² phases. The pixels of a phase meet only every Stride-th tap of the weight, so each phase

@@ -78,21 +78,27 @@ func reduceRun(v *vector, a *kernels.ReduceArgs) {
 	}
 }
 
-// colSums adds up the m rows of each of n matrices [m, c] and calls put(i·c+k, sum).
+// colSums adds up the m rows of each of n matrices [m, c] and calls put(i·c+k, sum). Narrow rows are added several at a time.
 func colSums(v *vector, x []float32, n, m, c int, put func(at int, s float64)) {
-	const wide = 1 << 12 // columns of a piece
-	step := min(64, m)
-	pieces, blocks := ceilDiv(m, step), ceilDiv(c, wide)
+	const cut = 1 << 12 // columns of a piece
+	wide := wideRow(m, c)
+	step := min(64*(wide/c), m)
+	pieces, blocks := ceilDiv(m, step), ceilDiv(c, cut)
 	part := getScratch(n * pieces * c)
 	defer part.put()
-	Ranges(n*pieces*blocks, max(1, grain/(step*min(c, wide))), func(lo, hi int) {
+	Ranges(n*pieces*blocks, max(1, grain/(step*min(c, cut))), func(lo, hi int) {
 		for u := lo; u < hi; u++ {
-			p, from := u/blocks, u%blocks*wide
-			to := min(c, from+wide)
+			p, from := u/blocks, u%blocks*cut
+			to := min(c, from+cut)
 			i, r := p/pieces, p%pieces*step
+			end := min(m, r+step)
+			if wide > c {
+				v.sumWide(part.f[p*c:p*c+c], x[(i*m+r)*c:(i*m+end)*c], wide)
+				continue
+			}
 			acc := part.f[p*c+from : p*c+to]
 			copy(acc, x[(i*m+r)*c+from:])
-			for r++; r < min(m, (p%pieces+1)*step); r++ {
+			for r++; r < end; r++ {
 				v.axpby(acc, acc, x[(i*m+r)*c+from:(i*m+r)*c+to], 1, 1)
 			}
 		}
@@ -106,4 +112,17 @@ func colSums(v *vector, x []float32, n, m, c int, put func(at int, s float64)) {
 			put(at, s)
 		}
 	})
+}
+
+// sumWide is the sum of the rows of len(dst) numbers that x is made of, taken wide numbers at a time (see wideRow).
+func (v *vector) sumWide(dst, x []float32, wide int) {
+	acc := getScratch(wide)
+	n := copy(acc.f, x)
+	clear(acc.f[n:])
+	for at := n; at < len(x); at += wide {
+		n := min(wide, len(x)-at)
+		v.axpby(acc.f[:n], acc.f[:n], x[at:at+n], 1, 1)
+	}
+	v.foldWide(dst, acc.f)
+	acc.put()
 }
