@@ -51,7 +51,7 @@ func CLIP(dev *tensor.Device, steps int, seed uint64) (*Job, error) {
 		Optimizer: nn.AdamWOptions{Beta2: 0.98, Eps: 1e-6, Decay: 0.1, ClipNorm: 1, NoDecay: small},
 		Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
 			if src == nil {
-				src = newSource(batch, step, false)
+				src = newSource(batch, step, false, domainOf)
 			}
 			b := src.batch()
 			ids, err := idRows(s, tok, b.Captions, textPositions)

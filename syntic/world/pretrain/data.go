@@ -33,11 +33,12 @@ func domainOf(i int) world.Domain {
 type source struct {
 	size, step int
 	degrade    bool // blur, scale and noise half of the pictures, for the detector
+	domain     func(i int) world.Domain
 	next       chan *Batch
 }
 
-func newSource(size, step int, degrade bool) *source {
-	s := &source{size: size, step: step, degrade: degrade, next: make(chan *Batch, 1)}
+func newSource(size, step int, degrade bool, domain func(i int) world.Domain) *source {
+	s := &source{size: size, step: step, degrade: degrade, domain: domain, next: make(chan *Batch, 1)}
 	s.draw()
 	return s
 }
@@ -45,7 +46,7 @@ func newSource(size, step int, degrade bool) *source {
 func (s *source) draw() {
 	from := s.step * s.size
 	s.step++
-	go func() { s.next <- drawBatch(world.Web, sceneSeed, from, s.size, s.degrade, domainOf) }()
+	go func() { s.next <- drawBatch(world.Web, sceneSeed, from, s.size, s.degrade, s.domain) }()
 }
 
 // batch is the next one.

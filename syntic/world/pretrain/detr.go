@@ -46,7 +46,7 @@ func DETR(dev *tensor.Device, steps int, seed uint64) (*Job, error) {
 		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 1e-4, ClipNorm: 1, LRScale: detr.ToyRate},
 		Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
 			if src == nil {
-				src = newSource(batch, step, true)
+				src = newSource(batch, step, true, domainOf)
 			}
 			b := src.batch()
 			l, err := m.LossWith(s, px(s, b.Pixels), targets(b.Scenes), detr.LossOptions{Guide: t.Guide})

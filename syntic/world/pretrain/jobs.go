@@ -13,13 +13,13 @@ var jobs = []struct {
 	steps int
 	make  func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error)
 }{
-	{"vae", 3000, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
+	{"vae", 2400, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
 		return VAE(dev, steps, seed)
 	}},
-	{"clip", 1500, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
+	{"clip", 900, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
 		return CLIP(dev, steps, seed)
 	}},
-	{"unet", 6000, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
+	{"unet", 2200, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
 		return UNet(dev, steps, seed, o.Models)
 	}},
 	{"detr", 4000, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {

@@ -73,15 +73,15 @@ func UNet(dev *tensor.Device, steps int, seed uint64, models string) (*Job, erro
 	}
 	t := &sdTraining{u, text}
 	nn.Init(t, seed)
-	const batch = 64
+	const batch = 32
 	noise := diffusion.NoiseLoss{Scheduler: sched, Gamma: 5}
 	var src *source
 	return &Job{
-		Name: "unet", Params: nn.Parameters(t), Batch: batch, Steps: steps, Decay: 0.998, LR: 1.5e-3, Schedule: nn.Cosine(200, 0.03),
+		Name: "unet", Params: nn.Parameters(t), Batch: batch, Steps: steps, Decay: 0.998, LR: 1.5e-3, Schedule: nn.Cosine(200, 0.02),
 		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 0.01, ClipNorm: 1, NoDecay: small},
 		Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
 			if src == nil {
-				src = newSource(batch, step, false)
+				src = newSource(batch, step, false, photo)
 			}
 			b := src.batch()
 			for i := range b.Captions {

@@ -41,7 +41,7 @@ func VAE(dev *tensor.Device, steps int, seed uint64) (*Job, error) {
 		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 1e-4, ClipNorm: 1}, LR: 2e-3, Schedule: nn.Cosine(100, 0.02),
 		Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
 			if src == nil {
-				src = newSource(batch, step, false)
+				src = newSource(batch, step, false, domainOf)
 			}
 			return loss.Loss(s, v, signed(s, src.batch().Pixels), tensor.Key{Seed: seed, Item: uint64(step * batch)})
 		},
