@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"syntic/bench"
 	"syntic/cmd/internal/cli"
 	"syntic/syntic/world"
+	"syntic/syntic/world/weights"
 )
 
 // What a default run needs: its memory limit, and room for stages, pictures and report.
@@ -36,9 +38,8 @@ const (
 	stateProblem = "problem"
 )
 
-// builtinWeights describes the models inside this binary: their names, and the fingerprint of the world they were trained on.
-// It is nil in a binary without any.
-var builtinWeights func() (models []string, fingerprint uint64, err error)
+// builtin is the drawn world's models that this binary carries.
+var builtin = weights.FS
 
 func doctorCmd() *cobra.Command {
 	var asJSON bool
@@ -55,7 +56,7 @@ func doctorCmd() *cobra.Command {
 
 func doctor(w io.Writer, out string, asJSON bool) error {
 	m := bench.Describe()
-	list := []finding{examineCPU(m), examineCores(m), examineMemory(memory()), examineGPU(m), examineWeights(), examineDisk(out), examineFolder(out), examineGo()}
+	list := []finding{examineCPU(m), examineCores(m), examineMemory(memory()), examineGPU(m), examineWeights(builtin), examineDisk(out), examineFolder(out), examineGo()}
 	var err error
 	if asJSON {
 		err = json.NewEncoder(w).Encode(list)
@@ -128,20 +129,48 @@ func examineGPU(m bench.Machine) finding {
 	return f
 }
 
-func examineWeights() finding {
-	now := world.Fingerprint()
-	if builtinWeights == nil {
-		return finding{"weights", stateNote, fmt.Sprintf("no models are built in; the drawn world's fingerprint is %016x", now), "train them: syntic world train"}
+// examineWeights looks for the models of the drawn world, and whether they were packed for the world that this binary draws.
+func examineWeights(files fs.FS) finding {
+	sizes := map[string]int64{}
+	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".safetensors") {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			model, _, _ := strings.Cut(path, "/")
+			sizes[model] += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return finding{"weights", stateProblem, "the built-in models cannot be listed: " + err.Error(), "build syntic again from an undamaged source tree"}
 	}
-	models, trained, err := builtinWeights()
+	var have, lack []string
+	for _, model := range []string{"clip", "sd", "detr"} {
+		if sizes[model] == 0 {
+			lack = append(lack, model)
+			continue
+		}
+		have = append(have, model+" "+cli.Bytes(sizes[model]))
+	}
+	now := fmt.Sprintf("%016x", world.Fingerprint())
+	if len(lack) > 0 {
+		return finding{"weights", stateProblem, fmt.Sprintf("not in this binary: %s; it draws world %s", strings.Join(lack, ", "), now),
+			"train them with syntic world train, then syntic world pack and build, or name folders with --set clip.model=DIR and the like"}
+	}
+	text, err := fs.ReadFile(files, weights.WorldFile)
+	trained := strings.TrimSpace(string(text))
+	f := finding{"weights", stateOK, fmt.Sprintf("%s; trained on world %s, which this binary draws", strings.Join(have, ", "), now), "nothing to do"}
 	switch {
 	case err != nil:
-		return finding{"weights", stateProblem, "the models that are built in cannot be read: " + err.Error(), "build syntic again from an undamaged source tree"}
+		f.State, f.Found = stateNote, fmt.Sprintf("%s; not recorded on which world they were trained; this binary draws world %s", strings.Join(have, ", "), now)
+		f.Advice = "syntic world pack records it"
 	case trained != now:
-		return finding{"weights", stateNote, fmt.Sprintf("%s, trained on world %016x; this binary draws world %016x", strings.Join(models, ", "), trained, now),
-			"the drawings changed since: train again with syntic world train"}
+		f.State, f.Found = stateNote, fmt.Sprintf("%s; trained on world %s; this binary draws world %s", strings.Join(have, ", "), trained, now)
+		f.Advice = "the drawings changed since: train again with syntic world train"
 	}
-	return finding{"weights", stateOK, fmt.Sprintf("%s, trained on world %016x, which this binary draws", strings.Join(models, ", "), now), "nothing to do"}
+	return f
 }
 
 func examineDisk(folder string) finding {

@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -13,9 +15,12 @@ import (
 	"syntic/bench"
 	"syntic/cmd/internal/cli"
 	"syntic/syntic/world"
+	"syntic/syntic/world/weights"
 )
 
 func TestDoctor(t *testing.T) {
+	defer func(before fs.FS) { builtin = before }(builtin)
+	builtin = packed(fmt.Sprintf("%016x", world.Fingerprint()))
 	dir := t.TempDir()
 	code, out, errs := execute("doctor", "--json", "--out", filepath.Join(dir, "not", "there", "yet"))
 	require.Equal(t, 0, code, errs)
@@ -60,14 +65,24 @@ func TestFindingsOfOtherMachines(t *testing.T) {
 	assert.Equal(t, [2]int64{1 << 20, 2 << 20}, [2]int64{free, total})
 }
 
-func TestWeightsBelongToTheWorld(t *testing.T) {
-	defer func(before func() ([]string, uint64, error)) { builtinWeights = before }(builtinWeights)
-	for _, c := range []struct {
-		print uint64
-		err   error
-		state string
-	}{{world.Fingerprint(), nil, stateOK}, {1, nil, stateNote}, {0, errors.New("header cut off"), stateProblem}} {
-		builtinWeights = func() ([]string, uint64, error) { return []string{"clip", "vae"}, c.print, c.err }
-		assert.Equal(t, c.state, examineWeights().State)
+// packed is a folder of models that looks complete, for a world of the given fingerprint.
+func packed(fingerprint string) fstest.MapFS {
+	file := &fstest.MapFile{Data: make([]byte, 3<<20)}
+	return fstest.MapFS{
+		"clip/model.safetensors": file, "detr/model.safetensors": file, "sd/unet/diffusion_pytorch_model.safetensors": file,
+		"sd/vae/diffusion_pytorch_model.safetensors": file, "sd/README.md": file, weights.WorldFile: {Data: []byte(fingerprint)},
 	}
+}
+
+func TestWeightsBelongToTheWorld(t *testing.T) {
+	now := fmt.Sprintf("%016x", world.Fingerprint())
+	files := packed(now + "\n")
+	assert.Equal(t, finding{"weights", stateOK, "clip 3.0 MiB, sd 6.0 MiB, detr 3.0 MiB; trained on world " + now + ", which this binary draws", "nothing to do"}, examineWeights(files))
+	assert.Equal(t, stateNote, examineWeights(packed("0123456789abcdef")).State)
+	delete(files, weights.WorldFile)
+	assert.Contains(t, examineWeights(files).Found, "not recorded")
+	delete(files, "detr/model.safetensors")
+	f := examineWeights(files)
+	assert.Equal(t, stateProblem, f.State, "a run needs every model")
+	assert.Contains(t, f.Found, "not in this binary: detr;")
 }

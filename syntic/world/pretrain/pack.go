@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"syntic/syntic/world"
+	"syntic/syntic/world/weights"
 )
 
 // Pack collects finished trainings of the folder from into the layout that package weights embeds: clip, sd and detr, each with the curves of
@@ -23,6 +26,9 @@ func Pack(from, to string) error {
 		if err := copyAll(filepath.Join(from, filepath.FromSlash(c.src)), filepath.Join(to, filepath.FromSlash(c.dst))); err != nil {
 			return fmt.Errorf("pack: %w", err)
 		}
+	}
+	if err := os.WriteFile(filepath.Join(to, weights.WorldFile), fmt.Appendf(nil, "%016x\n", world.Fingerprint()), 0o644); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(filepath.Join(to, "sd", "tokenizer"), 0o777); err != nil {
 		return err

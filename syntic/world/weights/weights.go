@@ -10,5 +10,8 @@ import (
 //go:embed all:data
 var data embed.FS
 
+// WorldFile names the file of FS that holds the fingerprint (world.Fingerprint, 16 hexadecimal digits) of the world that the models were packed for.
+const WorldFile = "world.txt"
+
 // FS holds the folders clip, sd and detr.
 var FS, _ = fs.Sub(data, "data")
