@@ -187,28 +187,13 @@ func examineDisk(folder string) finding {
 
 // examineFolder tries what a run would do first: make a file in the folder, or in the nearest one above that exists.
 func examineFolder(folder string) finding {
-	at := existing(folder)
-	file, err := os.CreateTemp(at, ".syntic-doctor-*")
-	if err == nil {
-		file.Close()
-		err = os.Remove(file.Name())
-	}
-	if err != nil {
-		return finding{"folder", stateProblem, "cannot write: " + err.Error(), "choose a folder of yours with --out"}
+	if err := writableFolder(folder); err != nil {
+		return finding{"folder", stateProblem, err.Error(), "choose another with --out"}
 	}
 	if abs, err := filepath.Abs(folder); err == nil {
 		folder = abs
 	}
 	return finding{"folder", stateOK, folder + " can be written", "nothing to do"}
-}
-
-// existing is path, or the nearest of its parents that exists.
-func existing(path string) string {
-	for path = filepath.Clean(path); ; path = filepath.Dir(path) {
-		if _, err := os.Stat(path); err == nil || path == filepath.Dir(path) {
-			return path
-		}
-	}
 }
 
 func examineGo() finding {

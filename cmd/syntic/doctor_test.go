@@ -43,7 +43,7 @@ func TestDoctor(t *testing.T) {
 	code, out, errs = execute("doctor", "--out", filepath.Join(file, "run"))
 	assert.Equal(t, cli.ExitBadInput, code)
 	assert.Contains(t, out, "\nfolder ")
-	assert.Contains(t, errs, "syntic: folder: cannot write: ")
+	assert.Contains(t, errs, "syntic: folder: cannot write in ")
 }
 
 func TestFindingsOfOtherMachines(t *testing.T) {

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -97,32 +95,10 @@ func evalTable(r *metric.Report, out io.Writer) error {
 	return err
 }
 
-// writePerImage writes the whole file or nothing: a temporary file beside it takes its name once complete.
-func writePerImage(path string, r *metric.Report) (err error) {
+func writePerImage(path string, r *metric.Report) error {
 	var b bytes.Buffer
 	if err := r.WritePerImage(&b); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(b.Bytes()); err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	return err
+	return writeWhole(path, b.Bytes())
 }

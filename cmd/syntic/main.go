@@ -18,6 +18,8 @@ import (
 var verbs = []func() *cobra.Command{
 	recipeCmd,
 	runCmd,
+	captionCmd,
+	generateCmd,
 	evalCmd,
 	worldCmd,
 	benchCmd,

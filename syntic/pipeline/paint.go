@@ -58,8 +58,8 @@ func (p *Painter) Paint(ctx context.Context, texts []string, keys []tensor.Key, 
 	return images, nil
 }
 
-// encodePNG makes a PNG of an RGB image.
-func encodePNG(im *pixels.Image) ([]byte, error) {
+// EncodePNG makes a PNG of an RGB image.
+func EncodePNG(im *pixels.Image) ([]byte, error) {
 	out := image.NewNRGBA(image.Rect(0, 0, im.Width, im.Height))
 	for i := 0; i < im.Width*im.Height; i++ {
 		copy(out.Pix[4*i:], im.Pix[3*i:3*i+3])

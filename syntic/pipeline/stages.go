@@ -186,7 +186,7 @@ func (w *work) pairs(name, corpus string, seed int64) plan.Stage {
 				for j, im := range images {
 					var data []byte
 					if i := from + j/each; r.Synth.Keep == "all" || r.Synth.Keep == "sample" && i < reportImages {
-						if data, err = encodePNG(im); err != nil {
+						if data, err = EncodePNG(im); err != nil {
 							return err
 						}
 					}
@@ -247,7 +247,7 @@ func (w *work) tests(name string, d world.Domain, n int) plan.Stage {
 				images, all.References = append(images, im), append(all.References, refs)
 				var data []byte
 				if i < reportImages {
-					if data, err = encodePNG(im); err != nil {
+					if data, err = EncodePNG(im); err != nil {
 						return err
 					}
 				}

@@ -49,8 +49,13 @@ func Main(root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 		}
 		return ExitInterrupted
 	}
-	fmt.Fprintf(stderr, "%s: %s\n", name, oneLine(err.Error()))
+	Complain(stderr, name, err)
 	return Code(err)
+}
+
+// Complain prints a failure as Main does, for verbs that go on after one: a line "name: …".
+func Complain(stderr io.Writer, name string, err error) {
+	fmt.Fprintf(stderr, "%s: %s\n", name, oneLine(err.Error()))
 }
 
 // execute runs root. What cobra itself refuses, before any RunE began, is marked as wrong usage and says where help is.
