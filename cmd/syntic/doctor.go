@@ -157,7 +157,7 @@ func examineWeights(files fs.FS) finding {
 	now := fmt.Sprintf("%016x", world.Fingerprint())
 	if len(lack) > 0 {
 		return finding{"weights", stateProblem, fmt.Sprintf("not in this binary: %s; it draws world %s", strings.Join(lack, ", "), now),
-			"train them with syntic world train, then syntic world pack and build, or name folders with --set clip.model=DIR and the like"}
+			"syntic world train, syntic world pack, then build; or name folders: --set clip.model=DIR"}
 	}
 	text, err := fs.ReadFile(files, weights.WorldFile)
 	trained := strings.TrimSpace(string(text))
