@@ -90,13 +90,7 @@ func captionFile(path string) ([]string, error) {
 	return texts, nil
 }
 
-// setting is a set of test images.
-type setting struct {
-	name, label string
-	domain      world.Domain
-}
-
-// testImages draws the drawn world's test images n at a time.
+// testImage draws test image i of the drawn world, with its reference captions.
 func testImage(d world.Domain, i int) (*pixels.Image, []string, error) {
 	sc := world.Sample(d, world.Test, worldSeed, i)
 	im := &pixels.Image{Width: world.Side, Height: world.Side, Channels: 3, Pix: make([]uint8, world.PixelBytes)}
