@@ -53,8 +53,8 @@ func Load(module any, f *safetensors.File, o LoadOptions) error {
 		pairs = append(pairs, pair{name, p})
 	}
 	if !o.Partial {
-		for name := range params {
-			missing = append(missing, name)
+		for name, p := range params {
+			missing = append(missing, fmt.Sprintf("%s (want %v)", name, fileShape(p)))
 		}
 		slices.Sort(missing)
 	}

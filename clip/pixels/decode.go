@@ -39,6 +39,9 @@ func Open(path string) (*Image, error) {
 		return nil, fmt.Errorf("image: %w", err)
 	}
 	defer fd.Close()
+	if info, err := fd.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("image %s: is a folder: want a JPEG or PNG file", path)
+	}
 	im, err := Decode(fd)
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", path, err)

@@ -23,6 +23,9 @@ const (
 	captionPixels = 1 << 24 // decoded and held at once, but for a single larger image
 )
 
+// maxRatio is the largest ratio of an image's sides.
+const maxRatio = 100
+
 // Largest values of --beam and --neighbours.
 const (
 	maxBeams      = 64
@@ -82,7 +85,7 @@ func caption(cmd *cobra.Command, paths []string, o captionOptions) error {
 		if err := cmd.Context().Err(); err != nil {
 			return err
 		}
-		im, err := pixels.Open(path)
+		im, err := openImage(path)
 		if err != nil {
 			if bad != nil {
 				cli.Complain(cmd.ErrOrStderr(), "syntic", bad)
@@ -98,6 +101,15 @@ func caption(cmd *cobra.Command, paths []string, o captionOptions) error {
 		return errors.Join(bad, err)
 	}
 	return cli.BadInput(bad)
+}
+
+// openImage reads an image that the models can take: their resizing would make a line of a very long one, or far more pixels than it has.
+func openImage(path string) (*pixels.Image, error) {
+	im, err := pixels.Open(path)
+	if err == nil && max(im.Width, im.Height) > maxRatio*min(im.Width, im.Height) {
+		return nil, fmt.Errorf("image %s: %d×%d pixels: want a longer side of at most %d times the shorter", path, im.Width, im.Height, maxRatio)
+	}
+	return im, err
 }
 
 // captioner gathers images and captions them a batch at a time, in order.

@@ -2,9 +2,11 @@ package pipeline
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"syntic/clip/pixels"
 	"syntic/syntic/metric"
@@ -56,6 +58,9 @@ func captions(source string, count int) ([]string, error) {
 
 const defaultTexts = 5000
 
+// maxLine bounds a line of a text file, in bytes.
+const maxLine = 1 << 20
+
 func captionFile(path string) ([]string, error) {
 	if strings.HasSuffix(path, ".json") || strings.HasSuffix(path, ".json.gz") {
 		refs, err := metric.LoadReferences(path)
@@ -70,19 +75,29 @@ func captionFile(path string) ([]string, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, inputError{fmt.Errorf("data.captions: %w", err)}
+		return nil, inputError{err}
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, badInput("%s is a folder: want a text file, or COCO captions in a .json", path)
+	}
 	var texts []string
 	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
+	lines.Buffer(nil, maxLine)
+	n := 0
 	for lines.Scan() {
+		n++
+		if !utf8.Valid(lines.Bytes()) {
+			return nil, badInput("%s:%d: not UTF-8", path, n)
+		}
 		if t := strings.TrimSpace(lines.Text()); t != "" {
 			texts = append(texts, t)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return nil, badInput("%s:%d: %w", path, len(texts)+1, err)
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, badInput("%s:%d: a line of more than %d bytes: want a caption a line", path, n+1, maxLine)
+	} else if err != nil {
+		return nil, badInput("%s:%d: %w", path, n+1, err)
 	}
 	if len(texts) < 2 {
 		return nil, badInput("%s: %d captions: want one a line, at least 2", path, len(texts))

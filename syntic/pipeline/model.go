@@ -95,8 +95,17 @@ func OpenModel(dev *tensor.Device, dir string) (m *Model, err error) {
 		return nil, badInput("model %s: no model.json there or in its folder model: want a folder that syntic run wrote", dir)
 	}
 	m = &Model{}
+	defer func() {
+		if err != nil {
+			m.Close()
+			m = nil
+		}
+	}()
 	if err := json.Unmarshal(data, &m.file); err != nil || m.file.Format != modelFormat {
-		return nil, badInput("%s: want the JSON of a model, format %q (%v)", path, modelFormat, err)
+		return m, badInput("%s: want the JSON of a model, format %q (%v)", path, modelFormat, err)
+	}
+	if err := m.file.check(); err != nil {
+		return m, badInput("%s: %w", path, err)
 	}
 	dir = filepath.Dir(path)
 	folder := func(p string) string {
@@ -106,26 +115,29 @@ func OpenModel(dev *tensor.Device, dir string) (m *Model, err error) {
 		return filepath.Join(dir, filepath.FromSlash(p))
 	}
 	if m.enc, err = openCLIP(dev, folder(m.file.CLIP)); err != nil {
-		return nil, inputError{err}
+		return m, inputError{err}
 	}
 	if m.file.Objects.Enabled {
 		if m.det, err = detr.Load(folder(m.file.DETR), dev); err != nil {
-			return nil, inputError{err}
+			return m, inputError{err}
 		}
 	}
 	if m.Decoder, err = syntic.LoadDecoder(dev, dir); err != nil {
-		return nil, inputError{err}
+		return m, inputError{err}
 	}
 	if m.memory, err = syntic.LoadMemory(dev, filepath.Join(dir, "memory.safetensors")); err != nil {
-		return nil, inputError{err}
+		return m, inputError{err}
 	}
 	texts, err := os.ReadFile(filepath.Join(dir, "memory.txt"))
 	if err != nil {
-		return nil, inputError{err}
+		return m, inputError{err}
 	}
 	m.Texts = strings.Split(strings.TrimSuffix(string(texts), "\n"), "\n")
 	if len(m.Texts) != m.memory.Size() {
-		return nil, badInput("%s: %d texts in memory.txt, %d features in memory.safetensors: want as many", dir, len(m.Texts), m.memory.Size())
+		return m, badInput("%s: %d texts in memory.txt, %d features in memory.safetensors: want as many", dir, len(m.Texts), m.memory.Size())
+	}
+	if err := m.fit(dir); err != nil {
+		return m, err
 	}
 	m.Text, m.Project, m.Decode = m.enc.tok, m.file.Memory, m.file.Decode
 	if m.file.Project {
@@ -134,14 +146,42 @@ func OpenModel(dev *tensor.Device, dir string) (m *Model, err error) {
 	return m, nil
 }
 
+// check holds the choices to the ranges that they have in a recipe.
+func (f *modelFile) check() error {
+	r := config.Default()
+	r.CLIP.Prompt, r.Memory, r.Objects, r.Decode = f.Prompt, f.Memory, f.Objects, f.Decode
+	r.Data.Count = 0
+	return r.Validate()
+}
+
+// fit tells whether the parts agree on their sizes.
+func (m *Model) fit(dir string) error {
+	e := m.Decoder.Shape.Features
+	switch {
+	case m.enc.Config.Projection != e:
+		return badInput("%s: CLIP's features have size %d, the decoder's %d: want the CLIP that it was trained with", dir, m.enc.Config.Projection, e)
+	case m.memory.Features() != e:
+		return badInput("%s: features of size %d in memory.safetensors: want %d, the decoder's", dir, m.memory.Features(), e)
+	case m.file.Project && m.file.Memory.TopK > m.memory.Size():
+		return badInput("%s: memory.top_k %d in model.json: want at most %d, the memory's texts", dir, m.file.Memory.TopK, m.memory.Size())
+	}
+	return nil
+}
+
 // Close frees the models.
 func (m *Model) Close() {
-	m.enc.Close()
+	if m.enc != nil {
+		m.enc.Close()
+	}
 	if m.det != nil {
 		m.det.Close()
 	}
-	m.Decoder.Release()
-	m.memory.Release()
+	if m.Decoder != nil {
+		m.Decoder.Release()
+	}
+	if m.memory != nil {
+		m.memory.Release()
+	}
 }
 
 // Captioned is what was made of one image.

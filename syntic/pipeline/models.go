@@ -14,6 +14,7 @@ import (
 	"syntic/clip"
 	"syntic/clip/bpe"
 	"syntic/diffusion"
+	"syntic/syntic/config"
 	"syntic/syntic/detr"
 	"syntic/syntic/world/weights"
 	"syntic/tensor"
@@ -111,6 +112,23 @@ func locate(dir, clipModel, sdModel, detrModel string) (*Folders, error) {
 	return f, nil
 }
 
+// checkModels tells whether the folders of the models are there, before anything is written.
+func checkModels(r *config.Recipe) error {
+	for _, m := range []struct{ key, model, file string }{
+		{"clip.model", r.CLIP.Model, "config.json"}, {"synth.model", r.Synth.Model, "model_index.json"}, {"objects.model", r.Objects.Model, "config.json"}} {
+		if m.model == World {
+			continue
+		}
+		if info, err := os.Stat(m.model); err != nil || !info.IsDir() {
+			return badInput("%s: no folder %s: want world, or a folder with %s", m.key, m.model, m.file)
+		}
+		if _, err := os.Stat(filepath.Join(m.model, m.file)); err != nil {
+			return badInput("%s: %s has no %s", m.key, m.model, m.file)
+		}
+	}
+	return nil
+}
+
 // encoder is CLIP with its tokenizer.
 type encoder struct {
 	*clip.Model
@@ -124,6 +142,7 @@ func openCLIP(dev *tensor.Device, dir string) (*encoder, error) {
 	}
 	tok, err := bpe.Load(dir, bpe.OpenAI)
 	if err != nil {
+		m.Close()
 		return nil, err
 	}
 	return &encoder{m, tok}, nil
@@ -149,22 +168,35 @@ func OpenPainter(dev *tensor.Device, dir, model, sampler string) (p *Painter, er
 		return nil, fmt.Errorf("sampler %q: want ddim, pndm or dpmsolver++", sampler)
 	}
 	p = &Painter{dev: dev}
+	defer func() {
+		if err != nil {
+			p.Close()
+			p, err = nil, inputError{err}
+		}
+	}()
 	if p.Pipeline, err = diffusion.LoadPipeline(dev, model, class); err != nil {
-		return nil, err
+		return p, err
 	}
 	if p.text, err = clip.LoadText(filepath.Join(model, "text_encoder"), dev); err != nil {
-		return nil, err
+		return p, err
 	}
 	if p.tok, err = bpe.Load(filepath.Join(model, "tokenizer"), bpe.OpenAI); err != nil {
-		return nil, err
+		return p, err
+	}
+	if have, want := p.text.Config.Width, p.UNet.Config.CrossAttentionDim; have != want {
+		return p, fmt.Errorf("%s: the text encoder's hidden_size is %d, the unet's cross_attention_dim %d: want them equal", model, have, want)
 	}
 	return p, nil
 }
 
 // Close frees the models.
 func (p *Painter) Close() {
-	p.Pipeline.Close()
-	p.text.Close()
+	if p.Pipeline != nil {
+		p.Pipeline.Close()
+	}
+	if p.text != nil {
+		p.text.Close()
+	}
 }
 
 func (m *Folders) openDETR(dev *tensor.Device) (*detr.Model, error) { return detr.Load(m.DETR, dev) }

@@ -3,7 +3,9 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"syntic/syntic/config"
 	"syntic/syntic/plan"
@@ -46,13 +48,13 @@ func (l *layout) add(s plan.Stage) {
 // corpora of the settings: what they are trained on, by a name fit for a stage.
 func (w *work) loadCorpora() error {
 	w.corpora = map[string][]string{}
-	add := func(name, source string) error {
+	add := func(name, key, source string) error {
 		texts, err := captions(source, w.r.Data.Count)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", key, err)
 		}
 		if len(texts) < 2 {
-			return badInput("data.captions %s: %d captions: want at least 2", source, len(texts))
+			return badInput("%s %s: %d captions: want at least 2", key, source, len(texts))
 		}
 		w.corpora[name] = texts
 		return nil
@@ -60,16 +62,16 @@ func (w *work) loadCorpora() error {
 	for _, s := range w.r.Eval.Settings {
 		var err error
 		if s == "zero_shot" {
-			err = add("web", "world:web")
+			err = add("web", "zero_shot", "world:web")
 		} else {
-			err = add("main", w.r.Data.Captions)
+			err = add("main", "data.captions", w.r.Data.Captions)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if w.r.Memory.Source != "training" {
-		return add("memory", w.r.Memory.Source)
+		return add("memory", "memory.source", w.r.Memory.Source)
 	}
 	return nil
 }
@@ -156,18 +158,24 @@ func (w *work) layout() (*layout, error) {
 // Do runs a recipe in a folder: what is finished there is not made again. Besides stages and models it writes results.json, captions.json,
 // references.json, recipe.lock.yaml, report.html and model, the folder that [OpenModel] reads.
 func Do(ctx context.Context, dev *tensor.Device, dir string, r *config.Recipe, progress plan.Progress, machine string) (*Run, error) {
+	w := &work{dev: dev, r: r, progress: progress}
+	defer w.close()
+	if err := w.loadCorpora(); err != nil { // before anything is written
+		return nil, err
+	}
+	if err := checkModels(r); err != nil {
+		return nil, err
+	}
+	if err := ours(dir); err != nil {
+		return nil, err
+	}
 	unlock, err := plan.Lock(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	w := &work{dev: dev, r: r, progress: progress}
-	defer w.close()
-	if err := w.loadCorpora(); err != nil {
-		return nil, err
-	}
 	if w.folders, err = locate(filepath.Join(dir, "models"), r.CLIP.Model, r.Synth.Model, r.Objects.Model); err != nil {
-		return nil, err
+		return nil, plan.Explain(dir, err)
 	}
 	l, err := w.layout()
 	if err != nil {
@@ -183,5 +191,27 @@ func Do(ctx context.Context, dev *tensor.Device, dir string, r *config.Recipe, p
 	}
 	run := &Run{Recipe: r, Stages: stages, Report: filepath.Join(dir, "report.html")}
 	f := &finish{w: w, l: l, p: p, run: run, dir: dir, machine: machine}
-	return run, f.all(ctx)
+	return run, plan.Explain(dir, f.all(ctx))
+}
+
+// ours refuses a folder that holds other things than a run, so that none of them is mixed with a run's files or overwritten.
+func ours(dir string) error {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return nil // not there yet, or plan.Lock says what is wrong
+	}
+	foreign := ""
+	for _, f := range list {
+		switch name := f.Name(); {
+		case name == "stages" || name == "recipe.lock.yaml":
+			return nil
+		case strings.HasPrefix(name, ".") || name == "lost+found" || name == "models": // models: the run ended before its first stage
+		case foreign == "":
+			foreign = name
+		}
+	}
+	if foreign != "" {
+		return &plan.FolderError{Dir: dir, Err: fmt.Errorf("holds %s, but no run", foreign), Advice: "choose an empty or new folder, or that of a run"}
+	}
+	return nil
 }

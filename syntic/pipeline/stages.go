@@ -86,17 +86,21 @@ type work struct {
 func (w *work) encoder() (*encoder, error) {
 	var err error
 	if w.enc == nil {
-		w.enc, err = openCLIP(w.dev, w.folders.CLIP)
+		if w.enc, err = openCLIP(w.dev, w.folders.CLIP); err != nil {
+			return nil, inputError{err}
+		}
 	}
-	return w.enc, err
+	return w.enc, nil
 }
 
 func (w *work) detector() (*detr.Model, error) {
 	var err error
 	if w.det == nil {
-		w.det, err = w.folders.openDETR(w.dev)
+		if w.det, err = w.folders.openDETR(w.dev); err != nil {
+			return nil, inputError{err}
+		}
 	}
-	return w.det, err
+	return w.det, nil
 }
 
 func (w *work) painter() (*Painter, error) {

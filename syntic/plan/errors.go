@@ -23,13 +23,17 @@ func (e *FolderError) Unwrap() error { return e.Err }
 // BadInput marks the error as the fault of the input.
 func (e *FolderError) BadInput() bool { return true }
 
+// Explain makes a *FolderError of what the file system said when something was written to dir: full, not writable, a file in the way. Other
+// errors pass unchanged.
+func Explain(dir string, err error) error { return folderError(dir, err) }
+
 // folderError explains what the file system said about dir; errors that are not about the folder pass unchanged.
 func folderError(dir string, err error) error {
-	var already *FolderError
+	var input interface{ BadInput() bool } // something else that the user gave, or the folder already
 	switch {
-	case err == nil || errors.As(err, &already):
+	case err == nil || errors.As(err, &input):
 		return err
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
 		return &FolderError{dir, err, "free some space and run again; finished shards are kept"}
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return &FolderError{dir, err, "choose a folder that can be written"}

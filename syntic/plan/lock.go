@@ -18,7 +18,11 @@ const lockName = ".syntic.lock"
 // however that ends. If another process has it, the error is a *FolderError that names the process.
 func Lock(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, folderError(dir, err)
+		var explained *FolderError
+		if err = folderError(dir, err); !errors.As(err, &explained) {
+			err = &FolderError{dir, err, "choose another folder"}
+		}
+		return nil, err
 	}
 	path := filepath.Join(dir, lockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
