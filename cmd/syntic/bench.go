@@ -35,7 +35,7 @@ func benchKernelCmd() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Sizes, "sizes", "all", "`which`: test, real, all, or numbers as the op takes them, sizes with semicolons between")
+	flags.StringVar(&o.Sizes, "sizes", "all", "`which` sizes: test, real, all, or numbers as the op takes them, sizes with semicolons between")
 	flags.DurationVar(&o.Time, "time", 100*time.Millisecond, "spent on each variant at each size, at least")
 	flags.BoolVar(&o.Reference, "reference", false, "also the float64 loops that tests compare with, which are slow")
 	flags.BoolVar(&asJSON, "json", false, "print JSON lines: {\"machine\", \"ceiling\"}, then one result each")

@@ -53,7 +53,7 @@ func captionCmd() *cobra.Command {
 	f.StringVar(&o.model, "model", "runs/toy", "`folder` of a run, or its folder model")
 	f.BoolVar(&o.json, "json", false, "print a line {\"image\", \"caption\", \"log_prob\", \"objects\", \"neighbours\", \"seconds\"} each")
 	f.IntVar(&o.beams, "beam", 0, "`width` of the beam search; 1: greedy (default: the model's)")
-	f.IntVar(&o.neighbours, "neighbours", 3, "how many of the nearest training texts --json shows")
+	f.IntVar(&o.neighbours, "neighbours", 3, "--json shows the `N` training texts nearest to the image")
 	return cmd
 }
 

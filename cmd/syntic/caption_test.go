@@ -51,6 +51,9 @@ func smallModel(t *testing.T) string {
 }
 
 func TestMain(m *testing.M) {
+	if args := os.Getenv(fullArgs); args != "" {
+		os.Exit(playFull(args))
+	}
 	code := m.Run()
 	if small.dir != "" {
 		os.RemoveAll(small.dir)

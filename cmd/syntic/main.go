@@ -16,11 +16,11 @@ import (
 
 // verbs is every command in the order help shows them. A new verb is a file beside this one and a line here.
 var verbs = []func() *cobra.Command{
-	recipeCmd,
 	runCmd,
 	captionCmd,
 	generateCmd,
 	evalCmd,
+	recipeCmd,
 	worldCmd,
 	benchCmd,
 	kernelsCmd,
@@ -34,9 +34,13 @@ func main() { os.Exit(cli.Main(rootCmd(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 func rootCmd() *cobra.Command {
 	root := &cobra.Command{
-		Use:     "syntic",
-		Short:   "Learn to caption images from text alone",
-		Long:    "Learn to caption images from text alone, with synthetic pairs (SynTIC, arXiv 2312.08865).\n\nStart with: syntic run",
+		Use:   "syntic",
+		Short: "Learn to caption images from text alone",
+		Long: "Learn to caption images from text alone, with synthetic pairs (SynTIC, arXiv 2312.08865): draw an image for each caption, bring the\n" +
+			"features of both together, train a small decoder, caption images never seen.\n\n" +
+			"Start with syntic run: minutes on two cores, nothing to download. Then syntic caption describes images of your own, and\n" +
+			"syntic generate draws texts of yours. Results go to stdout, progress and errors to stderr.\n" +
+			"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad input, 130 interrupted.",
 		Version: cli.Version(),
 	}
 	root.SetVersionTemplate("syntic {{.Version}}\n")

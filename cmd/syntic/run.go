@@ -21,6 +21,10 @@ func runCmd() *cobra.Command {
 	var full bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "The whole of SynTIC on the drawn world: synthetic pairs, training, captions, scores, report", Args: cobra.NoArgs,
+		Long: "Carry out a recipe from captions to scores: draw an image for each caption, encode and refine it, train the decoders of every row of\n" +
+			"the table, caption test images, score. The table goes to stdout. The folder of the run then holds report.html, results.json,\n" +
+			"captions.json (COCO results), references.json, recipe.lock.yaml, and model, which syntic caption reads. A run that was\n" +
+			"stopped goes on where it was, and one with another recipe in the same folder does again only what differs.",
 		Annotations: cli.Resumable,
 		Example:     "  syntic run\n  syntic run --full --out runs/full\n  syntic run --set refine.temperature=0.1 --set eval.rows=syntic,no_refine",
 		RunE: func(cmd *cobra.Command, _ []string) error {
