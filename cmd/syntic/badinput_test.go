@@ -209,7 +209,7 @@ func (s sandbox) models(add adder, image string) {
 		{"misshapen tensor of the decoder", decoder, header(flipped), []string{decoder, "1 misshapen: ", "found [", "want ["}},
 		{"misshapen tensor of the detector", "models/detr/model.safetensors", header(flipped), []string{"detr", "1 misshapen: ", "found [", "want ["}},
 		{"broken config", "models/clip/config.json", half, []string{"models/clip/config.json"}},
-		{"giant config", "models/clip/config.json", replace(`"hidden_size": 128`, `"hidden_size": 1073741824`), []string{"hidden_size 1073741824"}},
+		{"giant config", "models/clip/config.json", replace(`"hidden_size": `, `"hidden_size": 1073741824, "was": `), []string{"hidden_size 1073741824"}},
 		{"broken model.json", "model/model.json", half, []string{"model/model.json"}},
 		{"model.json of no beams", "model/model.json", replace(`"Beams": 3`, `"Beams": 0`), []string{"model/model.json", "decode.beams"}},
 		{"no texts", "model/memory.txt", nil, []string{"memory.txt", "no such file"}},

@@ -21,7 +21,7 @@ import (
 func smallRun(dir string, more ...string) []string {
 	args := []string{"run", "--out", dir}
 	for _, set := range []string{"data.count=12", "data.test_count=4", "synth.steps=2", "eval.rows=syntic", "eval.settings=in_domain", "train.epochs=1",
-		"decoder.width=32", "decoder.ffn=32", "train.batch=6", "eval.bootstrap=10"} {
+		"decoder.width=32", "decoder.heads=4", "decode.beams=3", "memory.top_k=0", "decoder.ffn=32", "train.batch=6", "eval.bootstrap=10"} {
 		args = append(args, "--set", set)
 	}
 	return append(args, more...)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"syntic/syntic/config"
 )
 
 // pngTexts reads the tEXt chunks of a PNG and checks every chunk's checksum.
@@ -52,7 +54,7 @@ func TestGenerate(t *testing.T) {
 	}
 	var got map[string]any
 	require.NoError(t, json.Unmarshal([]byte(text), &got))
-	assert.Equal(t, map[string]any{"prompt": prompt, "negative": "", "model": "world", "sampler": "dpmsolver++", "steps": 2.0, "guidance": 6.0,
+	assert.Equal(t, map[string]any{"prompt": prompt, "negative": "", "model": "world", "sampler": "dpmsolver++", "steps": 2.0, "guidance": config.Default().Synth.Guidance,
 		"seed": 7.0, "item": 0.0, "image": 0.0, "size": "72x40"}, got)
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
