@@ -19,7 +19,7 @@ var jobs = []struct {
 	{"clip", 900, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
 		return CLIP(dev, steps, seed)
 	}},
-	{"unet", 2200, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
+	{"unet", 2600, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
 		return UNet(dev, steps, seed, o.Models)
 	}},
 	{"detr", 4000, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
