@@ -31,23 +31,19 @@ type modelFile struct {
 	Decode  config.Decode  `json:"decode"`
 }
 
-// model writes the folder DIR/model of the first row and seed.
+// model writes the folder DIR/model of the first row and seed of the first setting. model.json comes last: a folder without it holds no model.
 func (f *finish) model() error {
 	r := f.w.r
-	key := f.l.rows[0]
-	row, err := r.Row(key.row)
+	row, err := r.Row(f.l.first.row)
 	if err != nil {
 		return err
 	}
 	dir := filepath.Join(f.dir, "model")
-	if err := unpackDecoder(f.trained[key].Decoder, dir); err != nil {
+	if err := unpackDecoder(f.trained[f.l.first].Decoder, dir); err != nil {
 		return err
 	}
-	source, stage := key.corpus, "texts-"+key.corpus
-	if f.w.corpora["memory"] != nil {
-		source, stage = "memory", "texts-memory"
-	}
-	m, err := f.w.memoryOf(f.p, stage)
+	corpus := f.w.memoryFor(f.l.first)
+	m, err := f.w.memory(f.p, corpus)
 	if err != nil {
 		return err
 	}
@@ -56,7 +52,7 @@ func (f *finish) model() error {
 		return err
 	}
 	if err := writeFile(filepath.Join(dir, "memory.txt"), func(w io.Writer) error {
-		_, err := io.WriteString(w, strings.Join(f.w.corpora[source], "\n")+"\n")
+		_, err := io.WriteString(w, strings.Join(f.w.corpora[corpus], "\n")+"\n")
 		return err
 	}); err != nil {
 		return err
@@ -198,10 +194,13 @@ type Neighbour struct {
 	Cosine float64 `json:"cosine"`
 }
 
+// captionBatch is how many images or tags are encoded together; it changes no result.
+const captionBatch = 16
+
 // CaptionImages captions images; an image's caption does not depend on the others.
 func (m *Model) CaptionImages(ctx context.Context, images []*pixels.Image, neighbours int) (out []Captioned, err error) {
 	defer tensor.Catch(&err)
-	v, err := clip.EncodeImages(ctx, m.enc.Model, len(images), func(i int) (*pixels.Image, error) { return images[i], nil }, 16, nil)
+	v, err := clip.EncodeImages(ctx, m.enc.Model, len(images), func(i int) (*pixels.Image, error) { return images[i], nil }, captionBatch, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -212,8 +211,7 @@ func (m *Model) CaptionImages(ctx context.Context, images []*pixels.Image, neigh
 		if err != nil {
 			return nil, err
 		}
-		w := &work{dev: m.enc.LogitScale.Device(), r: &config.Recipe{CLIP: config.CLIP{Batch: 16}}, enc: m.enc}
-		if objects, err = w.objects(ctx, tagged(found), &config.Recipe{Objects: m.file.Objects}, m.Decoder.Shape.Features); err != nil {
+		if objects, err = m.enc.objects(ctx, tagged(found), m.file.Objects, m.Decoder.Shape.Features, captionBatch); err != nil {
 			return nil, err
 		}
 		for i, l := range found {

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -14,8 +15,8 @@ import (
 	"syntic/clip"
 	"syntic/clip/bpe"
 	"syntic/diffusion"
+	"syntic/syntic"
 	"syntic/syntic/config"
-	"syntic/syntic/detr"
 	"syntic/syntic/world/weights"
 	"syntic/tensor"
 )
@@ -95,9 +96,9 @@ func hashFolder(dir string) (string, error) {
 func locate(dir, clipModel, sdModel, detrModel string) (*Folders, error) {
 	f := &Folders{hash: map[string]string{}}
 	for _, m := range []struct {
-		to           *string
-		model, world string
-	}{{&f.CLIP, clipModel, "clip"}, {&f.SD, sdModel, "sd"}, {&f.DETR, detrModel, "detr"}} {
+		to                *string
+		key, model, world string
+	}{{&f.CLIP, "clip.model", clipModel, "clip"}, {&f.SD, "synth.model", sdModel, "sd"}, {&f.DETR, "objects.model", detrModel, "detr"}} {
 		*m.to = m.model
 		var err error
 		if m.model == World {
@@ -106,7 +107,7 @@ func locate(dir, clipModel, sdModel, detrModel string) (*Folders, error) {
 			}
 		}
 		if f.hash[*m.to], err = hashFolder(*m.to); err != nil {
-			return nil, fmt.Errorf("model %s: %w", m.model, err)
+			return nil, badInput("%s: %w: want world, or a folder with the model's files", m.key, err)
 		}
 	}
 	return f, nil
@@ -146,6 +147,27 @@ func openCLIP(dev *tensor.Device, dir string) (*encoder, error) {
 		return nil, err
 	}
 	return &encoder{m, tok}, nil
+}
+
+// objects makes a decoder's object input, of features of size e, of what was detected in images.
+func (m *encoder) objects(ctx context.Context, found [][]syntic.Detection, o config.Objects, e, batch int) (*syntic.Objects, error) {
+	tags := make([][]string, len(found))
+	for i, f := range found {
+		tags[i] = syntic.SelectTags(f, o)
+	}
+	names, prompts := syntic.TagPrompts(tags, o)
+	var features []float32
+	if len(prompts) > 0 {
+		var err error
+		if features, err = clip.EncodeTexts(ctx, m.Model, m.tok, prompts, batch, nil); err != nil {
+			return nil, err
+		}
+	}
+	table, err := syntic.NewTagTable(names, features, e)
+	if err != nil {
+		return nil, err
+	}
+	return table.Objects(tags, o)
 }
 
 // Painter is Stable Diffusion with its text encoder.
@@ -198,8 +220,6 @@ func (p *Painter) Close() {
 		p.text.Close()
 	}
 }
-
-func (m *Folders) openDETR(dev *tensor.Device) (*detr.Model, error) { return detr.Load(m.DETR, dev) }
 
 // writeFile writes a file whole or not at all, and makes its folder.
 func writeFile(path string, fill func(io.Writer) error) error {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"sort"
 	"strings"
 
 	"syntic/syntic"
 	"syntic/syntic/config"
+	"syntic/syntic/plan"
 	"syntic/syntic/report"
 )
 
@@ -31,15 +33,13 @@ func (f *finish) page(ctx context.Context) error {
 		Lead:  f.lead(),
 		Notice: "These are toy results: 64×64 drawings, tiny models that this program trained itself. They show that the method runs and what its parts do here, " +
 			"and are not comparable with published scores on photographs.",
-		Facts: []report.Fact{{Name: "captions", Value: fmt.Sprint(len(f.w.corpora[f.l.rows[0].corpus]))}, {Name: "test images", Value: fmt.Sprint(f.run.Results[0].Images)},
+		Facts: []report.Fact{{Name: "captions", Value: fmt.Sprint(len(f.w.corpora[f.l.first.corpus]))}, {Name: "test images", Value: fmt.Sprint(f.run.Results[0].Images)},
 			{Name: "seeds", Value: fmt.Sprint(r.Seeds)}, {Name: "machine", Value: f.machine}},
 		Table: f.table(),
 		Remarks: []string{"CIDEr-D, BLEU and ROUGE-L are computed as pycocoevalcap does, and shown times 100. Document frequencies come from the test set itself.",
 			"A row shares synthetic pairs, captions and test images with the others; only what its name says differs."},
 	}
-	for _, s := range f.run.Stages {
-		d.Stages = append(d.Stages, report.Stage{Name: s.Stage, Items: s.Items, Seconds: s.Seconds, Bytes: s.Bytes, Kept: s.Made == 0})
-	}
+	d.Stages = stageTimes(f.run.Stages)
 	for _, k := range r.Keys() {
 		d.Choices = append(d.Choices, report.Choice{Key: k.Path, Value: fmt.Sprint(k.Value), From: r.Origin(k.Path), Meaning: k.Doc})
 	}
@@ -53,6 +53,32 @@ func (f *finish) page(ctx context.Context) error {
 		return err
 	}
 	return writeFile(f.run.Report, func(w io.Writer) error { return report.Render(w, &d) })
+}
+
+// stageKinds are the stages as people read of them, by the beginning of their names.
+var stageKinds = []struct{ prefix, label string }{
+	{"test-", "test images"}, {"texts-", "text features"}, {"pairs-", "synthetic pairs"}, {"refined-", "refinement"}, {"row-", "training decoders (steps)"},
+	{"captions-", "captioning test images"},
+}
+
+// stageTimes adds up stages of a kind: a table of six rows, three settings and three seeds has some hundred.
+func stageTimes(stages []plan.Result) (out []report.Stage) {
+	for _, kind := range stageKinds {
+		sum, n := report.Stage{Kept: true}, 0
+		for _, s := range stages {
+			if strings.HasPrefix(s.Stage, kind.prefix) {
+				sum.Items, sum.Seconds, sum.Bytes, sum.Kept = sum.Items+s.Items, sum.Seconds+s.Seconds, sum.Bytes+s.Bytes, sum.Kept && s.Made == 0
+				n++
+			}
+		}
+		if sum.Name = kind.label; n > 1 {
+			sum.Name += fmt.Sprintf(" × %d", n)
+		}
+		if n > 0 {
+			out = append(out, sum)
+		}
+	}
+	return out
 }
 
 // lead says the main result in words, whatever it is.
@@ -76,8 +102,8 @@ func (f *finish) lead() string {
 }
 
 // columns of the table: for each setting CIDEr-D, and for the first also BLEU-4 and ROUGE-L.
-func (f *finish) columns() (names []string, of [][2]string) {
-	for i, s := range f.w.r.Eval.Settings {
+func columns(r *config.Recipe) (names []string, of [][2]string) {
+	for i, s := range r.Eval.Settings {
 		names, of = append(names, "CIDEr-D "+settingLabels[s]), append(of, [2]string{s, "CIDEr"})
 		if i == 0 {
 			names, of = append(names, "BLEU-4", "ROUGE-L"), append(of, [2]string{s, "Bleu_4"}, [2]string{s, "ROUGE_L"})
@@ -87,7 +113,7 @@ func (f *finish) columns() (names []string, of [][2]string) {
 }
 
 func (f *finish) table() report.Table {
-	names, of := f.columns()
+	names, of := columns(f.w.r)
 	out := report.Table{Note: fmt.Sprintf("Means over %d seeds; intervals of CIDEr-D are 95 %% bootstrap intervals over test images (%d resamplings).", f.w.r.Seeds, f.w.r.Eval.Bootstrap)}
 	for _, n := range names {
 		out.Metrics = append(out.Metrics, report.Metric{Name: n, Decimals: 1})
@@ -120,70 +146,65 @@ func (t *Table) cell(setting, row string) *Cell {
 	return &Cell{}
 }
 
-// synthetic shows the first images made of captions.
+// synthetic shows the first images made of captions for the first setting and seed.
 func (f *finish) synthetic(d *report.Data) error {
-	for _, key := range f.l.rows {
-		name := fmt.Sprintf("pairs-%s-%d", key.corpus, key.seed)
-		if !f.l.have[name] || key.corpus != f.l.rows[0].corpus {
-			continue
-		}
-		at, each := 0, f.w.r.Synth.ImagesPerCaption
-		return read(f.p, name, func(p *Pairs) {
-			for j, png := range p.PNG {
-				if i := at + j; png != nil && len(d.Synthetic) < reportImages {
-					note := "nothing detected"
-					if tags := syntic.SelectTags(p.Found[j], f.w.r.Objects); len(tags) > 0 {
-						note = "detected: " + strings.Join(tags, ", ")
-					}
-					d.Synthetic = append(d.Synthetic, report.Picture{Image: png, Caption: f.w.corpora[key.corpus][i/each], Note: note})
-				}
-			}
-			at += len(p.PNG)
-		})
+	name := f.l.first.pairs()
+	if !f.l.have[name] {
+		return nil
 	}
-	return nil
+	at, each := 0, f.w.r.Synth.ImagesPerCaption
+	return read(f.p, name, func(p *Pairs) {
+		for j, png := range p.PNG {
+			if len(png) == 0 || len(d.Synthetic) == reportImages {
+				continue
+			}
+			note := "nothing detected"
+			if tags := syntic.SelectTags(p.Found[j], f.w.r.Objects); len(tags) > 0 {
+				note = "detected: " + strings.Join(tags, ", ")
+			}
+			d.Synthetic = append(d.Synthetic, report.Picture{Image: png, Caption: f.w.corpora[f.l.first.corpus][(at+j)/each], Note: note})
+		}
+		at += len(p.PNG)
+	})
 }
 
 // unseenImages is how many test images the report shows.
 const unseenImages = 12
 
-// unseen shows test images, those of the middle of the scores as well as the best and worst: every so many by rank.
+// unseen shows test images of the first setting, row and seed, from the best score to the worst: every so many by rank.
 func (f *finish) unseen(ctx context.Context, d *report.Data) error {
 	first := f.run.Results[0]
-	key := f.l.rows[0]
-	corpus, set := setOf(first.Setting)
-	t, captions := f.tests[set], f.captions(key, set)
-	source, stage := corpus, "texts-"+corpus
-	if f.w.corpora["memory"] != nil {
-		source, stage = "memory", "texts-memory"
+	set := settingOf(first.Setting).set
+	row, err := f.w.r.Row(first.Row)
+	if err != nil {
+		return err
 	}
-	m, err := f.w.memoryOf(f.p, stage)
+	t, texts := f.tests[set], f.texts[said{f.l.first, set}]
+	corpus := f.w.memoryFor(f.l.first)
+	m, err := f.w.memory(f.p, corpus)
 	if err != nil {
 		return err
 	}
 	defer m.Release()
 	var shown []int
 	for i, png := range t.PNG {
-		if png != nil {
+		if len(png) > 0 {
 			shown = append(shown, i)
 		}
 	}
-	each := first.report.PerImage["CIDEr"]
-	sort.SliceStable(shown, func(a, b int) bool { return each[shown[a]] > each[shown[b]] })
-	e := m.Features()
-	for k := range min(unseenImages, len(shown)) {
-		i := shown[k*len(shown)/min(unseenImages, len(shown))]
-		cosine, index, err := m.Neighbours(ctx, t.Features[i*e:(i+1)*e], nil, min(3, m.Size()), nil)
-		if err != nil {
-			return err
-		}
-		x := report.Example{Image: t.PNG[i], Caption: captions[i].Text, References: t.References[i],
-			Note: fmt.Sprintf("image %d, CIDEr-D %.0f; neighbours with their cosine", i+1, 100*each[i])}
-		for j := range cosine {
-			x.Memory = append(x.Memory, report.Neighbour{Text: f.w.corpora[source][index[j]], Weight: float64(max(0, cosine[j]))})
+	score, e := first.report.PerImage["CIDEr"], m.Features()
+	sort.SliceStable(shown, func(a, b int) bool { return score[shown[a]] > score[shown[b]] })
+	n := min(unseenImages, len(shown))
+	for k := range n {
+		i := shown[k*len(shown)/n]
+		x := report.Example{Image: t.PNG[i], Caption: texts[i].Text, References: t.References[i], Note: fmt.Sprintf("image %d, CIDEr-D %.0f", i+1, 100*score[i])}
+		if row.Project.Enabled {
+			if x.Memory, err = heaviest(ctx, m, f.w.corpora[corpus], t.Features[i*e:(i+1)*e], row.Memory); err != nil {
+				return err
+			}
 		}
 		for _, b := range t.Boxes[i] {
-			if b.Score >= f.w.r.Objects.Threshold {
+			if row.Objects.Enabled && b.Score >= row.Objects.Threshold {
 				x.Boxes = append(x.Boxes, report.Box{X0: b.X0, Y0: b.Y0, X1: b.X1, Y1: b.Y1, Label: b.Tag, Score: b.Score})
 			}
 		}
@@ -192,11 +213,43 @@ func (f *finish) unseen(ctx context.Context, d *report.Data) error {
 	return nil
 }
 
+// heaviest are the three texts that weigh most in the projection of a feature, with their weights; a text that stands in the memory more than once
+// has the sum.
+func heaviest(ctx context.Context, m *syntic.Memory, texts []string, feature []float32, o config.Memory) ([]report.Neighbour, error) {
+	k := m.Size()
+	if o.TopK > 0 {
+		k = min(k, o.TopK)
+	}
+	cosine, index, err := m.Neighbours(ctx, feature, nil, k, nil)
+	if err != nil {
+		return nil, err
+	}
+	sum := 0.0
+	var out []report.Neighbour
+	place := map[string]int{}
+	for j, c := range cosine {
+		weight, text := math.Exp(float64(c-cosine[0])/o.Temperature), texts[index[j]]
+		sum += weight
+		at, ok := place[text]
+		if !ok {
+			at = len(out)
+			place[text], out = at, append(out, report.Neighbour{Text: text})
+		}
+		out[at].Weight += weight
+	}
+	sort.SliceStable(out, func(a, b int) bool { return out[a].Weight > out[b].Weight })
+	out = out[:min(3, len(out))]
+	for j := range out {
+		out[j].Weight /= sum
+	}
+	return out, nil
+}
+
 // curves shows the decoder's training and the refinement.
 func (f *finish) curves(d *report.Data) error {
 	loss := report.Chart{Title: "Training the decoder", XLabel: "step", YLabel: "cross entropy", Note: "First seed; mean of ten steps."}
 	for _, key := range f.l.rows {
-		if key.seed != f.w.r.Seed || key.corpus != f.l.rows[0].corpus {
+		if key.seed != f.l.first.seed || key.corpus != f.l.first.corpus {
 			continue
 		}
 		s := report.Series{Name: rowLabel(key.row)}
@@ -215,7 +268,7 @@ func (f *finish) curves(d *report.Data) error {
 	if len(loss.Series) > 0 {
 		d.Curves = append(d.Curves, loss)
 	}
-	name := fmt.Sprintf("refined-%s-%d", f.l.rows[0].corpus, f.w.r.Seed)
+	name := f.l.first.refined()
 	if !f.l.have[name] {
 		return nil
 	}
@@ -232,8 +285,7 @@ func (f *finish) curves(d *report.Data) error {
 
 // Rows is the table as lines of cells for a terminal, the header first.
 func (r *Run) Rows() [][]string {
-	f := &finish{w: &work{r: r.Recipe}, run: r}
-	names, of := f.columns()
+	names, of := columns(r.Recipe)
 	out := [][]string{append([]string{"row"}, names...)}
 	for _, name := range r.Recipe.Eval.Rows {
 		line := []string{rowLabel(name)}

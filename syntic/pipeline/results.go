@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -53,17 +54,6 @@ type Comparison struct {
 	BySeed     float64 `json:"seed_deviation"` // standard deviation of the difference over seeds; 0 for one seed
 }
 
-// setOf tells corpus and test set of a setting.
-func setOf(setting string) (corpus, set string) {
-	switch setting {
-	case "cross_domain":
-		return "main", "test-cross"
-	case "zero_shot":
-		return "web", "test-in"
-	}
-	return "main", "test-in"
-}
-
 // finish turns finished stages into the files that people read.
 type finish struct {
 	w       *work
@@ -72,26 +62,21 @@ type finish struct {
 	run     *Run
 	dir     string
 	machine string
+
 	trained map[rowKey]*Trained
+	texts   map[said][]syntic.Caption
 	tests   map[string]*Tests
 }
 
+// said names the captions of a row for a set of test images.
+type said struct {
+	key rowKey
+	set string
+}
+
 func (f *finish) all(ctx context.Context) error {
-	f.trained, f.tests = map[rowKey]*Trained{}, map[string]*Tests{}
-	for set := range f.l.sets {
-		t := &Tests{}
-		if err := read(f.p, set, func(part *Tests) {
-			t.Features, t.Found, t.Boxes = append(t.Features, part.Features...), append(t.Found, part.Found...), append(t.Boxes, part.Boxes...)
-			t.References, t.PNG = append(t.References, part.References...), append(t.PNG, part.PNG...)
-		}); err != nil {
-			return err
-		}
-		f.tests[set] = t
-	}
-	for _, key := range f.l.rows {
-		if err := read(f.p, key.String(), func(t *Trained) { f.trained[key] = t }); err != nil {
-			return err
-		}
+	if err := f.load(); err != nil {
+		return err
 	}
 	if err := f.score(); err != nil {
 		return err
@@ -106,6 +91,37 @@ func (f *finish) all(ctx context.Context) error {
 	return f.page(ctx)
 }
 
+// load reads what the stages made.
+func (f *finish) load() error {
+	f.trained, f.texts, f.tests = map[rowKey]*Trained{}, map[said][]syntic.Caption{}, map[string]*Tests{}
+	for _, set := range f.l.sets {
+		t := &Tests{}
+		f.tests[set] = t
+		if err := read(f.p, set, func(part *Tests) {
+			t.Features, t.Found, t.Boxes = append(t.Features, part.Features...), append(t.Found, part.Found...), append(t.Boxes, part.Boxes...)
+			t.References, t.PNG = append(t.References, part.References...), append(t.PNG, part.PNG...)
+		}); err != nil {
+			return err
+		}
+	}
+	for _, key := range f.l.rows {
+		var err error
+		if f.trained[key], err = readTrained(f.p, key); err != nil {
+			return err
+		}
+		for _, set := range f.l.sets {
+			stage := key.captions(set)
+			if !f.l.have[stage] {
+				continue
+			}
+			if err := read(f.p, stage, func(t *[]syntic.Caption) { f.texts[said{key, set}] = *t }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func imageID(i int) metric.ImageID { return metric.ImageID(strconv.Itoa(i + 1)) }
 
 func (f *finish) score() error {
@@ -118,81 +134,83 @@ func (f *finish) score() error {
 		}
 		refs[set] = r
 	}
-	for _, setting := range f.w.r.Eval.Settings {
-		corpus, set := setOf(setting)
+	return f.each(func(s setting, key rowKey) error {
+		results := &metric.Results{Path: key.String()}
+		for i, c := range f.texts[said{key, s.set}] {
+			results.Rows = append(results.Rows, metric.Result{ImageID: imageID(i), Caption: c.Text})
+		}
+		report, err := metric.Evaluate(refs[s.set], results, metric.Options{})
+		if err != nil {
+			return err
+		}
+		f.run.Results = append(f.run.Results, Score{s.name, key.row, key.seed, report.Scores, report.Images, report})
+		return nil
+	})
+}
+
+// each visits settings, rows and seeds.
+func (f *finish) each(do func(setting, rowKey) error) error {
+	for _, s := range settingsOf(f.w.r) {
 		for _, row := range f.w.r.Eval.Rows {
 			for k := range f.w.r.Seeds {
-				key := rowKey{corpus, row, f.w.r.Seed + int64(k)}
-				results := &metric.Results{Path: key.String()}
-				for i, c := range f.captions(key, set) {
-					results.Rows = append(results.Rows, metric.Result{ImageID: imageID(i), Caption: c.Text})
-				}
-				report, err := metric.Evaluate(refs[set], results, metric.Options{})
-				if err != nil {
+				if err := do(s, rowKey{s.corpus, row, f.w.r.Seed + int64(k)}); err != nil {
 					return err
 				}
-				f.run.Results = append(f.run.Results, Score{setting, row, key.seed, report.Scores, report.Images, report})
 			}
 		}
 	}
 	return nil
 }
 
-func (f *finish) captions(key rowKey, set string) []syntic.Caption {
-	t := f.trained[key]
-	for i, name := range t.Sets {
-		if name == set {
-			return t.Texts[i]
-		}
-	}
-	return nil
-}
-
-// tabulate takes means over seeds, and intervals over images.
+// tabulate takes means over seeds, intervals over images, and compares the first row with the others.
 func tabulate(r *config.Recipe, scores []Score) *Table {
 	t := &Table{}
-	perImage := map[[2]string][]float64{}
-	seeds := map[[2]string][]float64{}
 	for _, setting := range r.Eval.Settings {
+		var first *Cell
+		var base []float64 // CIDEr by image of the first row
 		for _, row := range r.Eval.Rows {
-			c := Cell{Setting: setting, Row: row, Mean: map[string]float64{}}
-			var mean []float64
-			for _, s := range scores {
-				if s.Setting != setting || s.Row != row {
-					continue
-				}
-				for name, x := range s.Scores {
-					c.Mean[name] += x / float64(r.Seeds)
-				}
-				c.Seeds = append(c.Seeds, s.Scores["CIDEr"])
-				each := s.report.PerImage["CIDEr"]
-				if mean == nil {
-					mean = make([]float64, len(each))
-				}
-				for i, x := range each {
-					mean[i] += x / float64(r.Seeds)
-				}
-			}
-			c.Low, c.High = c.Mean["CIDEr"], c.Mean["CIDEr"]
-			if r.Eval.Bootstrap > 0 {
-				b := metric.Bootstrap(mean, r.Eval.Bootstrap, uint64(r.Seed))
-				c.Low, c.High = b.Low, b.High
-			}
-			perImage[[2]string{setting, row}], seeds[[2]string{setting, row}] = mean, c.Seeds
+			c, images := cellOf(r, setting, row, scores)
 			t.Cells = append(t.Cells, c)
-		}
-		first := r.Eval.Rows[0]
-		for _, row := range r.Eval.Rows[1:] {
-			a, b := [2]string{setting, first}, [2]string{setting, row}
+			if first == nil {
+				first, base = &c, images
+				continue
+			}
 			if r.Eval.Bootstrap == 0 {
 				continue
 			}
-			if d, ok := metric.BootstrapPaired(perImage[a], perImage[b], r.Eval.Bootstrap, uint64(r.Seed)); ok {
-				t.Comparisons = append(t.Comparisons, Comparison{setting, first, row, d.Mean, d.Low, d.High, deviation(seeds[a], seeds[b])})
+			if d, ok := metric.BootstrapPaired(base, images, r.Eval.Bootstrap, uint64(r.Seed)); ok {
+				t.Comparisons = append(t.Comparisons, Comparison{setting, first.Row, row, d.Mean, d.Low, d.High, deviation(first.Seeds, c.Seeds)})
 			}
 		}
 	}
 	return t
+}
+
+// cellOf takes the means over seeds of one row in one setting, and of the CIDEr of each image.
+func cellOf(r *config.Recipe, setting, row string, scores []Score) (c Cell, images []float64) {
+	c = Cell{Setting: setting, Row: row, Mean: map[string]float64{}}
+	for _, s := range scores {
+		if s.Setting != setting || s.Row != row {
+			continue
+		}
+		for name, x := range s.Scores {
+			c.Mean[name] += x / float64(r.Seeds)
+		}
+		c.Seeds = append(c.Seeds, s.Scores["CIDEr"])
+		each := s.report.PerImage["CIDEr"]
+		if images == nil {
+			images = make([]float64, len(each))
+		}
+		for i, x := range each {
+			images[i] += x / float64(r.Seeds)
+		}
+	}
+	c.Low, c.High = c.Mean["CIDEr"], c.Mean["CIDEr"]
+	if r.Eval.Bootstrap > 0 {
+		b := metric.Bootstrap(images, r.Eval.Bootstrap, uint64(r.Seed))
+		c.Low, c.High = b.Low, b.High
+	}
+	return c, images
 }
 
 // deviation is the standard deviation over seeds of the difference a − b.
@@ -226,7 +244,8 @@ type cocoResult struct {
 	Caption string `json:"caption"`
 }
 
-// write makes results.json, captions.json, references.json and, for every row, captions/SETTING-ROW-SEED.json.
+// write makes recipe.lock.yaml, results.json, captions.json and references.json (of the first setting, row and seed), references-SETTING.json of
+// settings with other test images, and captions/SETTING-ROW-SEED.json. None of them holds a time, nor anything else that differs between equal runs.
 func (f *finish) write() error {
 	r := f.w.r
 	if err := writeFile(filepath.Join(f.dir, "recipe.lock.yaml"), func(w io.Writer) error { _, err := w.Write(r.Lock()); return err }); err != nil {
@@ -236,49 +255,50 @@ func (f *finish) write() error {
 	for name, folder := range map[string]string{"clip": f.w.folders.CLIP, "sd": f.w.folders.SD, "detr": f.w.folders.DETR} {
 		models[name] = f.w.folders.hash[folder]
 	}
+	decoders := map[string]string{}
+	for _, key := range f.l.rows {
+		decoders[key.String()] = fmt.Sprintf("%x", sha256.Sum256(f.trained[key].Decoder))
+	}
 	if err := writeJSON(filepath.Join(f.dir, "results.json"), map[string]any{"results": f.run.Results, "table": f.run.Table, "models_sha256": models,
-		"stages": f.digests(), "scale": "CIDEr is CIDEr-D; scores are fractions as pycocoevalcap gives them, tables show them times 100"}); err != nil {
+		"decoders_sha256": decoders, "scale": "CIDEr is CIDEr-D; scores are fractions as pycocoevalcap gives them, tables show them times 100"}); err != nil {
 		return err
 	}
-	for i, setting := range r.Eval.Settings {
-		corpus, set := setOf(setting)
-		if i == 0 || set != "test-in" {
-			name := "references.json"
-			if i > 0 {
-				name = "references-" + setting + ".json"
-			}
-			if err := writeJSON(filepath.Join(f.dir, name), coco(f.tests[set].References)); err != nil {
+	if err := f.references(); err != nil {
+		return err
+	}
+	first := true
+	return f.each(func(s setting, key rowKey) error {
+		var rows []cocoResult
+		for i, c := range f.texts[said{key, s.set}] {
+			rows = append(rows, cocoResult{i + 1, c.Text})
+		}
+		if first {
+			first = false
+			if err := writeJSON(filepath.Join(f.dir, "captions.json"), rows); err != nil {
 				return err
 			}
 		}
-		for j, row := range r.Eval.Rows {
-			for k := range r.Seeds {
-				key := rowKey{corpus, row, r.Seed + int64(k)}
-				var rows []cocoResult
-				for n, c := range f.captions(key, set) {
-					rows = append(rows, cocoResult{n + 1, c.Text})
-				}
-				if err := writeJSON(filepath.Join(f.dir, "captions", fmt.Sprintf("%s-%s-%d.json", setting, row, key.seed)), rows); err != nil {
-					return err
-				}
-				if i+j+k == 0 {
-					if err := writeJSON(filepath.Join(f.dir, "captions.json"), rows); err != nil {
-						return err
-					}
-				}
-			}
+		return writeJSON(filepath.Join(f.dir, "captions", fmt.Sprintf("%s-%s-%d.json", s.name, key.row, key.seed)), rows)
+	})
+}
+
+// references writes those of each set of test images once.
+func (f *finish) references() error {
+	written := map[string]bool{}
+	for i, s := range settingsOf(f.w.r) {
+		name := "references.json"
+		if i > 0 {
+			name = "references-" + s.name + ".json"
+		}
+		if written[s.set] {
+			continue
+		}
+		written[s.set] = true
+		if err := writeJSON(filepath.Join(f.dir, name), coco(f.tests[s.set].References)); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// digests are the hashes of the stages' output: equal digests, equal work.
-func (f *finish) digests() map[string]string {
-	out := map[string]string{}
-	for _, s := range f.run.Stages {
-		out[s.Stage] = s.Digest
-	}
-	return out
 }
 
 // coco is references in the COCO captions format.

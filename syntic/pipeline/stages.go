@@ -1,9 +1,7 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
-	"encoding/gob"
 	"fmt"
 	"io"
 	"strconv"
@@ -18,65 +16,20 @@ import (
 	"syntic/tensor"
 )
 
-// Pairs is a shard of synthetic pairs: for each caption the features of its images, and what was found in them.
-type Pairs struct {
-	Features []float32            // [n · images a caption, E]
-	Found    [][]syntic.Detection // [n · images a caption]
-	PNG      [][]byte             // of the kept images, by place in the shard; nil elsewhere
-}
-
-// Tests is a shard of test images.
-type Tests struct {
-	Features   []float32
-	Found      [][]syntic.Detection
-	Boxes      [][]Box // of what was found, for the first of a run
-	References [][]string
-	PNG        [][]byte // of the images that the report shows
-}
-
-// Box is a detection in pixels.
-type Box struct {
-	X0    float64 `json:"x0"`
-	Y0    float64 `json:"y0"`
-	X1    float64 `json:"x1"`
-	Y1    float64 `json:"y1"`
-	Tag   string  `json:"tag"`
-	Score float64 `json:"score"`
-}
-
 // reportImages is how many images of each kind the report shows.
 const reportImages = 48
 
 // minScore is what detections are kept from; the recipe's threshold is applied later, so that changing it makes no image anew.
 const minScore = 0.1
 
-func encode(w io.Writer, v any) error { return gob.NewEncoder(w).Encode(v) }
-
-func decode(data []byte, v any) error { return gob.NewDecoder(bytes.NewReader(data)).Decode(v) }
-
-// read reads all shards of a stage and hands them to add in order.
-func read[T any](p *plan.Pipeline, stage string, add func(*T)) error {
-	for i := range p.Stage(stage).Shards() {
-		data, err := p.Read(stage, i)
-		if err != nil {
-			return err
-		}
-		v := new(T)
-		if err := decode(data, v); err != nil {
-			return fmt.Errorf("stage %s, shard %d: %w", stage, i, err)
-		}
-		add(v)
-	}
-	return nil
-}
-
 // work is what the stages of a run share. Models are opened when a stage first needs them.
 type work struct {
-	dev      *tensor.Device
-	r        *config.Recipe
-	folders  *Folders
-	progress plan.Progress
-	corpora  map[string][]string // by data.captions
+	dev     *tensor.Device
+	r       *config.Recipe
+	folders *Folders
+	corpora map[string][]string // name of a corpus to its texts
+
+	in, cross world.Domain // of the test images, in domain and across
 
 	enc   *encoder
 	det   *detr.Model
@@ -90,17 +43,15 @@ func (w *work) encoder() (*encoder, error) {
 			return nil, inputError{err}
 		}
 	}
-	return w.enc, nil
+	return w.enc, modelError("clip.model", w.r.CLIP.Model, err)
 }
 
 func (w *work) detector() (*detr.Model, error) {
 	var err error
 	if w.det == nil {
-		if w.det, err = w.folders.openDETR(w.dev); err != nil {
-			return nil, inputError{err}
-		}
+		w.det, err = detr.Load(w.folders.DETR, w.dev)
 	}
-	return w.det, nil
+	return w.det, modelError("objects.model", w.r.Objects.Model, err)
 }
 
 func (w *work) painter() (*Painter, error) {
@@ -108,7 +59,15 @@ func (w *work) painter() (*Painter, error) {
 	if w.paint == nil {
 		w.paint, err = OpenPainter(w.dev, "", w.folders.SD, w.r.Synth.Sampler)
 	}
-	return w.paint, err
+	return w.paint, modelError("synth.model", w.r.Synth.Model, err)
+}
+
+// modelError says of a folder of the user that it is at fault, and which key names it.
+func modelError(key, model string, err error) error {
+	if err == nil || model == World {
+		return err
+	}
+	return inputError{fmt.Errorf("%s: %w", key, err)}
 }
 
 // close frees the models.
@@ -142,59 +101,22 @@ func (w *work) see(ctx context.Context, images []*pixels.Image) (features []floa
 	return features, found, err
 }
 
-func tagged(found [][]detr.Detection) [][]syntic.Detection {
-	out := make([][]syntic.Detection, len(found))
-	for i, f := range found {
-		for _, d := range f {
-			out[i] = append(out[i], syntic.Detection{Tag: d.Name, Score: float64(d.Score)})
-		}
-	}
-	return out
-}
-
-// pairs is the stage that makes synthetic pairs of a corpus for one seed.
-func (w *work) pairs(name, corpus string, seed int64) plan.Stage {
-	r, texts := w.r, w.corpora[corpus]
-	each := r.Synth.ImagesPerCaption
+// pairs is the stage that makes the synthetic pairs of a corpus for one seed.
+func (w *work) pairs(key rowKey) plan.Stage {
+	r, texts := w.r, w.corpora[key.corpus]
 	return plan.Stage{
-		Name: name, Version: 1, Items: len(texts), ShardSize: r.Shards.Captions,
+		Name: key.pairs(), Version: 2, Items: len(texts), ShardSize: r.Shards.Captions,
 		SeedRule: "noise of image k of caption i: Philox key {seed, k·2^32 + i, step}",
 		Inputs:   map[string]string{"captions": hashTexts(texts), "clip": w.folders.hash[w.folders.CLIP], "sd": w.folders.hash[w.folders.SD], "detr": w.folders.hash[w.folders.DETR]},
-		Config: map[string]any{"seed": seed, "sampler": r.Synth.Sampler, "steps": r.Synth.Steps, "guidance": r.Synth.Guidance,
-			"negative": r.Synth.Negative, "images_per_caption": each, "keep": r.Synth.Keep, "threads": "any"},
+		Config: map[string]any{"seed": key.seed, "sampler": r.Synth.Sampler, "steps": r.Synth.Steps, "guidance": r.Synth.Guidance,
+			"negative": r.Synth.Negative, "images_per_caption": r.Synth.ImagesPerCaption, "keep": r.Synth.Keep},
 		Make: func(ctx context.Context, sh plan.Shard, _ *plan.Pipeline, out io.Writer, tick func(int)) error {
-			p, err := w.painter()
-			if err != nil {
-				return err
-			}
 			var all Pairs
-			for from := sh.First; from < sh.First+sh.Count; from += r.Synth.Batch {
-				to := min(from+r.Synth.Batch, sh.First+sh.Count)
-				var prompts []string
-				var keys []tensor.Key
-				for i := from; i < to; i++ {
-					for k := range each {
-						prompts = append(prompts, texts[i])
-						keys = append(keys, tensor.Key{Seed: uint64(seed), Item: uint64(k)<<32 + uint64(i)})
-					}
-				}
-				images, err := p.Paint(ctx, prompts, keys, PaintOptions{Steps: r.Synth.Steps, Guidance: r.Synth.Guidance, Negative: r.Synth.Negative})
-				if err != nil {
+			group := max(1, r.Synth.Batch/r.Synth.ImagesPerCaption) // captions painted together
+			for from := sh.First; from < sh.First+sh.Count; from += group {
+				to := min(from+group, sh.First+sh.Count)
+				if err := w.appendPairs(ctx, &all, texts[from:to], from, uint64(key.seed)); err != nil {
 					return err
-				}
-				f, found, err := w.see(ctx, images)
-				if err != nil {
-					return err
-				}
-				all.Features, all.Found = append(all.Features, f...), append(all.Found, tagged(found)...)
-				for j, im := range images {
-					var data []byte
-					if i := from + j/each; r.Synth.Keep == "all" || r.Synth.Keep == "sample" && i < reportImages {
-						if data, err = EncodePNG(im); err != nil {
-							return err
-						}
-					}
-					all.PNG = append(all.PNG, data)
 				}
 				tick(to - from)
 			}
@@ -203,15 +125,54 @@ func (w *work) pairs(name, corpus string, seed int64) plan.Stage {
 	}
 }
 
+// appendPairs makes the pairs of some captions, the first of them number first of the corpus.
+func (w *work) appendPairs(ctx context.Context, all *Pairs, texts []string, first int, seed uint64) error {
+	o, each := w.r.Synth, w.r.Synth.ImagesPerCaption
+	p, err := w.painter()
+	if err != nil {
+		return err
+	}
+	var prompts []string
+	var keys []tensor.Key
+	for i, text := range texts {
+		for k := range each {
+			prompts = append(prompts, text)
+			keys = append(keys, tensor.Key{Seed: seed, Item: uint64(k)<<32 + uint64(first+i)})
+		}
+	}
+	images, err := p.Paint(ctx, prompts, keys, PaintOptions{Steps: o.Steps, Guidance: o.Guidance, Negative: o.Negative})
+	if err != nil {
+		return err
+	}
+	features, found, err := w.see(ctx, images)
+	if err != nil {
+		return err
+	}
+	all.Features, all.Found = append(all.Features, features...), append(all.Found, tagged(found)...)
+	for j, im := range images {
+		kept, err := pngIf(o.Keep == "all" || o.Keep == "sample" && first*each+j < reportImages, im)
+		if err != nil {
+			return err
+		}
+		all.PNG = append(all.PNG, kept)
+	}
+	return nil
+}
+
 // texts is the stage of the features of a corpus's captions.
-func (w *work) texts(name, corpus string) plan.Stage {
+func (w *work) texts(corpus string) plan.Stage {
 	texts := w.corpora[corpus]
 	return plan.Stage{
-		Name: name, Version: 1, Items: len(texts),
+		Name: textsOf(corpus), Version: 1, Items: len(texts),
 		Inputs: map[string]string{"captions": hashTexts(texts), "clip": w.folders.hash[w.folders.CLIP]},
 		Config: map[string]any{"prompt": w.r.CLIP.Prompt},
 		Make: func(ctx context.Context, _ plan.Shard, _ *plan.Pipeline, out io.Writer, tick func(int)) error {
-			f, err := w.encodeTexts(ctx, prompted(texts, w.r.CLIP.Prompt), tick)
+			m, err := w.encoder()
+			if err != nil {
+				return err
+			}
+			done := 0
+			f, err := clip.EncodeTexts(ctx, m.Model, m.tok, prompted(texts, w.r.CLIP.Prompt), w.r.CLIP.Batch, func(now int) { tick(now - done); done = now })
 			if err != nil {
 				return err
 			}
@@ -220,24 +181,20 @@ func (w *work) texts(name, corpus string) plan.Stage {
 	}
 }
 
-func (w *work) encodeTexts(ctx context.Context, texts []string, tick func(int)) ([]float32, error) {
-	m, err := w.encoder()
-	if err != nil {
-		return nil, err
+// defaultTests is what data.test_count 0 means: the drawn world has no end.
+const defaultTests = 1000
+
+func (w *work) testCount() int {
+	if w.r.Data.TestN == 0 {
+		return defaultTests
 	}
-	done := 0
-	return clip.EncodeTexts(ctx, m.Model, m.tok, texts, w.r.CLIP.Batch, func(now int) {
-		if tick != nil {
-			tick(now - done)
-		}
-		done = now
-	})
+	return w.r.Data.TestN
 }
 
 // tests is the stage of the test images of a domain of the drawn world.
-func (w *work) tests(name string, d world.Domain, n int) plan.Stage {
+func (w *work) tests(name string, d world.Domain) plan.Stage {
 	return plan.Stage{
-		Name: name, Version: 1, Items: n, ShardSize: w.r.Shards.Images,
+		Name: name, Version: 1, Items: w.testCount(), ShardSize: w.r.Shards.Images,
 		Inputs: map[string]string{"world": strconv.FormatUint(world.Fingerprint(), 16), "clip": w.folders.hash[w.folders.CLIP], "detr": w.folders.hash[w.folders.DETR]},
 		Config: map[string]any{"domain": int(d), "seed": worldSeed},
 		Make: func(ctx context.Context, sh plan.Shard, _ *plan.Pipeline, out io.Writer, tick func(int)) error {
@@ -248,20 +205,17 @@ func (w *work) tests(name string, d world.Domain, n int) plan.Stage {
 				if err != nil {
 					return err
 				}
-				images, all.References = append(images, im), append(all.References, refs)
-				var data []byte
-				if i < reportImages {
-					if data, err = EncodePNG(im); err != nil {
-						return err
-					}
+				kept, err := pngIf(i < reportImages, im)
+				if err != nil {
+					return err
 				}
-				all.PNG = append(all.PNG, data)
+				images, all.References, all.PNG = append(images, im), append(all.References, refs), append(all.PNG, kept)
 			}
-			f, found, err := w.see(ctx, images)
+			features, found, err := w.see(ctx, images)
 			if err != nil {
 				return err
 			}
-			all.Features, all.Found = f, tagged(found)
+			all.Features, all.Found = features, tagged(found)
 			for _, l := range found {
 				all.Boxes = append(all.Boxes, boxes(l))
 			}
@@ -271,50 +225,34 @@ func (w *work) tests(name string, d world.Domain, n int) plan.Stage {
 	}
 }
 
-func boxes(found []detr.Detection) (out []Box) {
-	for _, d := range found {
-		b := d.Box
-		out = append(out, Box{float64(b[0]), float64(b[1]), float64(b[2]), float64(b[3]), d.Name, float64(d.Score)})
-	}
-	return out
-}
-
 // refined is the stage that refines the pairs' features.
-func (w *work) refined(name, pairs, texts string, o config.Refine, seed int64, n int) plan.Stage {
+func (w *work) refined(key rowKey) plan.Stage {
+	o, cfg := w.r.Refine, w.r.Section("refine")
+	cfg["seed"] = key.seed
 	return plan.Stage{
-		Name: name, Version: 1, Items: n, After: []string{pairs, texts},
+		Name: key.refined(), Version: 2, Items: len(w.corpora[key.corpus]) * w.r.Synth.ImagesPerCaption, After: []string{key.pairs(), key.texts()},
 		SeedRule: "batches dealt from (seed)",
-		Config:   map[string]any{"refine": fmt.Sprintf("%+v", o), "seed": seed, "images_per_caption": w.r.Synth.ImagesPerCaption},
+		Config:   cfg,
 		Make: func(ctx context.Context, _ plan.Shard, in *plan.Pipeline, out io.Writer, tick func(int)) error {
-			images, own, e, err := w.pairFeatures(in, pairs, texts)
+			images, _, err := pairFeatures(in, key)
 			if err != nil {
 				return err
 			}
-			f, err := syntic.Refine(ctx, w.dev, images, own, e, o, uint64(seed), nil)
+			texts, e, err := textFeatures(in, key.corpus)
 			if err != nil {
 				return err
 			}
-			tick(n)
+			var own []float32 // beside each image
+			for i := range len(texts) / e {
+				for range w.r.Synth.ImagesPerCaption {
+					own = append(own, texts[i*e:(i+1)*e]...)
+				}
+			}
+			f, err := syntic.Refine(ctx, w.dev, images, own, e, o, uint64(key.seed), only{"refine", tick})
+			if err != nil {
+				return err
+			}
 			return encode(out, f)
 		},
 	}
-}
-
-// pairFeatures reads the features of synthetic images and, beside each, of its own text.
-func (w *work) pairFeatures(in *plan.Pipeline, pairs, texts string) (images, own []float32, e int, err error) {
-	if err := read(in, pairs, func(p *Pairs) { images = append(images, p.Features...) }); err != nil {
-		return nil, nil, 0, err
-	}
-	var t []float32
-	if err := read(in, texts, func(f *[]float32) { t = append(t, *f...) }); err != nil {
-		return nil, nil, 0, err
-	}
-	n, each := in.Stage(texts).Items, w.r.Synth.ImagesPerCaption
-	e = len(t) / n
-	for i := range n {
-		for range each {
-			own = append(own, t[i*e:(i+1)*e]...)
-		}
-	}
-	return images, own, e, nil
 }
