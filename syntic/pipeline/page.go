@@ -98,6 +98,9 @@ func (f *finish) lead() string {
 		}
 		s += fmt.Sprintf(" It is %s DeCap: %+.1f (%+.1f to %+.1f).", word, 100*x.Difference, 100*x.Low, 100*x.High)
 	}
+	if f.w.r.Seeds < 3 {
+		s += " Intervals are over images; other seeds may differ."
+	}
 	return s
 }
 
