@@ -15,7 +15,7 @@ import (
 )
 
 // settingLabels are what people read.
-var settingLabels = map[string]string{"in_domain": "in-domain", "cross_domain": "cross-domain", "zero_shot": "zero-shot (web texts)"}
+var settingLabels = map[string]string{"in_domain": "in-domain", "cross_domain": "cross-domain", "zero_shot": "zero-shot"}
 
 // rowLabel is what the table calls a row.
 func rowLabel(name string) string {
@@ -91,9 +91,9 @@ func (f *finish) lead() string {
 			continue
 		}
 		word := "no clear difference from"
-		if x.Low > 0 {
+		if 100*x.Low >= 0.05 { // what rounds to 0.0 is no difference
 			word = "ahead of"
-		} else if x.High < 0 {
+		} else if 100*x.High <= -0.05 {
 			word = "behind"
 		}
 		s += fmt.Sprintf(" It is %s DeCap: %+.1f (%+.1f to %+.1f).", word, 100*x.Difference, 100*x.Low, 100*x.High)
@@ -117,7 +117,7 @@ func columns(r *config.Recipe) (names []string, of [][2]string) {
 
 func (f *finish) table() report.Table {
 	names, of := columns(f.w.r)
-	out := report.Table{Note: fmt.Sprintf("Means over %d seeds; intervals of CIDEr-D are 95 %% bootstrap intervals over test images (%d resamplings).", f.w.r.Seeds, f.w.r.Eval.Bootstrap)}
+	out := report.Table{Note: fmt.Sprintf("Means over %d seeds; intervals of CIDEr-D are 95 %% bootstrap intervals over test images (%d resamplings). Cross-domain: images of the other domain; zero-shot: trained on web texts.", f.w.r.Seeds, f.w.r.Eval.Bootstrap)}
 	for _, n := range names {
 		out.Metrics = append(out.Metrics, report.Metric{Name: n, Decimals: 1})
 	}

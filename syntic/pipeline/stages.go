@@ -39,9 +39,7 @@ type work struct {
 func (w *work) encoder() (*encoder, error) {
 	var err error
 	if w.enc == nil {
-		if w.enc, err = openCLIP(w.dev, w.folders.CLIP); err != nil {
-			return nil, inputError{err}
-		}
+		w.enc, err = openCLIP(w.dev, w.folders.CLIP)
 	}
 	return w.enc, modelError("clip.model", w.r.CLIP.Model, err)
 }
