@@ -83,7 +83,7 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 	}
 	bar := plan.OrQuiet(progress).Stage("train", total)
 	defer bar.Done()
-	bar.Add(len(curve))
+	plan.Skip(bar, len(curve))
 	order, dealt := []int(nil), -1
 	for step := len(curve); step < total; step++ {
 		if err := ctx.Err(); err != nil {

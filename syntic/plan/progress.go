@@ -16,6 +16,15 @@ type Bar interface {
 	Done()
 }
 
+// Skip tells a bar that n steps were done by an earlier run: they count as done, but not in the rate. A bar without that notion adds them.
+func Skip(b Bar, n int) {
+	if s, ok := b.(interface{ Skip(n int) }); ok {
+		s.Skip(n)
+		return
+	}
+	b.Add(n)
+}
+
 // Quiet is the Progress that shows nothing.
 var Quiet Progress = quiet{}
 

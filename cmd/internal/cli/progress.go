@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -98,18 +99,42 @@ func (p *Progress) Stage(name string, total int) plan.Bar {
 	label := decor.Name(name, decor.WCSyncSpaceR)
 	if total <= 0 {
 		return bar{p.bars.New(0, mpb.SpinnerStyle(), mpb.PrependDecorators(label),
-			mpb.AppendDecorators(decor.CurrentNoUnit("%d", decor.WCSyncSpace), decor.AverageSpeed(0, "  %.1f/s"))), true}
+			mpb.AppendDecorators(decor.CurrentNoUnit("%d", decor.WCSyncSpace), decor.AverageSpeed(0, "  %.1f/s"))), true, nil}
+	}
+	skipped, began := new(atomic.Int64), p.now()
+	rate := func(s decor.Statistics) float64 {
+		return float64(s.Current-skipped.Load()) / max(p.now().Sub(began).Seconds(), 1e-9)
+	}
+	speed := func(s decor.Statistics) string { return fmt.Sprintf("  %.1f/s", rate(s)) }
+	left := func(s decor.Statistics) string {
+		if r := rate(s); r > 0 {
+			return remaining(s.Total-s.Current, r).String()
+		}
+		return ""
 	}
 	return bar{p.bars.New(int64(total), mpb.BarStyle().Lbound("▕").Filler("█").Tip("█").Padding("░").Rbound("▏"),
 		mpb.PrependDecorators(label, decor.CountersNoUnit("%d/%d", decor.WCSyncSpace)),
-		mpb.AppendDecorators(decor.NewPercentage("%d", decor.WCSyncSpace), decor.AverageSpeed(0, "  %.1f/s", decor.WCSyncSpace),
-			decor.OnAbort(decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace), "done"), "stopped"))), false}
+		mpb.AppendDecorators(decor.NewPercentage("%d", decor.WCSyncSpace), decor.Any(speed, decor.WCSyncSpace),
+			decor.OnAbort(decor.OnComplete(decor.Any(left, decor.WCSyncSpace), "done"), "stopped"))), false, skipped}
+}
+
+// remaining is the time that n more steps take at a rate per second.
+func remaining(n int64, rate float64) time.Duration {
+	return time.Duration(float64(n) / rate * float64(time.Second)).Round(time.Second)
 }
 
 // bar is a stage on a terminal.
 type bar struct {
-	b    *mpb.Bar
-	free bool // no total
+	b       *mpb.Bar
+	free    bool // no total
+	skipped *atomic.Int64
+}
+
+func (b bar) Skip(n int) {
+	if b.skipped != nil {
+		b.skipped.Add(int64(n))
+	}
+	b.Add(n)
 }
 
 func (b bar) Add(n int) { b.b.IncrBy(n) }
@@ -128,6 +153,7 @@ type lines struct {
 	p        *Progress
 	name     string
 	total, n int
+	skipped  int // of n, done by an earlier run
 	began    time.Time
 	done     bool
 }
@@ -135,6 +161,12 @@ type lines struct {
 func (l *lines) Add(n int) {
 	l.p.mu.Lock()
 	l.n += n
+	l.p.mu.Unlock()
+}
+
+func (l *lines) Skip(n int) {
+	l.p.mu.Lock()
+	l.n, l.skipped = l.n+n, l.skipped+n
 	l.p.mu.Unlock()
 }
 
@@ -163,20 +195,19 @@ func (p *Progress) report() {
 // text is "generate: 1200/4000 (30 %), 27.1/s, 1m43s left".
 func (l *lines) text() string {
 	spent := l.p.now().Sub(l.began)
-	rate := float64(l.n) / max(spent.Seconds(), 1e-9)
+	rate := float64(l.n-l.skipped) / max(spent.Seconds(), 1e-9)
 	s := fmt.Sprintf("%s: %d", l.name, l.n)
 	if l.total > 0 {
 		s += fmt.Sprintf("/%d (%d %%)", l.total, 100*l.n/l.total)
 	}
-	if l.n > 0 {
+	if l.n > l.skipped {
 		s += fmt.Sprintf(", %.1f/s", rate)
 	}
 	switch {
 	case l.done:
 		s += ", " + spent.Round(100*time.Millisecond).String() + " spent"
-	case l.total > l.n && l.n > 0:
-		left := time.Duration(float64(l.total-l.n) / rate * float64(time.Second))
-		s += ", " + left.Round(time.Second).String() + " left"
+	case l.total > l.n && rate > 0:
+		s += ", " + remaining(int64(l.total-l.n), rate).String() + " left"
 	}
 	return s
 }

@@ -13,6 +13,7 @@ import (
 
 	"syntic/clip"
 	"syntic/diffusion"
+	"syntic/nn"
 	"syntic/syntic/detr"
 	"syntic/syntic/world"
 	"syntic/tensor"
@@ -100,6 +101,32 @@ func TestBatchesAreAFunctionOfTheStep(t *testing.T) {
 	require.Equal(t, a.batch(), b.batch())
 }
 
+func TestLatentsAreAFunctionOfTheStep(t *testing.T) {
+	dev := tensor.CPU()
+	vae, err := diffusion.NewVAE(dev, VAEConfig())
+	require.NoError(t, err)
+	nn.Init(vae, 1)
+	take := func(p *latentPool, step int) ([]float32, []string) {
+		s := tensor.NewScope(dev)
+		defer s.Close()
+		z, captions := p.take(s, step)
+		require.Equal(t, []int{2, 16, 16, 4}, z.Shape())
+		return z.Float32s(), captions
+	}
+	whole, late := &latentPool{vae: vae, batch: 2}, &latentPool{vae: vae, batch: 2}
+	z0, _ := take(whole, 0)
+	z1, first := take(whole, 1)
+	require.NotEqual(t, z0, z1)
+	z, captions := take(late, 1)
+	require.Equal(t, z1, z)
+	require.Equal(t, first, captions)
+	z, captions = take(late, poolBatches+1) // met again
+	require.Equal(t, z1, z)
+	require.NotEqual(t, first, captions, "another caption of the same scenes")
+	z, _ = take(late, poolBatches) // not met yet by this one
+	require.Equal(t, z0, z)
+}
+
 func TestTokenizerKnowsEveryWordOfCaptions(t *testing.T) {
 	tok, err := Tokenizer()
 	require.NoError(t, err)
@@ -111,7 +138,8 @@ func TestTokenizerKnowsEveryWordOfCaptions(t *testing.T) {
 }
 
 func TestHeldOutCaptionsDiffer(t *testing.T) {
-	require.Len(t, singles(5), 5)
+	_, captions := singles(5)
+	require.Len(t, captions, 5)
 	b := distinct(8)
 	require.Len(t, b.Captions, 8)
 	require.Len(t, pictures(b.Pixels), 8)

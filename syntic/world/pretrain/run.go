@@ -78,7 +78,7 @@ func Run(ctx context.Context, dev *tensor.Device, j *Job, o Options) (err error)
 	defer curve.Close()
 	bar := plan.OrQuiet(o.Progress).Stage("train "+j.Name, j.Steps*j.Batch)
 	defer bar.Done()
-	bar.Add(tr.Step * j.Batch)
+	plan.Skip(bar, tr.Step*j.Batch)
 
 	begin, saved := time.Now(), time.Now()
 	seconds := func() float64 { return before + time.Since(begin).Seconds() }

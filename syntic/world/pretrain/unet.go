@@ -11,8 +11,10 @@ import (
 
 	"syntic/clip"
 	"syntic/clip/bpe"
+	"syntic/clip/pixels"
 	"syntic/diffusion"
 	"syntic/nn"
+	"syntic/syntic/detr"
 	"syntic/syntic/world"
 	"syntic/tensor"
 )
@@ -75,25 +77,21 @@ func UNet(dev *tensor.Device, steps int, seed uint64, models string) (*Job, erro
 	nn.Init(t, seed)
 	const batch = 32
 	noise := diffusion.NoiseLoss{Scheduler: sched, Gamma: 5}
-	var src *source
+	pool := &latentPool{vae: vae, batch: batch}
 	return &Job{
 		Name: "unet", Params: nn.Parameters(t), Batch: batch, Steps: steps, Decay: 0.998, LR: 1.5e-3, Schedule: nn.Cosine(200, 0.02),
 		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 0.01, ClipNorm: 1, NoDecay: small},
 		Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
-			if src == nil {
-				src = newSource(batch, step, false, photo)
-			}
-			b := src.batch()
-			for i := range b.Captions {
+			z, captions := pool.take(s, step)
+			for i := range captions {
 				if (tensor.Key{Seed: seed ^ 0xe3, Item: uint64(step*batch + i)}).Intn(0, emptyShare) == 0 {
-					b.Captions[i] = ""
+					captions[i] = ""
 				}
 			}
-			ids, err := idRows(s, tok, b.Captions, promptPositions)
+			ids, err := idRows(s, tok, captions, promptPositions)
 			if err != nil {
 				return nil, err
 			}
-			z := vae.Scale(s, vae.Encode(s, signed(s, b.Pixels)).Mean)
 			return noise.Loss(s, u, z, text.Hidden(s, ids, nil), tensor.Key{Seed: seed, Item: uint64(step * batch)})
 		},
 		Scores: func(ctx context.Context) (map[string]float64, error) {
@@ -130,10 +128,11 @@ func savePrompt(dir string, t *clip.TextModel) error {
 }
 
 // generated scores pictures made of held-out captions of a single thing: how often CLIP, where it has been trained, finds a picture's own caption
-// among 32, and the mean cosine. The pictures themselves go to samples.png beside the model.
+// among 32, and the mean cosine; how often the detector, where it has been trained and knows the kind, is surest of the right one. The first
+// 64 pictures go to samples.png beside the model.
 func generated(ctx context.Context, dev *tensor.Device, p *diffusion.Pipeline, text *clip.TextModel, tok *bpe.Tokenizer, models string) (map[string]float64, error) {
-	const n, steps, guidance = 64, 20, 5
-	captions := singles(n)
+	const n, sheet, steps, guidance = 128, 64, 20, 5
+	scenes, captions := singles(n)
 	pix := make([]uint8, 0, n*world.PixelBytes)
 	for from := 0; from < n; from += 32 {
 		made, err := paint(ctx, dev, p, text, tok, captions[from:from+32], from, steps, guidance)
@@ -142,23 +141,36 @@ func generated(ctx context.Context, dev *tensor.Device, p *diffusion.Pipeline, t
 		}
 		pix = append(pix, made...)
 	}
-	if err := writeSheet(filepath.Join(models, "unet", "samples.png"), pix); err != nil {
+	if err := writeSheet(filepath.Join(models, "unet", "samples.png"), pix[:sheet*world.PixelBytes]); err != nil {
 		return nil, err
 	}
-	m, err := clip.Load(filepath.Join(models, "clip", "model"), dev)
-	if err != nil {
-		return map[string]float64{}, nil // no CLIP yet: the pictures alone
+	scores := map[string]float64{}
+	if m, err := clip.Load(filepath.Join(models, "clip", "model"), dev); err == nil { // absent: not trained yet
+		defer m.Close()
+		if scores["clip_top1_of_32"], scores["clip_cosine"], err = ownCaptions(ctx, m, tok, captions, pictures(pix)); err != nil {
+			return nil, err
+		}
 	}
-	defer m.Close()
+	if m, err := detr.Load(filepath.Join(models, "detr", "model"), dev); err == nil {
+		defer m.Close()
+		if scores["detector_top_kind"], err = topKinds(ctx, m, scenes, pictures(pix)); err != nil {
+			return nil, err
+		}
+	}
+	return scores, nil
+}
+
+// ownCaptions is how often a picture's own caption is the nearest of its group of 32, and the mean cosine of the two.
+func ownCaptions(ctx context.Context, m *clip.Model, tok *bpe.Tokenizer, captions []string, pix [][]uint8) (top, cosine float64, err error) {
 	texts, err := clip.EncodeTexts(ctx, m, tok, captions, 64, nil)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	images, err := clip.EncodeImages(ctx, m, n, clip.Squares(pictures(pix), world.Side), 64, nil)
+	images, err := clip.EncodeImages(ctx, m, len(pix), clip.Squares(pix, world.Side), 64, nil)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	top, cosine, width := 0.0, 0.0, m.Config.Projection
+	n, width := len(captions), m.Config.Projection
 	for i := range n {
 		dot := func(j int) (x float32) { // the picture with caption j
 			for k := range width {
@@ -167,30 +179,60 @@ func generated(ctx context.Context, dev *tensor.Device, p *diffusion.Pipeline, t
 			return x
 		}
 		own, better := dot(i), 0
-		for j := i / 32 * 32; j < i/32*32+32; j++ {
+		for j := i / 32 * 32; j < min(i/32*32+32, n); j++ {
 			if dot(j) > own {
 				better++
 			}
 		}
 		if better == 0 {
-			top += 1.0 / n
+			top += 1 / float64(n)
 		}
-		cosine += float64(own) / n
+		cosine += float64(own) / float64(n)
 	}
-	return map[string]float64{"clip_top1_of_32": top, "clip_cosine": cosine}, nil
+	return top, cosine, nil
 }
 
-// singles are captions of held-out scenes of one thing, all different.
-func singles(n int) (out []string) {
+// topKinds is how often the detector's surest object is of the scene's kind, among the scenes of one thing whose kind it knows. A picture in
+// which it finds nothing counts as wrong.
+func topKinds(ctx context.Context, m *detr.Model, scenes []world.Scene, pix [][]uint8) (float64, error) {
+	var images []*pixels.Image
+	var want []int
+	for i, sc := range scenes {
+		if class, ok := world.DetectorClass(sc.Things[0].Kind); ok {
+			images = append(images, &pixels.Image{Width: world.Side, Height: world.Side, Channels: 3, Pix: pix[i]})
+			want = append(want, class)
+		}
+	}
+	found, err := detr.Detect(ctx, m, images, 0)
+	if err != nil {
+		return 0, err
+	}
+	right := 0.0
+	for i, objects := range found {
+		top := detr.Detection{Label: -1}
+		for _, o := range objects {
+			if o.Score > top.Score {
+				top = o
+			}
+		}
+		if top.Label == want[i] {
+			right++
+		}
+	}
+	return right / float64(max(1, len(want))), nil
+}
+
+// singles are held-out scenes of one thing, with captions that all differ.
+func singles(n int) (scenes []world.Scene, captions []string) {
 	seen := map[string]bool{}
-	for i := 0; len(out) < n; i++ {
+	for i := 0; len(captions) < n; i++ {
 		sc := world.Sample(world.Photo, world.Val, sceneSeed, i)
 		if c := sc.Caption(0); len(sc.Things) == 1 && !seen[c] {
 			seen[c] = true
-			out = append(out, c)
+			scenes, captions = append(scenes, sc), append(captions, c)
 		}
 	}
-	return out
+	return scenes, captions
 }
 
 // paint makes pictures of captions as bytes; picture i draws from item first + i.
