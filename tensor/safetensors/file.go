@@ -8,47 +8,88 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 )
 
 // ErrClosed is returned by the methods of a File after Close.
 var ErrClosed = errors.New("file is closed")
 
-// File is an open checkpoint. Its methods may be used by several goroutines at once, except Close.
+// File is an open checkpoint: one file, the shards of one, or tensors derived from another's. Its methods may be used by several
+// goroutines at once, except Close.
 type File struct {
-	path  string
-	data  []byte // the whole file, nil once closed
-	h     *header
-	unmap func() error
+	path    string
+	names   []string // by file, offset, name
+	entries map[string]entry
+	meta    map[string]string
+	closed  bool
+	unmap   []func() error
 }
 
-// Open maps the file into memory and checks its header; tensor bytes are read only when touched.
+// entry is a tensor, its memory and the file that holds it.
+type entry struct {
+	Info
+	data []byte
+	file string
+}
+
+// Open maps the file into memory and checks its header; tensor bytes are read only when touched. A path that ends in .json is the index of a
+// sharded checkpoint (model.safetensors.index.json), which opens as one File.
 // The file must not be shortened or rewritten in place while it is open: Write replaces files by renaming, which is safe.
 // The error names the file and, where there is one, the tensor and the byte offset.
 func Open(path string) (*File, error) {
+	f := &File{path: path, entries: map[string]entry{}}
+	var err error
+	if strings.HasSuffix(path, ".json") {
+		err = f.addShards(path)
+	} else {
+		f.meta, err = f.add(path)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("safetensors: %w", err), f.Close())
+	}
+	return f, nil
+}
+
+// add maps a file and adds its tensors; its metadata is the result. The error names the file.
+func (f *File) add(path string) (map[string]string, error) {
 	fd, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("safetensors: %w", err)
+		return nil, err
 	}
 	defer fd.Close() // a map outlives its descriptor
 	st, err := fd.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("safetensors: %w", err)
+		return nil, err
 	}
 	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("safetensors: %s: not a regular file", path)
+		return nil, fmt.Errorf("%s: not a regular file", path)
 	}
 	if st.Size() < 8 || st.Size() > math.MaxInt {
-		return nil, fmt.Errorf("safetensors: %s: %d bytes: not a safetensors file, or truncated", path, st.Size())
+		return nil, fmt.Errorf("%s: %d bytes: not a safetensors file, or truncated", path, st.Size())
 	}
 	data, unmap, err := mapFile(fd, int(st.Size()))
 	if err != nil {
-		return nil, fmt.Errorf("safetensors: %s: map %d bytes: %w", path, st.Size(), err)
+		return nil, fmt.Errorf("%s: map %d bytes: %w", path, st.Size(), err)
 	}
+	f.unmap = append(f.unmap, unmap)
 	h, err := parseHeader(data)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("safetensors: %s: %w", path, err), unmap())
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &File{path: path, data: data, h: h, unmap: unmap}, nil
+	return h.meta, f.take(path, h, data)
+}
+
+// take adds the tensors of a header; a name that is there already is an error.
+func (f *File) take(path string, h *header, data []byte) error {
+	for _, name := range h.names {
+		if other, twice := f.entries[name]; twice {
+			return fmt.Errorf("tensor %q is in %s and in %s: want it once", name, other.file, path)
+		}
+		i := h.infos[name]
+		f.entries[name] = entry{i, data[i.Offset : i.Offset+i.Bytes : i.Offset+i.Bytes], path}
+	}
+	f.names = append(f.names, h.names...)
+	return nil
 }
 
 // OpenBytes reads a checkpoint that is already in memory, such as embedded weights. The bytes are used, not copied, and must not change.
@@ -57,42 +98,76 @@ func OpenBytes(data []byte) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: in memory: %w", err)
 	}
-	return &File{path: "in memory", data: data, h: h, unmap: func() error { return nil }}, nil
+	f := &File{path: "in memory", entries: map[string]entry{}, meta: h.meta}
+	return f, f.take(f.path, h, data)
 }
 
-// Close gives the map back. Slices returned by Bytes must not be used afterwards: touching them is a fault that ends the process.
-func (f *File) Close() error {
-	if f.data == nil {
-		return nil
+// Derive makes a File of other tensors, such as renamed ones or parts of f's: Bytes must be set, is used and not copied, and may be memory
+// of f. Closing the result closes f. The error names the tensor.
+func (f *File) Derive(tensors []Tensor) (*File, error) {
+	g := &File{path: f.path, entries: map[string]entry{}, meta: f.meta, unmap: []func() error{f.Close}}
+	for _, t := range tensors {
+		n, err := byteCount(t.DType, t.Shape)
+		if err == nil && (t.DType.Size() == 0 || n != int64(len(t.Bytes))) {
+			err = fmt.Errorf("%s%v needs %d bytes, given are %d", t.DType, t.Shape, n, len(t.Bytes))
+		}
+		if _, twice := g.entries[t.Name]; err == nil && twice {
+			err = errors.New("given twice")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("safetensors: %s: tensor %q: %w", f.path, t.Name, err)
+		}
+		g.entries[t.Name] = entry{Info{DType: t.DType, Shape: slices.Clone(t.Shape), Bytes: n}, t.Bytes, f.path}
+		g.names = append(g.names, t.Name)
 	}
-	f.data = nil
-	return f.unmap()
+	return g, nil
 }
 
-// Names lists the tensors in the order their bytes lie in the file. The caller owns the slice.
-func (f *File) Names() []string { return slices.Clone(f.h.names) }
+// Close gives the maps back. Slices returned by Bytes must not be used afterwards: touching them is a fault that ends the process.
+func (f *File) Close() error {
+	var err error
+	for _, unmap := range f.unmap {
+		err = errors.Join(err, unmap())
+	}
+	f.unmap, f.closed = nil, true
+	return err
+}
+
+// Path is the file, or the index of the shards.
+func (f *File) Path() string { return f.path }
+
+// Where is the file that holds a tensor: one of the shards, or Path.
+func (f *File) Where(name string) string {
+	if e, ok := f.entries[name]; ok {
+		return e.file
+	}
+	return f.path
+}
+
+// Names lists the tensors in the order their bytes lie in the file, those of shards in the order of the shards' names. The caller owns the slice.
+func (f *File) Names() []string { return slices.Clone(f.names) }
 
 // Info describes a tensor; false if the file does not have it. The caller owns the shape.
 func (f *File) Info(name string) (Info, bool) {
-	i, ok := f.h.infos[name]
-	i.Shape = slices.Clone(i.Shape)
-	return i, ok
+	e, ok := f.entries[name]
+	e.Shape = slices.Clone(e.Shape)
+	return e.Info, ok
 }
 
-// Metadata is the file's table of strings, empty if it has none. The caller owns the map.
-func (f *File) Metadata() map[string]string { return maps.Clone(f.h.meta) }
+// Metadata is the file's table of strings, empty if it has none; of shards, that of the first. The caller owns the map.
+func (f *File) Metadata() map[string]string { return maps.Clone(f.meta) }
 
 // Bytes is the tensor's memory in the file, little endian and row-major, not copied: read-only and valid until Close.
 // It is aligned to the element size in files of Write and of the original library, but not in every valid file.
 func (f *File) Bytes(name string) ([]byte, error) {
-	i, ok := f.h.infos[name]
-	if f.data == nil {
+	e, ok := f.entries[name]
+	if f.closed {
 		return nil, fmt.Errorf("safetensors: %s: tensor %q: %w", f.path, name, ErrClosed)
 	}
 	if !ok {
-		return nil, fmt.Errorf("safetensors: %s: no tensor %q among %d", f.path, name, len(f.h.names))
+		return nil, fmt.Errorf("safetensors: %s: no tensor %q among %d", f.path, name, len(f.names))
 	}
-	return f.data[i.Offset : i.Offset+i.Bytes : i.Offset+i.Bytes], nil
+	return e.data, nil
 }
 
 // Float32s converts a tensor of any type to float32, in a new slice: halves exactly, F64 and integers rounded to nearest even,
@@ -102,7 +177,7 @@ func (f *File) Float32s(name string) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := f.h.infos[name].DType
+	d := f.entries[name].DType
 	out := make([]float32, len(b)/d.Size())
 	le := binary.LittleEndian
 	switch d {
@@ -140,7 +215,7 @@ func (f *File) Int64s(name string) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	info := f.h.infos[name]
+	info := f.entries[name]
 	switch info.DType {
 	case F64, F32, F16, BF16:
 		return nil, fmt.Errorf("safetensors: %s: tensor %q: is %s%v, want integers", f.path, name, info.DType, info.Shape)
