@@ -13,6 +13,7 @@ import (
 	"syntic/nn"
 	"syntic/tensor"
 	"syntic/tensor/safetensors"
+	"syntic/tensor/wholefile"
 )
 
 // The files of a model's folder.
@@ -176,16 +177,8 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("clip: save %s: %w", path, err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".clip-*.tmp")
-	if err != nil {
+	if err := wholefile.WriteBytes(path, append(b, '\n')); err != nil {
 		return fmt.Errorf("clip: save: %w", err)
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("clip: save: %w", err), os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package diffusion
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"slices"
 
 	"syntic/nn"
+	"syntic/tensor/wholefile"
 )
 
 // Save writes the model as a folder that [LoadPipeline] and diffusers read: model_index.json, unet, vae and scheduler. dtype is that of
@@ -69,21 +69,7 @@ func writeConfig(path, class string, config any) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".config-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails after the rename, as it should
-	if _, err = f.Write(b.Bytes()); err == nil {
-		err = errors.Join(f.Chmod(0o644), f.Sync())
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	return err
+	return wholefile.WriteBytes(path, b.Bytes())
 }
 
 // changed is the keys that differ from the class's defaults and a few that always tell; other schedulers' keys would be wrong for them.

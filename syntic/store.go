@@ -3,7 +3,6 @@ package syntic
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"syntic/nn"
 	"syntic/tensor"
 	"syntic/tensor/safetensors"
+	"syntic/tensor/wholefile"
 )
 
 const (
@@ -40,24 +40,7 @@ func (d *Decoder) Save(dir string) (err error) {
 	if err != nil {
 		return fmt.Errorf("save decoder: %w", err)
 	}
-	return replaceFile(filepath.Join(dir, decoderJSON), append(text, '\n'))
-}
-
-// replaceFile writes a file whole or not at all.
-func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return wholefile.WriteBytes(filepath.Join(dir, decoderJSON), append(text, '\n'))
 }
 
 // LoadDecoder reads what Save wrote. Its errors name the file and what is wrong in it.

@@ -3,13 +3,13 @@ package bpe
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"syntic/tensor/wholefile"
 )
 
 // Save writes vocab.json and merges.txt into an existing folder, as Load and Hugging Face's CLIPTokenizer read them. Each file appears
@@ -34,25 +34,9 @@ func (t *Tokenizer) Save(dir string) error {
 		fmt.Fprintf(merges, "%s %s\n", t.pieces[key>>32], t.pieces[uint32(key)])
 	}
 	for name, b := range map[string][]byte{"vocab.json": vocab.Bytes(), "merges.txt": merges.Bytes()} {
-		if err := replaceFile(filepath.Join(dir, name), b); err != nil {
+		if err := wholefile.WriteBytes(filepath.Join(dir, name), b); err != nil {
 			return fmt.Errorf("bpe: save: %w", err)
 		}
-	}
-	return nil
-}
-
-// replaceFile writes beside path, syncs and renames.
-func replaceFile(path string, b []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(b)
-	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
 	}
 	return nil
 }

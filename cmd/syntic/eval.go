@@ -10,6 +10,7 @@ import (
 
 	"syntic/cmd/internal/cli"
 	"syntic/syntic/metric"
+	"syntic/tensor/wholefile"
 )
 
 type evalOptions struct {
@@ -100,5 +101,5 @@ func writePerImage(path string, r *metric.Report) error {
 	if err := r.WritePerImage(&b); err != nil {
 		return err
 	}
-	return writeWhole(path, b.Bytes())
+	return wholefile.WriteBytes(path, b.Bytes())
 }

@@ -8,33 +8,7 @@ import (
 	"path/filepath"
 )
 
-// writeWhole writes the whole file or nothing: a temporary file beside it takes its name once complete.
-func writeWhole(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	return err
-}
-
-// writable tells, before the work begins, whether writeWhole can write path: that it is no folder, and that its folder is there and a
+// writable tells, before the work begins, whether a file can be written at path: that it is no folder, and that its folder is there and a
 // file can be made in it. Nothing is left behind.
 func writable(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {

@@ -14,6 +14,7 @@ import (
 	"syntic/syntic/config"
 	"syntic/syntic/pipeline"
 	"syntic/tensor"
+	"syntic/tensor/wholefile"
 )
 
 // Limits of one call of generate; a larger number is a slip of the pen.
@@ -217,7 +218,7 @@ func (o *generateOptions) paint(ctx context.Context, p *pipeline.Painter, texts 
 			if data, err = withText(data, "parameters", o.parameters(d, images[j].Width, images[j].Height)); err != nil {
 				return err
 			}
-			if err := writeWhole(d.path, data); err != nil {
+			if err := wholefile.WriteBytes(d.path, data); err != nil {
 				return cli.BadInput(fmt.Errorf("--out: cannot write %s: %w", d.path, reason(err)))
 			}
 			done(d.path)

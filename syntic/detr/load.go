@@ -14,6 +14,7 @@ import (
 	"syntic/nn"
 	"syntic/tensor"
 	"syntic/tensor/safetensors"
+	"syntic/tensor/wholefile"
 )
 
 // The files of a model's folder.
@@ -249,21 +250,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".json-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails after the rename, as it should
-	if _, err = f.Write(append(b, '\n')); err == nil {
-		err = errors.Join(f.Chmod(0o644), f.Sync())
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	return err
+	return wholefile.WriteBytes(path, append(b, '\n'))
 }
 
 // processor is preprocessor_config.json.

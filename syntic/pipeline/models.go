@@ -19,6 +19,7 @@ import (
 	"syntic/syntic/config"
 	"syntic/syntic/world/weights"
 	"syntic/tensor"
+	"syntic/tensor/wholefile"
 )
 
 // World is the value of a model key that stands for the drawn world's own model.
@@ -226,24 +227,5 @@ func writeFile(path string, fill func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
-	if err != nil {
-		return err
-	}
-	if err = fill(f); err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return wholefile.Write(path, fill)
 }

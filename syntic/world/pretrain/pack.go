@@ -8,6 +8,7 @@ import (
 
 	"syntic/syntic/world"
 	"syntic/syntic/world/weights"
+	"syntic/tensor/wholefile"
 )
 
 // Pack collects finished trainings of the folder from into the layout that package weights embeds: clip, sd and detr, each with the curves of
@@ -27,7 +28,7 @@ func Pack(from, to string) error {
 			return fmt.Errorf("pack: %w", err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(to, weights.WorldFile), fmt.Appendf(nil, "%016x\n", world.Fingerprint()), 0o644); err != nil {
+	if err := wholefile.WriteBytes(filepath.Join(to, weights.WorldFile), fmt.Appendf(nil, "%016x\n", world.Fingerprint())); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Join(to, "sd", "tokenizer"), 0o777); err != nil {
@@ -42,7 +43,7 @@ func Pack(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(to, "sd", "model_index.json"), append(index, '\n'), 0o644)
+	return wholefile.WriteBytes(filepath.Join(to, "sd", "model_index.json"), append(index, '\n'))
 }
 
 // copyAll copies a file, or the files of a folder.
@@ -59,7 +60,7 @@ func copyAll(from, to string) error {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(to, data, 0o644)
+		return wholefile.WriteBytes(to, data)
 	}
 	list, err := os.ReadDir(from)
 	if err != nil {

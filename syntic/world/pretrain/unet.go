@@ -17,6 +17,7 @@ import (
 	"syntic/syntic/detr"
 	"syntic/syntic/world"
 	"syntic/tensor"
+	"syntic/tensor/wholefile"
 )
 
 // UNetConfig is the tiny UNet on 16×16×4 latents: three levels of 32, 64 and 128 channels, attention at the two lower ones.
@@ -124,7 +125,7 @@ func savePrompt(dir string, t *clip.TextModel) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "config.json"), append(b, '\n'), 0o644)
+	return wholefile.WriteBytes(filepath.Join(dir, "config.json"), append(b, '\n'))
 }
 
 // generated scores pictures made of held-out captions of a single thing: how often CLIP, where it has been trained, finds a picture's own caption
