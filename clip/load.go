@@ -1,7 +1,6 @@
 package clip
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,23 +12,23 @@ import (
 	"syntic/nn"
 	"syntic/tensor"
 	"syntic/tensor/safetensors"
-	"syntic/tensor/wholefile"
 )
 
 // The files of a model's folder.
 const (
 	configFile       = "config.json"
-	weightsFile      = "model.safetensors"
+	weightsStem      = "model"
 	preprocessorFile = "preprocessor_config.json"
 )
 
-// Load reads a folder in the layout of Hugging Face's CLIPModel: config.json, model.safetensors and, if it is there, preprocessor_config.json. The
-// checkpoint may also have the names of openai/CLIP or open_clip. The error names the file and what is missing, unexpected or misshapen.
+// Load reads a folder in the layout of Hugging Face's CLIPModel: config.json, model.safetensors (or its shards) and, if it is there,
+// preprocessor_config.json. The checkpoint may also have the names of openai/CLIP or open_clip. On the CPU weights are used in place, in the
+// mapped file, until Close: it must not be overwritten, only replaced. The error names the file and what is missing, unexpected or misshapen.
 func Load(dir string, dev *tensor.Device) (m *Model, err error) {
 	defer tensor.Catch(&err)
-	c, err := readJSON(filepath.Join(dir, configFile), ParseConfig)
+	c, err := nn.ReadJSON(filepath.Join(dir, configFile), ParseConfig)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("clip: %w", err)
 	}
 	if m, err = newModel(c, dev); err != nil {
 		return nil, fmt.Errorf("clip: %s: %w", dir, err)
@@ -40,13 +39,11 @@ func Load(dir string, dev *tensor.Device) (m *Model, err error) {
 	case !errors.Is(e, fs.ErrNotExist):
 		return nil, e
 	}
-	path := filepath.Join(dir, weightsFile)
-	f, err := openWeights(path)
-	if err != nil {
+	if m.weights, err = openWeights(dir); err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if err := fill(m, f, nil); err != nil {
+	if err := fill(m, m.weights, nil, true); err != nil {
+		path := m.weights.Path()
 		m.Close()
 		return nil, fmt.Errorf("clip: %s: %w", path, err)
 	}
@@ -57,23 +54,22 @@ func Load(dir string, dev *tensor.Device) (m *Model, err error) {
 // part of a CLIPModel's.
 func LoadText(dir string, dev *tensor.Device) (t *TextModel, err error) {
 	defer tensor.Catch(&err)
-	c, err := readJSON(filepath.Join(dir, configFile), ParseTextConfig)
+	c, err := nn.ReadJSON(filepath.Join(dir, configFile), ParseTextConfig)
+	if err != nil {
+		return nil, fmt.Errorf("clip: %w", err)
+	}
+	f, err := openWeights(dir)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, weightsFile)
-	f, err := openWeights(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
 	_, projection := f.Info("text_projection.weight")
 	if t, err = NewTextModel(c, dev, projection); err != nil {
-		return nil, fmt.Errorf("clip: %s: %w", dir, err)
+		return nil, errors.Join(fmt.Errorf("clip: %s: %w", dir, err), f.Close())
 	}
-	if err := fill(t, f, isImageName); err != nil {
+	t.weights = f
+	if err := fill(t, f, isImageName, true); err != nil {
 		t.Close()
-		return nil, fmt.Errorf("clip: %s: %w", path, err)
+		return nil, fmt.Errorf("clip: %s: %w", f.Path(), err)
 	}
 	return t, nil
 }
@@ -101,47 +97,41 @@ func Open(weights, config []byte, dev *tensor.Device) (m *Model, err error) {
 	if m, err = newModel(c, dev); err != nil {
 		return nil, fmt.Errorf("clip: %w", err)
 	}
-	if err := fill(m, f, nil); err != nil {
+	if err := fill(m, f, nil, false); err != nil {
 		m.Close()
 		return nil, fmt.Errorf("clip: %w", err)
 	}
 	return m, nil
 }
 
-// openWeights opens a checkpoint; whatever its names were, it has Hugging Face's afterwards.
-func openWeights(path string) (*safetensors.File, error) {
-	f, err := safetensors.Open(path)
+// openWeights opens a folder's checkpoint; whatever its names were, it has Hugging Face's afterwards.
+func openWeights(dir string) (*safetensors.File, error) {
+	f, err := safetensors.OpenFolder(dir, "", weightsStem)
 	if err != nil {
 		return nil, fmt.Errorf("clip: %w", err)
 	}
 	g, err := hubNames(f)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("clip: %s: %w", path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("clip: %w", err), f.Close())
 	}
-	if g != f {
-		return g, f.Close()
-	}
-	return f, nil
+	return g, nil
 }
 
-// fill loads a module from a checkpoint with Hugging Face's names, but for the position_ids of old files (0, 1, 2, …) and what skip names.
-func fill(module any, f *safetensors.File, skip func(string) bool) error {
-	return nn.Load(module, f, nn.LoadOptions{Ignore: func(name string) bool {
+// fill loads a module from a checkpoint with Hugging Face's names, but for the position_ids of old files (0, 1, 2, …) and what skip names. With
+// share the module uses the file's memory and must keep it open.
+func fill(module any, f *safetensors.File, skip func(string) bool, share bool) error {
+	return nn.Load(module, f, nn.LoadOptions{Map: share, Ignore: func(name string) bool {
 		return strings.HasSuffix(name, ".position_ids") || (skip != nil && skip(name))
 	}})
 }
 
-func readJSON[T any](path string, parse func([]byte) (T, error)) (T, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		var zero T
-		return zero, fmt.Errorf("clip: %w", err)
+// release frees a module's parameters, then the file that they may have been parts of.
+func release(module any, weights **safetensors.File) {
+	nn.Release(module)
+	if *weights != nil {
+		_ = (*weights).Close() // unmapping what was mapped does not fail
+		*weights = nil
 	}
-	t, err := parse(b)
-	if err != nil {
-		return t, fmt.Errorf("clip: %s: %w", path, err)
-	}
-	return t, nil
 }
 
 // Save writes the model as a folder that [Load] and Hugging Face's CLIPModel read, with float32 weights.
@@ -153,31 +143,22 @@ func (m *Model) SaveAs(dir, dtype string) (err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("clip: save: %w", err)
 	}
-	if err := nn.Save(filepath.Join(dir, weightsFile), m, dtype, map[string]string{"format": "pt"}); err != nil {
+	if err := nn.Save(filepath.Join(dir, weightsStem+".safetensors"), m, dtype, map[string]string{"format": "pt"}); err != nil {
 		return fmt.Errorf("clip: save: %w", err)
 	}
 	p := m.Pixels
-	if err := writeJSON(filepath.Join(dir, preprocessorFile), map[string]any{
+	if err := nn.WriteJSON(filepath.Join(dir, preprocessorFile), map[string]any{
 		"image_processor_type": "CLIPImageProcessor", "do_resize": true, "size": map[string]int{"shortest_edge": p.Size}, "resample": p.Filter,
 		"do_center_crop": true, "crop_size": map[string]int{"height": p.Crop, "width": p.Crop}, "do_rescale": true, "rescale_factor": 1.0 / 255,
 		"do_normalize": true, "image_mean": p.Mean, "image_std": p.Std, "do_convert_rgb": true,
 	}); err != nil {
-		return err
+		return fmt.Errorf("clip: save: %w", err)
 	}
-	return writeJSON(filepath.Join(dir, configFile), struct {
+	if err := nn.WriteJSON(filepath.Join(dir, configFile), struct {
 		Architectures []string `json:"architectures"`
 		ModelType     string   `json:"model_type"`
 		Config
-	}{[]string{"CLIPModel"}, "clip", m.Config})
-}
-
-// writeJSON replaces the file at path: written beside it, synced, renamed.
-func writeJSON(path string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("clip: save %s: %w", path, err)
-	}
-	if err := wholefile.WriteBytes(path, append(b, '\n')); err != nil {
+	}{[]string{"CLIPModel"}, "clip", m.Config}); err != nil {
 		return fmt.Errorf("clip: save: %w", err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package clip
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -205,13 +204,45 @@ func TestMisshapenOpenAITensors(t *testing.T) {
 	config, err := os.ReadFile(filepath.Join(tiny, "config.json"))
 	require.NoError(t, err)
 	for name, want := range map[string]string{
-		"transformer.resblocks.0.attn.in_proj_weight": "in_proj_weight [2 2]: want query, key and value stacked",
-		"visual.class_embedding":                      "class_embedding: found [2 2], want [64]",
+		"transformer.resblocks.0.attn.in_proj_weight": `in_proj_weight": [2 2] holds no 3 equal parts`,
+		"visual.class_embedding":                      "visual.class_embedding as vision_model.embeddings.class_embedding: found [2 2], want [64]",
 	} {
-		head, err := json.Marshal(map[string]packed{name: {"F32", []int{2, 2}, [2]int{0, 16}}})
+		path := filepath.Join(t.TempDir(), "x.safetensors")
+		require.NoError(t, safetensors.Write(path, []safetensors.Tensor{{Name: name, DType: "F32", Shape: []int{2, 2}, Floats: make([]float32, 4)}}, nil))
+		file, err := os.ReadFile(path)
 		require.NoError(t, err)
-		file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), append(head, make([]byte, 16)...)...)
 		_, err = Open(file, config, tensor.CPU())
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// A folder with shards and an index is the same model.
+func TestShardedFolder(t *testing.T) {
+	want, _ := load(t)
+	f, err := safetensors.Open(filepath.Join(tiny, "model.safetensors"))
+	require.NoError(t, err)
+	defer f.Close()
+	config, err := os.ReadFile(filepath.Join(tiny, "config.json"))
+	require.NoError(t, err)
+	dir, where := t.TempDir(), map[string]string{}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), config, 0o644))
+	names := f.Names()
+	for i, part := range [][]string{names[:50], names[50:]} {
+		file, ts := string('a'+rune(i))+".safetensors", []safetensors.Tensor{}
+		for _, name := range part {
+			x, err := f.As(name, name)
+			require.NoError(t, err)
+			ts, where[name] = append(ts, x), file
+		}
+		require.NoError(t, safetensors.Write(filepath.Join(dir, file), ts, nil))
+	}
+	require.NoError(t, nn.WriteJSON(filepath.Join(dir, "model.safetensors.index.json"), map[string]any{"weight_map": where}))
+	got, err := Load(dir, tensor.CPU())
+	require.NoError(t, err)
+	sameParameters(t, want, got)
+	got.Close()
+	require.NoError(t, os.Truncate(filepath.Join(dir, "b.safetensors"), 9000))
+	_, err = Load(dir, tensor.CPU())
+	require.ErrorContains(t, err, "index.json: shard "+filepath.Join(dir, "b.safetensors"))
+	require.ErrorContains(t, err, "truncated")
 }

@@ -4,8 +4,8 @@ import (
 	"math"
 
 	"syntic/clip/pixels"
-	"syntic/nn"
 	"syntic/tensor"
+	"syntic/tensor/safetensors"
 )
 
 // MaxLogScale bounds LogitScale: the logits are at most 100 times the cosines (Radford et al. 2021, section 2.5).
@@ -19,6 +19,8 @@ type Model struct {
 
 	Config Config
 	Pixels pixels.CLIP // how image files become the image tower's input
+
+	weights *safetensors.File // whose memory parameters may be
 }
 
 // New makes a model with initial values that depend on the seed alone, ready to be trained.
@@ -85,5 +87,5 @@ func (m *Model) ClampScale() {
 	}
 }
 
-// Close frees the parameters.
-func (m *Model) Close() { nn.Release(m) }
+// Close frees the parameters and the file they were mapped from.
+func (m *Model) Close() { release(m, &m.weights) }

@@ -5,6 +5,7 @@ import (
 
 	"syntic/nn"
 	"syntic/tensor"
+	"syntic/tensor/safetensors"
 )
 
 // TextModel is the text tower: a causal transformer (CLIPTextTransformer), and the projection into the shared space where there is one.
@@ -16,6 +17,8 @@ type TextModel struct {
 	Projection *nn.Linear    `name:"text_projection"` // nil in Stable Diffusion's text encoder
 
 	Config TextConfig
+
+	weights *safetensors.File // whose memory parameters may be
 }
 
 // NewTextModel makes a text tower whose parameters are zero; with projection or, as Stable Diffusion's, without.
@@ -133,8 +136,8 @@ func (t *TextModel) Encode(s *tensor.Scope, ids *tensor.Tensor) *tensor.Tensor {
 	})
 }
 
-// Close frees the parameters.
-func (t *TextModel) Close() { nn.Release(t) }
+// Close frees the parameters and the file they were mapped from.
+func (t *TextModel) Close() { release(t, &t.weights) }
 
 // fail panics as the ops of package tensor do.
 func fail(format string, args ...any) { panic(&tensor.Error{Err: fmt.Errorf(format, args...)}) }

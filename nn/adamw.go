@@ -37,6 +37,7 @@ func NewAdamW(dev *tensor.Device, params []Named, o AdamWOptions) *AdamW {
 	a := &AdamW{o: o}
 	for _, p := range params {
 		if p.Trainable() {
+			p.Own()
 			a.params = append(a.params, p)
 			a.m = append(a.m, tensor.NewParameter(dev, p.Shape()...))
 			a.v = append(a.v, tensor.NewParameter(dev, p.Shape()...))

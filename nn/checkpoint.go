@@ -42,13 +42,13 @@ func Load(module any, f *safetensors.File, o LoadOptions) error {
 		}
 		p, ok := params[key]
 		if !ok {
-			unexpected = append(unexpected, name)
+			unexpected = append(unexpected, f.Origin(name))
 			continue
 		}
 		delete(params, key)
 		info, _ := f.Info(name)
 		if want := fileShape(p); !slices.Equal(want, info.Shape) {
-			misshapen = append(misshapen, fmt.Sprintf("%s: found %v, want %v", name, info.Shape, want))
+			misshapen = append(misshapen, fmt.Sprintf("%s: found %v, want %v", in(f, name), info.Shape, want))
 		}
 		pairs = append(pairs, pair{name, p})
 	}
@@ -76,6 +76,14 @@ func Load(module any, f *safetensors.File, o LoadOptions) error {
 		}
 	}
 	return nil
+}
+
+// in is a tensor's name in the file, and that of the part it stands for, where that is another.
+func in(f *safetensors.File, name string) string {
+	if o := f.Origin(name); o != name {
+		return o + " as " + name
+	}
+	return name
 }
 
 // list names the first few and counts the rest.

@@ -1,8 +1,10 @@
 package nn_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -154,4 +156,31 @@ func TestSchedules(t *testing.T) {
 	require.InDelta(t, 0.5, lin(60, 110), 1e-12)
 	require.InDelta(t, 0.55, cos(60, 110), 1e-12)
 	require.InDelta(t, 0.1, cos(110, 110), 1e-12)
+}
+
+// Mapped weights are the file's own memory; a training moves to memory of its own and leaves the file as it was.
+func TestMappedWeights(t *testing.T) {
+	dev, path := tensor.CPU(), filepath.Join(t.TempDir(), "m.safetensors")
+	a := nn.NewLinear(dev, 3, 2, true)
+	nn.Init(a, 1)
+	require.NoError(t, nn.Save(path, a, "F32", nil))
+	before, err := os.ReadFile(path)
+	require.NoError(t, err)
+	f, err := safetensors.Open(path)
+	require.NoError(t, err)
+	b := nn.NewLinear(dev, 3, 2, true)
+	require.NoError(t, nn.Load(b, f, nn.LoadOptions{Map: true}))
+	raw, err := f.Bytes("weight")
+	require.NoError(t, err)
+	require.Equal(t, unsafe.Pointer(&raw[0]), unsafe.Pointer(&b.Weight.Data()[0]), "no copy")
+	opt := nn.NewAdamW(dev, nn.Parameters(b), nn.AdamWOptions{})
+	s := tensor.NewScope(dev, tensor.WithTape())
+	opt.Step(s, s.Backward(s.SumAll(b.Forward(s, s.Full(1, 1, 3)))), 0.1)
+	s.Close()
+	require.NotEqual(t, a.Weight.Float32s(), b.Weight.Float32s())
+	after, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	nn.Release(b)
+	require.NoError(t, f.Close())
 }

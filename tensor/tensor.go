@@ -168,6 +168,7 @@ func (t *Tensor) SetData(data []float32) {
 	}
 	if t.buf.ptr == nil || t.buf.bytes == 0 {
 		t.setPtr(t.dev.pool.get(max(t.v.Bytes(), 4)))
+		t.buf.hold = nil
 	}
 	s, err := t.dev.backend.NewStream(t.dev.info.Index)
 	check(err)
@@ -175,8 +176,8 @@ func (t *Tensor) SetData(data []float32) {
 	check(t.dev.backend.Sync(s))
 }
 
-// Map uses memory of someone else as the parameter's, without a copy, where the device is the CPU; elsewhere it copies. The memory is kept alive and never written
-// unless the parameter is trained.
+// Map uses memory of someone else as the parameter's, without a copy, where the device is the CPU; elsewhere it copies. The memory is kept alive and never written;
+// who trains the parameter calls Own first, as optimizers do.
 func (t *Tensor) Map(data []float32) {
 	if !t.dev.IsCPU() {
 		t.SetData(data)
@@ -188,6 +189,16 @@ func (t *Tensor) Map(data []float32) {
 	t.Release()
 	t.setPtr(unsafe.Pointer(unsafe.SliceData(data)), 0)
 	t.buf.hold = data
+}
+
+// Own gives a parameter memory of its own if it uses someone else's: needed before an op writes to it.
+func (t *Tensor) Own() {
+	if t.buf.hold == nil {
+		return
+	}
+	data := t.Float32s()
+	t.Release()
+	t.SetData(data)
 }
 
 // Release frees a parameter's memory; it is zero afterwards.

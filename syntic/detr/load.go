@@ -7,25 +7,24 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"syntic/clip/pixels"
 	"syntic/nn"
 	"syntic/tensor"
 	"syntic/tensor/safetensors"
-	"syntic/tensor/wholefile"
 )
 
 // The files of a model's folder.
 const (
 	configFile    = "config.json"
-	weightsFile   = "model.safetensors"
+	weightsStem   = "model"
 	processorFile = "preprocessor_config.json"
 )
 
-// Load reads a folder with config.json, model.safetensors and, where there is one, preprocessor_config.json. The checkpoint may have the
+// Load reads a folder with config.json, model.safetensors (or its shards) and, where there is one, preprocessor_config.json. The checkpoint may have the
 // names of Hugging Face's ResNet, of timm's ResNet (facebook/detr-resnet-50 on the hub) or of the original repository.
+// On the CPU weights are used in place, in the mapped file, until Close: it must not be overwritten, only replaced.
 // Norms of the backbone are frozen: their weight and bias are not trainable.
 func Load(dir string, dev *tensor.Device) (m *Model, err error) {
 	config, err := os.ReadFile(filepath.Join(dir, configFile))
@@ -36,14 +35,15 @@ func Load(dir string, dev *tensor.Device) (m *Model, err error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	f, err := safetensors.Open(filepath.Join(dir, weightsFile))
+	f, err := safetensors.OpenFolder(dir, "", weightsStem)
 	if err != nil {
 		return nil, err
 	}
-	if m, err = load(config, processor, f, dev); err != nil {
-		err = fmt.Errorf("%s: %w", dir, err)
+	if m, err = load(config, processor, f, dev, true); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), f.Close())
 	}
-	return m, errors.Join(err, f.Close())
+	m.weights = f
+	return m, nil
 }
 
 // LoadBytes is Load of files in memory, such as embedded ones. processor may be nil.
@@ -52,11 +52,11 @@ func LoadBytes(config, processor, weights []byte, dev *tensor.Device) (*Model, e
 	if err != nil {
 		return nil, err
 	}
-	m, err := load(config, processor, f, dev)
+	m, err := load(config, processor, f, dev, false)
 	return m, errors.Join(err, f.Close())
 }
 
-func load(config, processor []byte, f *safetensors.File, dev *tensor.Device) (m *Model, err error) {
+func load(config, processor []byte, f *safetensors.File, dev *tensor.Device, share bool) (m *Model, err error) {
 	defer tensor.Catch(&err)
 	c, err := ParseConfig(config)
 	if err != nil {
@@ -71,9 +71,9 @@ func load(config, processor []byte, f *safetensors.File, dev *tensor.Device) (m 
 			return nil, fmt.Errorf("%s: %w", processorFile, err)
 		}
 	}
-	if err := m.LoadWeights(f); err != nil {
+	if err := m.loadWeights(f, share); err != nil {
 		m.Close()
-		return nil, fmt.Errorf("%s: %w", weightsFile, err)
+		return nil, fmt.Errorf("%s: %w", filepath.Base(f.Path()), err)
 	}
 	m.trainNorms(false)
 	return m, nil
@@ -81,65 +81,41 @@ func load(config, processor []byte, f *safetensors.File, dev *tensor.Device) (m 
 
 // LoadWeights fills the parameters from a checkpoint of any of the three namings. The error lists every name that is missing, unexpected or
 // misshapen; then nothing has been changed.
-func (m *Model) LoadWeights(f *safetensors.File) error {
-	fused, err := m.fused(f)
+func (m *Model) LoadWeights(f *safetensors.File) error { return m.loadWeights(f, false) }
+
+// loadWeights is LoadWeights; with share the model uses the file's memory where it can.
+func (m *Model) loadWeights(f *safetensors.File, share bool) error {
+	g, err := hubNames(f)
 	if err != nil {
 		return err
 	}
-	err = nn.Load(m, f, nn.LoadOptions{Rename: canonical, Partial: len(fused) > 0, Ignore: func(name string) bool {
-		return strings.Contains(name, ".in_proj_") || strings.HasSuffix(name, ".num_batches_tracked")
-	}})
-	if err != nil {
-		return err
-	}
-	for p, data := range fused {
-		p.SetData(data)
-	}
-	return nil
+	return nn.Load(m, g, nn.LoadOptions{Map: share})
 }
 
-// fused finds the parts of the original repository's attention weights, which hold query, key and value one above the other. Where there are
-// any, it also sees to it that nothing is missing, because then nn.Load cannot.
-func (m *Model) fused(f *safetensors.File) (map[*tensor.Tensor][]float32, error) {
-	params := map[string]*tensor.Tensor{}
-	for _, p := range nn.Parameters(m) {
-		params[p.Name] = p.Tensor
-	}
-	parts := map[*tensor.Tensor][]float32{}
+// hubNames is a view of a checkpoint under Hugging Face's names: the original repository's attention weights, which hold query, key and value
+// one above the other, come apart. Counters of batch norms are left out.
+func hubNames(f *safetensors.File) (*safetensors.File, error) {
+	var all []safetensors.Tensor
 	for _, name := range f.Names() {
-		block, kind, ok := strings.Cut(canonical(name), ".in_proj_")
-		if !ok {
-			delete(params, canonical(name))
+		if strings.HasSuffix(name, ".num_batches_tracked") {
 			continue
 		}
-		data, err := f.Float32s(name)
+		hub := canonical(name)
+		if block, kind, ok := strings.Cut(hub, ".in_proj_"); ok {
+			parts, err := f.Rows(name, block+".q_proj."+kind, block+".k_proj."+kind, block+".v_proj."+kind)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, parts...)
+			continue
+		}
+		t, err := f.As(name, hub)
 		if err != nil {
 			return nil, err
 		}
-		info, _ := f.Info(name)
-		for i, x := range []string{"q", "k", "v"} {
-			part := fmt.Sprintf("%s.%s_proj.%s", block, x, kind)
-			p := params[part]
-			if p == nil {
-				return nil, fmt.Errorf("tensors do not fit the model: unexpected %s", name)
-			}
-			want := slices.Clone(p.Shape())
-			if want[0] *= 3; !slices.Equal(info.Shape, want) {
-				return nil, fmt.Errorf("tensors do not fit the model: %s: found %v, want %v", name, info.Shape, want)
-			}
-			parts[p] = data[i*p.Len() : (i+1)*p.Len()]
-			delete(params, part)
-		}
+		all = append(all, t)
 	}
-	if len(parts) > 0 && len(params) > 0 {
-		var missing []string
-		for name := range params {
-			missing = append(missing, name)
-		}
-		slices.Sort(missing)
-		return nil, fmt.Errorf("tensors do not fit the model: %d missing, the first is %s", len(missing), missing[0])
-	}
-	return parts, nil
+	return f.Derive(all)
 }
 
 // canonical is Hugging Face's name, with its own ResNet, for a name of any of the three kinds.
@@ -225,10 +201,10 @@ func (m *Model) Save(dir, dtype string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if err := nn.Save(filepath.Join(dir, weightsFile), m, dtype, map[string]string{"format": "pt"}); err != nil {
+	if err := nn.Save(filepath.Join(dir, weightsStem+".safetensors"), m, dtype, map[string]string{"format": "pt"}); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(dir, processorFile), newProcessor(m.Processor)); err != nil {
+	if err := nn.WriteJSON(filepath.Join(dir, processorFile), newProcessor(m.Processor)); err != nil {
 		return err
 	}
 	c := m.Config
@@ -241,16 +217,7 @@ func (m *Model) Save(dir, dtype string) error {
 		c.BackboneConfig.StageNames = append(c.BackboneConfig.StageNames, fmt.Sprintf("stage%d", i+1))
 	}
 	c.BackboneConfig.OutFeatures = []string{fmt.Sprintf("stage%d", m.Backbone.out+1)}
-	return writeJSON(filepath.Join(dir, configFile), c)
-}
-
-// writeJSON puts v in place of whatever is at path.
-func writeJSON(path string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return wholefile.WriteBytes(path, append(b, '\n'))
+	return nn.WriteJSON(filepath.Join(dir, configFile), c)
 }
 
 // processor is preprocessor_config.json.

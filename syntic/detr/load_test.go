@@ -54,11 +54,14 @@ func TestLoadWeightsRefusesWhatDoesNotFit(t *testing.T) {
 			func(m map[string]*safetensors.Tensor) {
 				delete(m, "model.backbone.conv_encoder.model.layer3.1.bn1.running_var")
 			}},
-		{"model_facebook", "3 missing, the first is model.encoder.layers.1.self_attn.k_proj.weight", func(m map[string]*safetensors.Tensor) { delete(m, inProj) }},
-		{"model_facebook", inProj + ": found [64 32], want [96 32]", func(m map[string]*safetensors.Tensor) {
+		{"model_facebook", "3 missing: model.encoder.layers.1.self_attn.k_proj.weight", func(m map[string]*safetensors.Tensor) { delete(m, inProj) }},
+		{"model_facebook", inProj + `": [64 32] holds no 3 equal parts`, func(m map[string]*safetensors.Tensor) {
 			m[inProj].Shape, m[inProj].Floats = []int{64, 32}, m[inProj].Floats[:64*32]
 		}},
-		{"model_facebook", "unexpected transformer.encoder.layers.7.self_attn.in_proj_weight", func(m map[string]*safetensors.Tensor) {
+		{"model_facebook", inProj + " as model.encoder.layers.1.self_attn.k_proj.weight: found [31 32], want [32 32]", func(m map[string]*safetensors.Tensor) {
+			m[inProj].Shape, m[inProj].Floats = []int{93, 32}, m[inProj].Floats[:93*32]
+		}},
+		{"model_facebook", "3 unexpected: transformer.encoder.layers.7.self_attn.in_proj_weight", func(m map[string]*safetensors.Tensor) {
 			m[inProj].Name = "transformer.encoder.layers.7.self_attn.in_proj_weight"
 		}},
 	} {

@@ -7,6 +7,7 @@ import (
 	"syntic/clip/pixels"
 	"syntic/nn"
 	"syntic/tensor"
+	"syntic/tensor/safetensors"
 )
 
 // Model is DETR.
@@ -23,7 +24,8 @@ type Model struct {
 	Config    Config
 	Processor pixels.DETR // how images become input
 
-	dev *tensor.Device
+	dev     *tensor.Device
+	weights *safetensors.File // whose memory parameters may be
 }
 
 // New makes a model whose parameters are zero; Init or a checkpoint fills them. It returns an error if the configuration is wrong or asks
@@ -49,8 +51,14 @@ func New(c Config, dev *tensor.Device) (m *Model, err error) {
 	return m, nil
 }
 
-// Close frees the parameters.
-func (m *Model) Close() { nn.Release(m) }
+// Close frees the parameters and the file they were mapped from.
+func (m *Model) Close() {
+	nn.Release(m)
+	if m.weights != nil {
+		_ = m.weights.Close() // unmapping what was mapped does not fail
+		m.weights = nil
+	}
+}
 
 // Forward gives, for images px [B, H, W, 3], the logits [B, Q, K+1] of the classes of all queries and their boxes [B, Q, 4] as
 // (cx, cy, w, h) in shares of the image. mask i32 [B, H, W] is 1 on pixels and 0 on padding; nil means there is none.

@@ -2,10 +2,11 @@
 // eight bytes with the length N of a JSON header (little endian), the header, then the tensors' bytes, row-major and little endian,
 // without gaps.
 //
-//	file.go          File: Open (mapped, nothing copied), OpenBytes, Derive, Names, Info, Bytes, Float32s, Int64s, Metadata, Close
+//	file.go          File: Open (mapped, nothing copied), OpenBytes, Names, Info, Bytes, Float32s, Int64s, Metadata, Close
 //	shards.go        checkpoints in several files behind an index; OpenFolder finds a folder's checkpoint
+//	derive.go        a File of renamed, split or transposed tensors of another
 //	header.go        the header and everything that can be wrong with it
-//	dtype.go         DType, sizes, conversions between float32 and the half formats
+//	dtype.go         DType and sizes
 //	write.go         Tensor, Write: the layout of the original library, published by an atomic rename
 //	map_unix.go      the memory map; map_other.go reads the whole file where there is none
 //

@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"syntic/kernels"
 )
 
 // ErrClosed is returned by the methods of a File after Close.
@@ -28,8 +30,9 @@ type File struct {
 // entry is a tensor, its memory and the file that holds it.
 type entry struct {
 	Info
-	data []byte
-	file string
+	data   []byte
+	file   string
+	origin string // the name in file, if another
 }
 
 // Open maps the file into memory and checks its header; tensor bytes are read only when touched. A path that ends in .json is the index of a
@@ -86,7 +89,7 @@ func (f *File) take(path string, h *header, data []byte) error {
 			return fmt.Errorf("tensor %q is in %s and in %s: want it once", name, other.file, path)
 		}
 		i := h.infos[name]
-		f.entries[name] = entry{i, data[i.Offset : i.Offset+i.Bytes : i.Offset+i.Bytes], path}
+		f.entries[name] = entry{i, data[i.Offset : i.Offset+i.Bytes : i.Offset+i.Bytes], path, ""}
 	}
 	f.names = append(f.names, h.names...)
 	return nil
@@ -100,27 +103,6 @@ func OpenBytes(data []byte) (*File, error) {
 	}
 	f := &File{path: "in memory", entries: map[string]entry{}, meta: h.meta}
 	return f, f.take(f.path, h, data)
-}
-
-// Derive makes a File of other tensors, such as renamed ones or parts of f's: Bytes must be set, is used and not copied, and may be memory
-// of f. Closing the result closes f. The error names the tensor.
-func (f *File) Derive(tensors []Tensor) (*File, error) {
-	g := &File{path: f.path, entries: map[string]entry{}, meta: f.meta, unmap: []func() error{f.Close}}
-	for _, t := range tensors {
-		n, err := byteCount(t.DType, t.Shape)
-		if err == nil && (t.DType.Size() == 0 || n != int64(len(t.Bytes))) {
-			err = fmt.Errorf("%s%v needs %d bytes, given are %d", t.DType, t.Shape, n, len(t.Bytes))
-		}
-		if _, twice := g.entries[t.Name]; err == nil && twice {
-			err = errors.New("given twice")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("safetensors: %s: tensor %q: %w", f.path, t.Name, err)
-		}
-		g.entries[t.Name] = entry{Info{DType: t.DType, Shape: slices.Clone(t.Shape), Bytes: n}, t.Bytes, f.path}
-		g.names = append(g.names, t.Name)
-	}
-	return g, nil
 }
 
 // Close gives the maps back. Slices returned by Bytes must not be used afterwards: touching them is a fault that ends the process.
@@ -191,11 +173,11 @@ func (f *File) Float32s(name string) ([]float32, error) {
 		}
 	case F16:
 		for i := range out {
-			out[i] = f16ToF32(le.Uint16(b[2*i:]))
+			out[i] = kernels.F16ToF32(le.Uint16(b[2*i:]))
 		}
 	case BF16:
 		for i := range out {
-			out[i] = bf16ToF32(le.Uint16(b[2*i:]))
+			out[i] = kernels.BF16ToF32(le.Uint16(b[2*i:]))
 		}
 	case U64:
 		for i := range out {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"syntic/kernels"
 	"syntic/tensor/wholefile"
 )
 
@@ -24,6 +25,8 @@ type Tensor struct {
 	Bytes  []byte    // little endian, for any DType
 	Floats []float32 // for F64, F32, F16, BF16; the halves round to nearest even
 	Ints   []int64   // for I64, I32, I16, I8, U8, BOOL; a value that does not fit is an error
+
+	origin string // of a tensor taken from a File: its name there
 }
 
 // Write stores the tensors in a new file at path. The bytes depend on the arguments alone: tensors lie by element type, wider ones
@@ -157,8 +160,8 @@ func (t *Tensor) check() (int64, error) {
 var floatPutters = map[DType]func(b []byte, f float32){
 	F64:  func(b []byte, f float32) { binary.LittleEndian.PutUint64(b, math.Float64bits(float64(f))) },
 	F32:  func(b []byte, f float32) { binary.LittleEndian.PutUint32(b, math.Float32bits(f)) },
-	F16:  func(b []byte, f float32) { binary.LittleEndian.PutUint16(b, f32ToF16(f)) },
-	BF16: func(b []byte, f float32) { binary.LittleEndian.PutUint16(b, f32ToBF16(f)) },
+	F16:  func(b []byte, f float32) { binary.LittleEndian.PutUint16(b, kernels.F32ToF16(f)) },
+	BF16: func(b []byte, f float32) { binary.LittleEndian.PutUint16(b, kernels.F32ToBF16(f)) },
 }
 
 var intRanges = map[DType][2]int64{
