@@ -50,7 +50,8 @@ func (sc *Scheduler) alphaBeforeFirst() float64 {
 }
 
 func (d *ddim) Times() []float64      { return floats(d.times) }
-func (d *ddim) InitSigma() float64    { return 1 }
+func (*ddim) InitSigma() float64      { return 1 }
+func (*ddim) InputScale(int) float64  { return 1 }
 func (d *ddim) WantsNoise(i int) bool { return d.eta > 0 }
 
 // Step goes from time t to the one before: x₀ as predicted, the direction back to x, and noise of deviation σ (eq. 16, times eta).
@@ -63,12 +64,7 @@ func (d *ddim) Step(s *tensor.Scope, out, x *tensor.Tensor, i int, noise *tensor
 	sigma := d.eta * math.Sqrt((1-before)/(1-a)*(1-a/before))
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
 		x0, eps := d.c.split(s, out, x, math.Sqrt(a), math.Sqrt(1-a))
-		switch {
-		case d.c.Thresholding:
-			x0 = d.c.threshold(s, x0)
-		case d.c.ClipSample:
-			x0 = s.Clamp(x0, float32(-d.c.ClipSampleRange), float32(d.c.ClipSampleRange))
-		}
+		x0 = d.c.bound(s, x0)
 		return combine(s, term{math.Sqrt(before), x0}, term{math.Sqrt(max(0, 1-before-sigma*sigma)), eps}, term{sigma, noise})
 	})
 }

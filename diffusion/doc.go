@@ -2,8 +2,9 @@
 //
 // The map: config.go the JSON files of a diffusers folder · unet.go UNet, its forward pass in the paper's order · unet_blocks.go
 // residual, down, middle and up blocks · transformer.go attention over image tokens and text · timestep.go the time embedding ·
-// vae.go vae_blocks.go images to latents and back · scheduler.go noise tables and the interface; ddim.go pndm.go dpmsolver.go one
-// scheduler a file · guidance.go classifier-free guidance · sampler.go the denoising loop · load.go folders and checkpoint names ·
+// vae.go vae_blocks.go images to latents and back · scheduler.go the interface and its configuration; noise.go noise tables; ddpm.go ddim.go
+// pndm.go dpmsolver.go unipc.go lcm.go one scheduler a file, and so euler.go eulerancestral.go heun.go lms.go, which go over the noise levels of
+// sigmas.go · guidance.go classifier-free guidance · sampler.go the denoising loop · load.go folders and checkpoint names ·
 // train.go losses.
 //
 // Images and latents are channels-last, [B, H, W, C]; the tokens of attention are the same memory as [B, H·W, C]. Pixels are in -1..1.

@@ -37,8 +37,8 @@ func startDPMSolver(sc *Scheduler, o RunOptions) (Run, error) {
 		sigma[i] = math.Sqrt((1 - a) / a)
 	}
 	d := &dpmSolver{c: c}
-	if c.UseKarrasSigmas {
-		d.karras(sigma, o.Steps)
+	if c.UseKarrasSigmas || c.UseExponential || c.UseLuLambdas {
+		d.space(sc, sigma, o.Steps)
 	} else {
 		var err error
 		if d.times, err = c.spreadDPM(sigma, o.Steps); err != nil {
@@ -70,12 +70,12 @@ func (c *SchedulerConfig) checkDPMSolver() error {
 		return fmt.Errorf("final_sigmas_type zero with algorithm_type %s: want sigma_min", c.AlgorithmType)
 	case c.SolverOrder == 3 && c.stochastic():
 		return fmt.Errorf("solver_order 3 with algorithm_type %s: want 1 or 2", c.AlgorithmType)
-	case c.UseExponential || c.UseBetaSigmas || c.UseLuLambdas || c.UseFlowSigmas || c.UseDynamicShift:
-		return fmt.Errorf("use_exponential_sigmas, use_beta_sigmas, use_lu_lambdas, use_flow_sigmas and use_dynamic_shifting are not supported: want false")
+	case c.UseDynamicShift:
+		return fmt.Errorf("use_dynamic_shifting is not supported: want false")
 	case c.VarianceType != nil:
 		return fmt.Errorf("variance_type %q is not supported: want null", *c.VarianceType)
 	}
-	return nil
+	return c.checkSigmas("use_beta_sigmas", "use_flow_sigmas")
 }
 
 // predictsSample tells whether the solver integrates the clean sample (++) and not the noise.
@@ -109,15 +109,20 @@ func (c *SchedulerConfig) spreadDPM(sigma []float64, n int) ([]int, error) {
 	return times, nil
 }
 
-// karras spaces the noise by equal steps of its 7th root (Karras et al. 2022, eq. 5) and tells the model the nearest times.
-func (d *dpmSolver) karras(sigma []float64, n int) {
-	const rho = 7
-	lo, hi := math.Pow(sigma[0], 1./rho), math.Pow(sigma[len(sigma)-1], 1./rho)
-	for i := range n {
-		s := math.Pow(linspace(hi, lo, i, n), rho)
+// space takes the noise levels of Karras, or those of equal ratios (equal steps of λ, Lu et al. 2022a, section 3.4), and tells the model the nearest
+// times, of exponential levels the times before.
+func (d *dpmSolver) space(sc *Scheduler, sigma []float64, n int) {
+	spaced, at := karrasSigmas, func(s float64) float64 { return timeOfSigma(sigma, s) }
+	if !d.c.UseKarrasSigmas {
+		sigma = sc.sigmaTable()
+		logs := logarithms(sigma)
+		spaced, at = exponentialSigmas, func(s float64) float64 { return timeOfLevel(logs, s) }
+	}
+	first, last := d.c.sigmaEnds(sigma[len(sigma)-1], sigma[0])
+	for _, s := range spaced(first, last, n) {
 		d.sigmas = append(d.sigmas, round32(s))
-		t := timeOfSigma(sigma, s)
-		if d.c.BetaSchedule != "squaredcos_cap_v2" {
+		t := at(s)
+		if d.c.BetaSchedule != "squaredcos_cap_v2" && !d.c.UseExponential {
 			t = math.RoundToEven(t)
 		}
 		d.times = append(d.times, int(t))
@@ -134,9 +139,10 @@ func timeOfSigma(table []float64, sigma float64) float64 {
 	return float64(i) + max(0, min(1, (math.Log(sigma)-lo)/(hi-lo)))
 }
 
-func (d *dpmSolver) Times() []float64    { return floats(d.times) }
-func (d *dpmSolver) InitSigma() float64  { return 1 }
-func (d *dpmSolver) WantsNoise(int) bool { return d.c.stochastic() }
+func (d *dpmSolver) Times() []float64     { return floats(d.times) }
+func (*dpmSolver) InitSigma() float64     { return 1 }
+func (*dpmSolver) InputScale(int) float64 { return 1 }
+func (d *dpmSolver) WantsNoise(int) bool  { return d.c.stochastic() }
 
 func (d *dpmSolver) Step(s *tensor.Scope, out, x *tensor.Tensor, i int, noise *tensor.Tensor) *tensor.Tensor {
 	d.remember(s, d.predict(s, out, x, i))

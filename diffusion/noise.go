@@ -2,7 +2,10 @@ package diffusion
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 
 	"syntic/tensor"
 )
@@ -20,25 +23,18 @@ func NewNoiseTable(c *SchedulerConfig) (*NoiseTable, error) {
 	if n < 1 || n > 1<<20 {
 		return nil, fmt.Errorf("num_train_timesteps %d: want 1 to %d", n, 1<<20)
 	}
+	beta := betaSchedules[c.BetaSchedule]
+	switch {
+	case len(c.TrainedBetas) > 0 && len(c.TrainedBetas) != n:
+		return nil, fmt.Errorf("trained_betas has %d entries: want num_train_timesteps %d", len(c.TrainedBetas), n)
+	case len(c.TrainedBetas) > 0:
+		beta = func(c *SchedulerConfig, i, _ int) float64 { return c.TrainedBetas[i] }
+	case beta == nil:
+		return nil, fmt.Errorf("beta_schedule %q: want one of %s", c.BetaSchedule, strings.Join(slices.Sorted(maps.Keys(betaSchedules)), ", "))
+	}
 	t := &NoiseTable{Betas: make([]float64, n)}
 	for i := range t.Betas {
-		switch {
-		case len(c.TrainedBetas) > 0:
-			if len(c.TrainedBetas) != n {
-				return nil, fmt.Errorf("trained_betas has %d entries: want num_train_timesteps %d", len(c.TrainedBetas), n)
-			}
-			t.Betas[i] = c.TrainedBetas[i]
-		case c.BetaSchedule == "linear":
-			t.Betas[i] = linspace32(c.BetaStart, c.BetaEnd, i, n)
-		case c.BetaSchedule == "scaled_linear":
-			r := linspace32(math.Sqrt(c.BetaStart), math.Sqrt(c.BetaEnd), i, n)
-			t.Betas[i] = r * r
-		case c.BetaSchedule == "squaredcos_cap_v2": // Nichol and Dhariwal 2021, eq. 17
-			t.Betas[i] = min(1-cosineAlpha(float64(i+1)/float64(n))/cosineAlpha(float64(i)/float64(n)), 0.999)
-		default:
-			return nil, fmt.Errorf("beta_schedule %q: want linear, scaled_linear or squaredcos_cap_v2", c.BetaSchedule)
-		}
-		t.Betas[i] = round32(t.Betas[i])
+		t.Betas[i] = round32(beta(c, i, n))
 		if !(t.Betas[i] >= 0 && t.Betas[i] < 1) {
 			return nil, fmt.Errorf("beta %d is %g (beta_start %g, beta_end %g): want 0 to below 1", i, t.Betas[i], c.BetaStart, c.BetaEnd)
 		}
@@ -107,9 +103,37 @@ func column(n, rank int) []int {
 	return shape
 }
 
+// betaSchedules are β of time i of n by the names of beta_schedule.
+var betaSchedules = map[string]func(c *SchedulerConfig, i, n int) float64{
+	"linear": func(c *SchedulerConfig, i, n int) float64 { return linspace32(c.BetaStart, c.BetaEnd, i, n) },
+	"scaled_linear": func(c *SchedulerConfig, i, n int) float64 { // linear in √β (Rombach et al. 2022)
+		r := linspace32(math.Sqrt(c.BetaStart), math.Sqrt(c.BetaEnd), i, n)
+		return r * r
+	},
+	"sigmoid": func(c *SchedulerConfig, i, n int) float64 {
+		return c.BetaStart + (c.BetaEnd-c.BetaStart)/(1+math.Exp(-linspace32(-6, 6, i, n)))
+	},
+	"squaredcos_cap_v2": betaOf(cosineAlpha), // Nichol and Dhariwal 2021, eq. 17
+	"exp":               betaOf(func(t float64) float64 { return math.Exp(-12 * t) }),
+	"laplace":           betaOf(laplaceAlpha),
+}
+
+// betaOf makes a schedule of ᾱ as a function of the share of time that has passed; β is at most 0.999.
+func betaOf(alpha func(float64) float64) func(*SchedulerConfig, int, int) float64 {
+	return func(_ *SchedulerConfig, i, n int) float64 {
+		return min(1-alpha(float64(i+1)/float64(n))/alpha(float64(i)/float64(n)), 0.999)
+	}
+}
+
 func cosineAlpha(t float64) float64 {
 	c := math.Cos((t + 0.008) / 1.008 * math.Pi / 2)
 	return c * c
+}
+
+// laplaceAlpha is √(snr/(1+snr)) where log snr is a quantile of Laplace's distribution of scale ½ (Hang et al. 2024, table 1).
+func laplaceAlpha(t float64) float64 {
+	snr := math.Exp(-0.5 * math.Copysign(1, 0.5-t) * math.Log(1-2*math.Abs(0.5-t)+1e-6))
+	return math.Sqrt(snr / (1 + snr))
 }
 
 // linspace32 is number i of n from a to b in float32, counted from the nearer end.

@@ -57,9 +57,10 @@ func startPNDM(sc *Scheduler, o RunOptions) (Run, error) {
 	return p, nil
 }
 
-func (p *pndm) Times() []float64    { return floats(p.times) }
-func (p *pndm) InitSigma() float64  { return 1 }
-func (p *pndm) WantsNoise(int) bool { return false }
+func (p *pndm) Times() []float64     { return floats(p.times) }
+func (*pndm) InitSigma() float64     { return 1 }
+func (*pndm) InputScale(int) float64 { return 1 }
+func (*pndm) WantsNoise(int) bool    { return false }
 
 func (p *pndm) Step(s *tensor.Scope, out, x *tensor.Tensor, i int, _ *tensor.Tensor) *tensor.Tensor {
 	if i < p.prk {

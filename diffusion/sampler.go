@@ -70,8 +70,11 @@ func (m *Sampler) loop(ctx context.Context, r *tensor.Scope, run Run, cond, unco
 		}
 		out := r.Do(func(c *tensor.Scope) *tensor.Tensor {
 			in := x
+			if k := run.InputScale(i); k != 1 {
+				in = c.Scale(x, float32(k))
+			}
 			if guided {
-				in = c.Repeat0(x, 2)
+				in = c.Repeat0(in, 2)
 			}
 			out := m.UNet.Forward(c, in, []float64{t}, text)
 			if guided {

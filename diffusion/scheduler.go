@@ -1,6 +1,7 @@
 package diffusion
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,13 @@ var classes = []schedulerClass{
 	{"DDIMScheduler", ddimDefaults, startDDIM},
 	{"PNDMScheduler", pndmDefaults, startPNDM},
 	{"DPMSolverMultistepScheduler", dpmSolverDefaults, startDPMSolver},
+	{"DDPMScheduler", ddpmDefaults, startDDPM},
+	{"LMSDiscreteScheduler", lmsDefaults, startLMS},
+	{"EulerDiscreteScheduler", eulerDefaults, startEuler},
+	{"EulerAncestralDiscreteScheduler", eulerAncestralDefaults, startEulerAncestral},
+	{"HeunDiscreteScheduler", heunDefaults, startHeun},
+	{"UniPCMultistepScheduler", uniPCDefaults, startUniPC},
+	{"LCMScheduler", lcmDefaults, startLCM},
 }
 
 type schedulerClass struct {
@@ -36,7 +44,7 @@ type SchedulerConfig struct {
 	NumTrainTimesteps int       `json:"num_train_timesteps"`
 	BetaStart         float64   `json:"beta_start"`
 	BetaEnd           float64   `json:"beta_end"`
-	BetaSchedule      string    `json:"beta_schedule"` // linear, scaled_linear, squaredcos_cap_v2
+	BetaSchedule      string    `json:"beta_schedule"` // see betaSchedules
 	TrainedBetas      []float64 `json:"trained_betas"`
 	RescaleZeroSNR    bool      `json:"rescale_betas_zero_snr"`
 	PredictionType    string    `json:"prediction_type"`  // epsilon, v_prediction, sample
@@ -52,7 +60,20 @@ type SchedulerConfig struct {
 
 	SkipPRKSteps bool `json:"skip_prk_steps"` // PNDM
 
-	SolverOrder      int      `json:"solver_order"` // DPM-Solver, from here on
+	InterpolationType string `json:"interpolation_type"` // Euler
+	TimestepType      string `json:"timestep_type"`
+
+	PredictX0        bool            `json:"predict_x0"` // UniPC
+	DisableCorrector []int           `json:"disable_corrector"`
+	SolverP          json.RawMessage `json:"solver_p"`
+
+	OriginalSteps   int     `json:"original_inference_steps"` // LCM
+	TimestepScaling float64 `json:"timestep_scaling"`
+
+	SigmaMin *float64 `json:"sigma_min"` // ends of Karras's and the exponential noise levels; null: those of the times
+	SigmaMax *float64 `json:"sigma_max"`
+
+	SolverOrder      int      `json:"solver_order"` // DPM-Solver, UniPC and schedulers of noise levels, from here on
 	AlgorithmType    string   `json:"algorithm_type"`
 	SolverType       string   `json:"solver_type"`
 	LowerOrderFinal  bool     `json:"lower_order_final"`
@@ -81,6 +102,8 @@ type Run interface {
 	Times() []float64
 	// InitSigma is the standard deviation of the noise to start from.
 	InitSigma() float64
+	// InputScale is what the sample is multiplied by for call i of the model; Step takes it unscaled.
+	InputScale(i int) float64
 	// WantsNoise tells whether Step i adds noise.
 	WantsNoise(i int) bool
 	// Step makes the next sample of the model's output for Times()[i] and the sample x it was given, both of any one shape; noise is
@@ -93,6 +116,7 @@ type Run interface {
 type RunOptions struct {
 	Steps int
 	Eta   float64 // DDIM's share of noise: 0 none, 1 as DDPM (Song et al. 2020, eq. 16); other schedulers ignore it
+	Order int     // of LMS, 1 to 4; 0: 4; other schedulers ignore it
 }
 
 // ParseScheduler reads scheduler_config.json; class, where not empty, replaces the class that the file names. The error names the key.
@@ -125,7 +149,8 @@ func DefaultSchedulerConfig(class string) (SchedulerConfig, error) {
 	}
 	c := SchedulerConfig{
 		Class: class, NumTrainTimesteps: 1000, BetaStart: 1e-4, BetaEnd: 0.02, BetaSchedule: "linear", PredictionType: "epsilon",
-		TimestepSpacing: "leading", ClipSampleRange: 1, ThresholdRatio: 0.995, SampleMaxValue: 1,
+		TimestepSpacing: "leading", ClipSampleRange: 1, ThresholdRatio: 0.995, SampleMaxValue: 1, InterpolationType: "linear",
+		TimestepType: "discrete",
 	}
 	k.defaults(&c)
 	return c, nil
@@ -195,6 +220,17 @@ func combine(s *tensor.Scope, terms ...term) *tensor.Tensor {
 		}
 		return sum
 	})
+}
+
+// bound keeps a clean sample in the range that the configuration asks for.
+func (c *SchedulerConfig) bound(s *tensor.Scope, x0 *tensor.Tensor) *tensor.Tensor {
+	switch {
+	case c.Thresholding:
+		return c.threshold(s, x0)
+	case c.ClipSample:
+		return s.Clamp(x0, float32(-c.ClipSampleRange), float32(c.ClipSampleRange))
+	}
+	return x0
 }
 
 // threshold is dynamic thresholding (Saharia et al. 2022, section 2.3): each image of x is cut at the quantile of its absolute values,
