@@ -21,6 +21,7 @@ var verbs = []func() *cobra.Command{
 	generateCmd,
 	evalCmd,
 	recipeCmd,
+	dataCmd,
 	worldCmd,
 	benchCmd,
 	kernelsCmd,
