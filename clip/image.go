@@ -57,7 +57,9 @@ func (m *ImageModel) embed(s *tensor.Scope, px *tensor.Tensor) *tensor.Tensor {
 		b, h, w, c := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)
 		class := s.Repeat0(s.Reshape(m.Class, 1, 1, c), b)
 		x = s.Concat(1, class, s.Reshape(x, b, h*w, c))
-		return m.PreNorm.Forward(s, s.Add(x, m.positions(s, h, w)))
+		x = m.PreNorm.Forward(s, s.Add(x, m.positions(s, h, w)))
+		s.Trace(m.PreNorm, "", x)
+		return x
 	})
 }
 

@@ -48,6 +48,7 @@ func (b *Block) mlp(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
 func through(s *tensor.Scope, layers []*Block, x, mask *tensor.Tensor, causal bool) *tensor.Tensor {
 	for _, l := range layers {
 		y := l.Forward(s, x, mask, causal)
+		s.Trace(l, "", y)
 		if !s.Recording() {
 			s.Free(x)
 		}

@@ -53,7 +53,9 @@ func (t *TextModel) embed(s *tensor.Scope, ids *tensor.Tensor) *tensor.Tensor {
 		fail("text of ids %v: want i32 [B, T], T from 1 to %d", ids, t.Config.MaxPositions)
 	}
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		return s.Add(t.Token.Forward(s, ids), s.Slice(t.Position.Weight, 0, 0, ids.Dim(1)))
+		x := s.Add(t.Token.Forward(s, ids), s.Slice(t.Position.Weight, 0, 0, ids.Dim(1)))
+		s.Trace(t, "text_model.embeddings", x)
+		return x
 	})
 }
 

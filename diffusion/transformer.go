@@ -31,9 +31,12 @@ func (t *Transformer) Forward(s *tensor.Scope, x *tensor.Tensor, text *Context) 
 		}
 		y = s.Reshape(y, b, h, w, c)
 		if t.OutFlat != nil {
-			return s.LinearAdd(y, t.OutFlat.Weight, t.OutFlat.Bias, x)
+			y = s.LinearAdd(y, t.OutFlat.Weight, t.OutFlat.Bias, x)
+		} else {
+			y = convAdd(s, t.Out, y, x)
 		}
-		return convAdd(s, t.Out, y, x)
+		s.Trace(t, "", y)
+		return y
 	})
 }
 
@@ -52,14 +55,21 @@ func (b *TransformerBlock) Forward(s *tensor.Scope, x *tensor.Tensor, text *Cont
 	x = s.Do(func(s *tensor.Scope) *tensor.Tensor {
 		h := b.Norm1.Forward(s, x)
 		k, v := b.Self.keyValue(s, h)
+		b.Self.trace(s, h, k, v)
 		return b.Self.Forward(s, h, k, v, x)
 	})
 	x = s.Do(func(s *tensor.Scope) *tensor.Tensor {
 		k, v := text.of(s, b.Cross, x.Dim(0))
-		return b.Cross.Forward(s, b.Norm2.Forward(s, x), k, v, x)
+		h := b.Norm2.Forward(s, x)
+		b.Cross.trace(s, h, k, v)
+		return b.Cross.Forward(s, h, k, v, x)
 	})
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		return b.FF.Forward(s, b.Norm3.Forward(s, x), x)
+		h := b.Norm3.Forward(s, x)
+		if s.Tracing() {
+			s.Trace(b.FF, "", b.FF.Forward(s, h, nil))
+		}
+		return b.FF.Forward(s, h, x)
 	})
 }
 
@@ -83,6 +93,13 @@ func (a *Attention) Forward(s *tensor.Scope, x, k, v, residual *tensor.Tensor) *
 		return a.Out.Forward(s, h)
 	}
 	return s.LinearAdd(h, a.Out.Weight, a.Out.Bias, residual)
+}
+
+// trace shows the layer's own result, which the model never has without the residual.
+func (a *Attention) trace(s *tensor.Scope, x, k, v *tensor.Tensor) {
+	if s.Tracing() {
+		s.Trace(a, "", a.Forward(s, x, k, v, nil))
+	}
 }
 
 // keyValue makes keys and values [B, M, heads, C/heads] of x [B, M, any].

@@ -29,15 +29,20 @@ func (u *UNet) Forward(s *tensor.Scope, x *tensor.Tensor, t []float64, text *Con
 		if u.Config.CenterInputSample {
 			x = s.Affine(x, 2, -1)
 		}
-		temb := u.TimeEmbedding.Forward(s, u.sinusoids(s, t)) // [B or 1, 4·C0]
-		x := u.ConvIn.Forward(s, x)                           // [B, H, W, C0]
+		sin := u.sinusoids(s, t)
+		s.Trace(u, "time_proj", sin)
+		temb := u.TimeEmbedding.Forward(s, sin) // [B or 1, 4·C0]
+		x := u.ConvIn.Forward(s, x)             // [B, H, W, C0]
+		s.Trace(u.ConvIn, "", x)
 		skips := []*tensor.Tensor{x}
 		for _, b := range u.Down {
 			var made []*tensor.Tensor
 			x, made = b.Forward(s, x, temb, text) // halves H and W but in the last block
+			s.Trace(b, "", x)
 			skips = append(skips, made...)
 		}
 		x = u.Mid.Forward(s, x, temb, text)
+		s.Trace(u.Mid, "", x)
 		for _, b := range u.Up {
 			n := len(skips) - len(b.Resnets) // each block takes its skips from the end, the last one first
 			var size *tensor.Tensor
@@ -45,10 +50,14 @@ func (u *UNet) Forward(s *tensor.Scope, x *tensor.Tensor, t []float64, text *Con
 				size = skips[n-1] // the next block's first skip: the size to grow to
 			}
 			x = b.Forward(s, x, temb, text, skips[n:], size)
+			s.Trace(b, "", x)
 			skips = skips[:n]
 		}
 		h := normSiLU(s, u.NormOut, x)
-		return u.ConvOut.Forward(s, h)
+		traceNorm(s, u.NormOut, x)
+		h = u.ConvOut.Forward(s, h)
+		s.Trace(u.ConvOut, "", h)
+		return h
 	})
 }
 

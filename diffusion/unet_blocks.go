@@ -15,6 +15,9 @@ type TimeEmbedding struct {
 // done once here.
 func (m *TimeEmbedding) Forward(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
 	h := s.LinearAct(x, m.In.Weight, m.In.Bias, tensor.SiLU)
+	if s.Tracing() {
+		s.Trace(m, "", m.Out.Forward(s, h)) // what the original calls its result: without the SiLU
+	}
 	return s.LinearAct(h, m.Out.Weight, m.Out.Bias, tensor.SiLU)
 }
 
@@ -41,7 +44,9 @@ func (r *ResnetBlock) Forward(s *tensor.Scope, x, temb *tensor.Tensor) *tensor.T
 		if r.Shortcut != nil {
 			x = r.Shortcut.Forward(s, x)
 		}
-		return convAdd(s, r.Conv2, h, x)
+		x = convAdd(s, r.Conv2, h, x)
+		s.Trace(r, "", x)
+		return x
 	})
 }
 
@@ -86,7 +91,9 @@ type Upsample struct {
 // Forward maps x [B, H, W, C] to [B, h, w, C].
 func (u *Upsample) Forward(s *tensor.Scope, x *tensor.Tensor, h, w int) *tensor.Tensor {
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		return u.Conv.Forward(s, s.Resize(x, h, w, tensor.Nearest))
+		x = u.Conv.Forward(s, s.Resize(x, h, w, tensor.Nearest))
+		s.Trace(u, "", x)
+		return x
 	})
 }
 
@@ -109,6 +116,7 @@ func (b *DownBlock) Forward(s *tensor.Scope, x, temb *tensor.Tensor, text *Conte
 	}
 	for _, d := range b.Downsamplers {
 		x = d.Conv.Forward(s, x)
+		s.Trace(d, "", x)
 		skips = append(skips, x)
 	}
 	return x, skips
@@ -158,4 +166,11 @@ func (b *UpBlock) Forward(s *tensor.Scope, x, temb *tensor.Tensor, text *Context
 // normSiLU is silu(norm(x)) in one op.
 func normSiLU(s *tensor.Scope, n *nn.GroupNorm, x *tensor.Tensor) *tensor.Tensor {
 	return s.GroupNorm(x, n.Weight, n.Bias, n.Groups, n.Eps, tensor.SiLU)
+}
+
+// traceNorm shows a norm's result, which the model itself never has without the SiLU.
+func traceNorm(s *tensor.Scope, n *nn.GroupNorm, x *tensor.Tensor) {
+	if s.Tracing() {
+		s.Trace(n, "", n.Forward(s, x))
+	}
 }

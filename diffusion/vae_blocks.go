@@ -20,10 +20,13 @@ type Encoder struct {
 // Forward maps x [B, H, W, 3] to [B, h, w, 2·latent].
 func (e *Encoder) Forward(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
 	x = e.ConvIn.Forward(s, x)
+	s.Trace(e.ConvIn, "", x)
 	for _, d := range e.Down {
 		x = d.Forward(s, x)
+		s.Trace(d, "", x)
 	}
 	x = e.Mid.Forward(s, x)
+	traceNorm(s, e.NormOut, x)
 	return e.ConvOut.Forward(s, normSiLU(s, e.NormOut, x))
 }
 
@@ -41,6 +44,7 @@ func (d *EncoderDown) Forward(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor 
 		}
 		for _, c := range d.Downsamplers { // zeros at the bottom and the right alone
 			x = s.Conv2DFull(x, c.Conv.Weight, c.Conv.Bias, nil, tensor.ConvOptions{Stride: 2, Pad: [4]int{0, 0, 1, 1}})
+			s.Trace(c, "", x)
 		}
 		return x
 	})
@@ -58,11 +62,14 @@ type Decoder struct {
 // Forward maps z [B, h, w, latent] to [B, H, W, 3].
 func (d *Decoder) Forward(s *tensor.Scope, z *tensor.Tensor) *tensor.Tensor {
 	x := d.ConvIn.Forward(s, z)
+	s.Trace(d.ConvIn, "", x)
 	x = d.Mid.Forward(s, x)
 	for _, u := range d.Up {
 		x = u.Forward(s, x)
+		s.Trace(u, "", x)
 	}
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		traceNorm(s, d.NormOut, x)
 		return d.ConvOut.Forward(s, normSiLU(s, d.NormOut, x))
 	})
 }
@@ -99,7 +106,9 @@ func (m *VAEMid) Forward(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
 		for _, a := range m.Attentions {
 			x = a.Forward(s, x)
 		}
-		return m.Resnets[1].Forward(s, x, nil)
+		x = m.Resnets[1].Forward(s, x, nil)
+		s.Trace(m, "", x)
+		return x
 	})
 }
 
@@ -115,8 +124,9 @@ func (a *VAEAttention) Forward(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor
 		b, n, c := x.Dim(0), x.Dim(1)*x.Dim(2), x.Dim(3)
 		h := s.Reshape(a.Norm.Forward(s, x), b, n, c)
 		k, v := a.keyValue(s, h)
-		y := a.Attention.Forward(s, h, k, v, s.Reshape(x, b, n, c))
-		return s.Reshape(y, x.Shape()...)
+		y := s.Reshape(a.Attention.Forward(s, h, k, v, s.Reshape(x, b, n, c)), x.Shape()...)
+		s.Trace(a, "", y)
+		return y
 	})
 }
 

@@ -1,8 +1,8 @@
 // Package nn makes layers of the ops of package tensor and moves their parameters to and from checkpoints.
 //
-// The map: module.go [Parameters], how structs become named parameters · linear.go conv.go norm.go embedding.go the layers · checkpoint.go
-// [Load] and [Save] · init.go [Init] · adamw.go [AdamW] and [EMA] · lrschedule.go · training.go checkpoints of a training · files.go
-// a folder's JSON.
+// The map: module.go [Parameters], how structs become named parameters · paths.go the names of modules · linear.go conv.go norm.go
+// embedding.go the layers · checkpoint.go [Load] and [Save] · init.go [Init] · adamw.go [AdamW] and [EMA] · lrschedule.go · training.go
+// checkpoints of a training · files.go a folder's JSON.
 //
 // # Architecture
 //

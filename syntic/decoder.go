@@ -205,10 +205,14 @@ func (m *GPT2) at(s *tensor.Scope, x *tensor.Tensor, from int) *tensor.Tensor {
 // hidden is the state behind the last layer norm, [B, N, C], for embedded tokens x [B, N, C].
 func (m *GPT2) hidden(s *tensor.Scope, x, mask *tensor.Tensor, drop *dropout) *tensor.Tensor {
 	x = drop.apply(s, m.at(s, x, 0))
+	s.Trace(m, "embeddings", x)
 	for _, b := range m.Blocks {
 		x, _ = b.forward(s, x, past{}, mask, drop)
+		s.Trace(b, "", x)
 	}
-	return m.Norm.Forward(s, x)
+	x = m.Norm.Forward(s, x)
+	s.Trace(m.Norm, "", x)
+	return x
 }
 
 // logits scores every row of the vocabulary after each hidden state: [..., C] → [..., V].

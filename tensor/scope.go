@@ -13,6 +13,7 @@ type Scope struct {
 	parent *Scope
 	bufs   map[*buffer]struct{}
 	tape   *tape
+	trace  func(module any, part string, x *Tensor) // nil: nobody looks
 	closed bool
 }
 
@@ -35,7 +36,7 @@ func NewScope(dev *Device, opts ...Option) *Scope {
 
 // Child is a scope within s, on the same stream and without a tape.
 func (s *Scope) Child() *Scope {
-	return &Scope{dev: s.dev, stream: s.stream, parent: s, bufs: map[*buffer]struct{}{}}
+	return &Scope{dev: s.dev, stream: s.stream, parent: s, bufs: map[*buffer]struct{}{}, trace: s.trace}
 }
 
 // Do runs fn in a child scope and keeps its result in s; everything else that fn made is freed. When s records, fn runs in s itself,

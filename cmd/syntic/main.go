@@ -23,6 +23,8 @@ var verbs = []func() *cobra.Command{
 	recipeCmd,
 	dataCmd,
 	worldCmd,
+	forwardCmd,
+	compareCmd,
 	benchCmd,
 	kernelsCmd,
 	doctorCmd,

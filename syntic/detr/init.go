@@ -57,7 +57,7 @@ func (m *Model) Calibrate(px *tensor.Tensor) (err error) {
 	m.eachConv(func(c *ConvNorm) { c.calibrate = true })
 	s := tensor.NewScope(m.dev)
 	defer s.Close()
-	m.Backbone.Forward(s, px, nil)
+	m.Backbone.Forward(s, px)
 	m.eachConv(func(c *ConvNorm) { c.calibrate = false }) // of stages that are not used
 	return nil
 }

@@ -63,7 +63,7 @@ func (m *Model) Close() {
 // Forward gives, for images px [B, H, W, 3], the logits [B, Q, K+1] of the classes of all queries and their boxes [B, Q, 4] as
 // (cx, cy, w, h) in shares of the image. mask i32 [B, H, W] is 1 on pixels and 0 on padding; nil means there is none.
 func (m *Model) Forward(s *tensor.Scope, px, mask *tensor.Tensor) (logits, boxes *tensor.Tensor) {
-	states, _ := m.states(s, px, mask, nil, nil)
+	states, _ := m.states(s, px, mask, nil)
 	return m.heads(s, states[len(states)-1])
 }
 
@@ -76,19 +76,13 @@ func (m *Model) heads(s *tensor.Scope, x *tensor.Tensor) (logits, boxes *tensor.
 }
 
 // states runs the network up to the heads: the normalised states [B, Q, C] after each decoder layer, or after the last alone where s does
-// not record, and the backbone's features [B, h, w, F]. peek, where not nil, sees intermediate results.
-func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout, peek func(string, *tensor.Tensor)) (states []*tensor.Tensor,
-	features *tensor.Tensor) {
+// not record, and the backbone's features [B, h, w, F]. What it traces has the names of the library's outputs.
+func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout) (states []*tensor.Tensor, features *tensor.Tensor) {
 	if px.Rank() != 4 || px.Dim(3) != 3 || mask != nil && !slices.Equal(mask.Shape(), px.Shape()[:3]) {
 		panic(&tensor.Error{Err: fmt.Errorf("detr: images %v, mask %v: want [B, H, W, 3] and [B, H, W]", px, mask)})
 	}
-	see := func(name string, x *tensor.Tensor) {
-		if peek != nil {
-			peek(name, x)
-		}
-	}
-	features = m.Backbone.Forward(s, px, func(name string, x *tensor.Tensor) { see("backbone."+name, x) }) // [B, h, w, F]
-	see("backbone.features", features)
+	features = m.Backbone.Forward(s, px) // [B, h, w, F]
+	s.Trace(m, "backbone.features", features)
 
 	b, h, w := features.Dim(0), features.Dim(1), features.Dim(2)
 	var small []int32
@@ -96,29 +90,37 @@ func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout, pee
 	if mask != nil {
 		small = shrinkMask(mask.Int32s(), b, px.Dim(1), px.Dim(2), h, w)
 		keep = s.FromInt32s(small, b, h*w)
-		see("backbone.mask", keep)
+		s.Trace(m, "backbone.mask", s.Reshape(keep, b, h, w))
 	}
 	table := sinePositions(small, b, h, w, m.Config.Width)
 	pos := s.FromFloat32s(table, len(table)/(h*w*m.Config.Width), h*w, m.Config.Width) // [B or 1, N, C]
-	see("position_embedding", pos)
+	s.Trace(m, "position_embedding", s.Reshape(pos, pos.Dim(0), h, w, m.Config.Width))
 
 	x := s.Reshape(m.Project.Forward(s, features), b, h*w, m.Config.Width) // [B, N, C]
-	see("encoder.hidden.0", x)
+	s.Trace(m, "encoder.hidden.0", x)
 	for i, l := range m.Encoder {
 		x = l.forward(s, x, pos, keep, d)
-		see(fmt.Sprintf("encoder.hidden.%d", i+1), x)
+		trace(s, m, "encoder.hidden", i+1, x)
 	}
-
-	see("encoder_last", x)
 	at := s.Add(x, pos)
 	y := s.Zeros(b, m.Config.Queries, m.Config.Width) // [B, Q, C]
+	trace(s, m, "decoder.hidden", 0, y)
 	for i, l := range m.Decoder {
 		y = l.forward(s, y, m.Queries.Weight, x, at, keep, d)
-		see(fmt.Sprintf("decoder.hidden.%d", i+1), y)
+		if i < len(m.Decoder)-1 {
+			trace(s, m, "decoder.hidden", i+1, y)
+		}
 		if i == len(m.Decoder)-1 || s.Recording() && m.Config.AuxiliaryLoss {
 			states = append(states, m.DecoderNorm.Forward(s, y))
 		}
 	}
-	see("decoder_last", states[len(states)-1])
+	trace(s, m, "decoder.hidden", len(m.Decoder), states[len(states)-1]) // the library shows the last state after the decoder's norm
 	return states, features
+}
+
+// trace shows state i of a stack of layers.
+func trace(s *tensor.Scope, m *Model, stack string, i int, x *tensor.Tensor) {
+	if s.Tracing() {
+		s.Trace(m, fmt.Sprintf("%s.%d", stack, i), x)
+	}
 }

@@ -41,21 +41,18 @@ func newResNet(dev *tensor.Device, c *BackboneConfig) *ResNet {
 	return r
 }
 
-// Forward maps images [B, H, W, 3] to features [B, h, w, C] of the stage that the configuration names. peek, where not nil, sees each
-// intermediate result under the library's name for it.
-func (r *ResNet) Forward(s *tensor.Scope, px *tensor.Tensor, peek func(name string, x *tensor.Tensor)) *tensor.Tensor {
+// Forward maps images [B, H, W, 3] to features [B, h, w, C] of the stage that the configuration names.
+func (r *ResNet) Forward(s *tensor.Scope, px *tensor.Tensor) *tensor.Tensor {
 	x := s.Do(func(s *tensor.Scope) *tensor.Tensor {
 		return s.MaxPool(r.Stem.Conv.Forward(s, px, nil, tensor.ReLU), 3, 2, 1) // [B, H/4, W/4, C0]
 	})
-	if peek != nil {
-		peek("embedder", x)
-	}
+	s.Trace(r, "embedder", x)
 	for i, st := range r.Stages[:r.out+1] {
 		for _, l := range st.Layers {
 			x = l.Forward(s, x) // [B, H/2^(i+2), W/2^(i+2), Ci]
 		}
-		if peek != nil {
-			peek(fmt.Sprintf("encoder.stages.%d", i), x)
+		if s.Tracing() {
+			s.Trace(r, fmt.Sprintf("encoder.stages.%d", i), x)
 		}
 	}
 	return x

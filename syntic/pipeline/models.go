@@ -58,6 +58,9 @@ func unpack(dir, name string) (string, error) {
 	return to, nil
 }
 
+// WorldModel writes one of the drawn world's models, "clip", "sd" or "detr", to a folder in dir and returns that.
+func WorldModel(dir, name string) (string, error) { return unpack(dir, name) }
+
 // hashFolder is the SHA-256 of the names and bytes of a folder's files, without training records.
 func hashFolder(dir string) (string, error) {
 	var files []string

@@ -1,0 +1,97 @@
+package syntic
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"syntic/nn"
+	"syntic/tensor"
+	"syntic/tensor/safetensors"
+)
+
+// gpt2Config is config.json of Hugging Face's GPT2LMHeadModel, as far as it tells the decoder's shape.
+type gpt2Config struct {
+	Vocabulary int     `json:"vocab_size"`
+	Positions  int     `json:"n_positions"`
+	Width      int     `json:"n_embd"`
+	Layers     int     `json:"n_layer"`
+	Heads      int     `json:"n_head"`
+	FFN        int     `json:"n_inner"` // absent or null: four times the width
+	Activation string  `json:"activation_function"`
+	Eps        float64 `json:"layer_norm_epsilon"`
+	End        int32   `json:"eos_token_id"`
+	ByLayer    bool    `json:"scale_attn_by_inverse_layer_idx"`
+	Scale      bool    `json:"scale_attn_weights"`
+	Tied       bool    `json:"tie_word_embeddings"`
+}
+
+// LoadGPT2 reads a folder of Hugging Face's GPT-2, config.json and model.safetensors (names with or without "transformer."), as a decoder
+// without a prefix of its own and with the whole vocabulary. Its errors name the file and what is wrong in it.
+func LoadGPT2(dev *tensor.Device, dir string) (d *Decoder, err error) {
+	defer tensor.Catch(&err)
+	path := filepath.Join(dir, "config.json")
+	text, err := readLimited(path, maxDecoderJSON)
+	if err != nil {
+		return nil, err
+	}
+	c := gpt2Config{Vocabulary: 50257, Positions: 1024, Width: 768, Layers: 12, Heads: 12, Activation: "gelu_new", Eps: layerNormEps, End: 50256, Scale: true, Tied: true}
+	if err := json.Unmarshal(text, &c); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	sh, err := c.shape()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	weights := filepath.Join(dir, "model.safetensors")
+	f, err := safetensors.Open(weights)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if blocks := len(f.Names()) / 12; sh.Layers > blocks {
+		return nil, fmt.Errorf("%s: n_layer %d, but %s holds %d tensors: want 12 a layer", path, sh.Layers, weights, len(f.Names()))
+	}
+	d = newDecoder(dev, sh, FullVocabulary(c.Vocabulary, c.End))
+	d.Prefix = nil // GPT-2 has none
+	if err := nn.Load(d, f, nn.LoadOptions{Rename: gpt2Name}); err != nil {
+		d.Release()
+		return nil, fmt.Errorf("%s: %w", weights, err)
+	}
+	return d, nil
+}
+
+// shape checks the configuration.
+func (c *gpt2Config) shape() (Shape, error) {
+	if c.FFN == 0 {
+		c.FFN = 4 * c.Width
+	}
+	sh := Shape{Features: 1, Width: c.Width, Layers: c.Layers, Heads: c.Heads, FFN: c.FFN, Positions: c.Positions, Layout: "tokens"}
+	switch {
+	case c.Activation != "gelu_new":
+		return sh, fmt.Errorf("activation_function %q: want gelu_new", c.Activation)
+	case float32(c.Eps) != layerNormEps:
+		return sh, fmt.Errorf("layer_norm_epsilon %g: want %g", c.Eps, layerNormEps)
+	case c.ByLayer || !c.Scale || !c.Tied:
+		return sh, fmt.Errorf("want scale_attn_weights and tie_word_embeddings true, scale_attn_by_inverse_layer_idx false")
+	case c.Vocabulary < 1 || c.Vocabulary > maxShape || c.End < 0 || int(c.End) >= c.Vocabulary:
+		return sh, fmt.Errorf("vocab_size %d, eos_token_id %d: want a size from 1 to %d and an id below it", c.Vocabulary, c.End, maxShape)
+	}
+	return sh, sh.validate()
+}
+
+// gpt2Name is our name for one of the checkpoint's: the hub's first files lack "transformer." and hold the causal masks.
+func gpt2Name(name string) string {
+	name = "transformer." + strings.TrimPrefix(name, "transformer.")
+	if strings.HasSuffix(name, ".attn.bias") || strings.HasSuffix(name, ".attn.masked_bias") || name == "transformer.lm_head.weight" {
+		return "" // the mask; the tied table once more
+	}
+	return name
+}
+
+// Forward scores every row of the vocabulary after each of the embedded tokens x [B, N, C]: [B, N, V]. mask i32 [B, N] says which of them
+// may be seen, beside those after; nil: all.
+func (m *GPT2) Forward(s *tensor.Scope, x, mask *tensor.Tensor) *tensor.Tensor {
+	return m.logits(s, m.hidden(s, x, mask, nil))
+}
