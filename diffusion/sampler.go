@@ -20,8 +20,9 @@ type SampleOptions struct {
 	Guidance      float32               // absent: 7.5; at most 1: none, and the negative text is not looked at
 	Eta           float64               // see RunOptions
 	Keys          []tensor.Key          // one an image: image b depends on Keys[b], its texts and nothing else; Step is left for the sampler to set
-	Init          *tensor.Tensor        // standard normal numbers [B, Height, Width, C] to start from, instead of the keys'
-	Noise         []*tensor.Tensor      // standard normal numbers for the first steps, each as Init, instead of the keys'
+	Torch         []*TorchRand          // one an image, in place of Keys: each goes on through the image's start and the noise of its steps
+	Init          *tensor.Tensor        // standard normal numbers [B, Height, Width, C] to start from, instead of theirs
+	Noise         []*tensor.Tensor      // standard normal numbers for the first steps, each as Init, instead of theirs
 	OnStep        func(step Step) error // called after each call of the model; an error ends the run
 }
 
@@ -84,8 +85,8 @@ func (m *Sampler) loop(ctx context.Context, r *tensor.Scope, run Run, cond, unco
 		})
 		var noise *tensor.Tensor
 		if run.WantsNoise(i) {
-			if len(o.Keys) == 0 && i >= len(o.Noise) {
-				return nil, fmt.Errorf("sampling: noise of step %d is wanted: want a key for each image, or more noise", i+1)
+			if len(o.Keys) == 0 && len(o.Torch) == 0 && i >= len(o.Noise) {
+				return nil, fmt.Errorf("sampling: noise of step %d is wanted: want a key or generator for each image, or more noise", i+1)
 			}
 			noise = m.noise(r, o, i+1)
 		}
@@ -113,11 +114,25 @@ func (m *Sampler) noise(r *tensor.Scope, o *SampleOptions, i int) *tensor.Tensor
 	if i > 0 && i <= len(o.Noise) {
 		return r.Copy(o.Noise[i-1])
 	}
+	if len(o.Torch) > 0 {
+		return torchNoise(r, o.Torch, o.Height, o.Width, m.UNet.Config.InChannels)
+	}
 	keys := make([]tensor.Key, len(o.Keys))
 	for b, k := range o.Keys {
 		keys[b] = tensor.Key{Seed: k.Seed, Item: k.Item, Step: uint32(i)}
 	}
 	return Noise(r, keys, o.Height, o.Width, m.UNet.Config.InChannels)
+}
+
+// torchNoise draws [C, H, W] for each image, as PyTorch has them in memory, and returns all as [B, H, W, C].
+func torchNoise(s *tensor.Scope, images []*TorchRand, h, w, c int) *tensor.Tensor {
+	v := make([]float32, len(images)*c*h*w)
+	for b, g := range images {
+		g.Normal(v[b*c*h*w : (b+1)*c*h*w])
+	}
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		return s.Permute(s.FromFloat32s(v, len(images), c, h, w), 0, 2, 3, 1)
+	})
 }
 
 // complete fills in defaults and checks what the caller gave.
@@ -137,13 +152,17 @@ func (m *Sampler) complete(o *SampleOptions, cond, uncond *tensor.Tensor) error 
 	setDefault(&o.Width, c.SampleSize)
 	setDefault(&o.Steps, 20)
 	setDefault(&o.Guidance, 7.5)
-	images := len(o.Keys)
+	images := max(len(o.Keys), len(o.Torch))
 	if o.Init != nil {
 		images = o.Init.Dim(0)
 	}
 	switch {
 	case images == 0:
-		return fmt.Errorf("no image asked for: want a key for each, or init noise")
+		return fmt.Errorf("no image asked for: want a key or generator for each, or init noise")
+	case len(o.Keys) != 0 && len(o.Torch) != 0:
+		return fmt.Errorf("%d keys and %d generators: want one of both", len(o.Keys), len(o.Torch))
+	case len(o.Torch) != 0 && len(o.Torch) != images:
+		return fmt.Errorf("%d generators for %d images", len(o.Torch), images)
 	case len(o.Keys) != 0 && len(o.Keys) != images:
 		return fmt.Errorf("%d keys for %d images", len(o.Keys), images)
 	case o.Height < 1 || o.Width < 1:

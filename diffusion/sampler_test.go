@@ -103,6 +103,25 @@ func TestSampleIsTheSameInAnyBatch(t *testing.T) {
 	}
 }
 
+// TestSampleDrawsTorchNumbers makes the goldens' images from their seed alone, in one batch with others.
+func TestSampleDrawsTorchNumbers(t *testing.T) {
+	for golden, class := range map[string]string{"pipe_ddim": "DDIMScheduler", "pipe_euler_a": "EulerAncestralDiscreteScheduler"} {
+		p, s := loadPipeline(t, class), newScope(t)
+		cond, uncond := texts(t, s)
+		g := openGolden(t, "sd/golden/"+golden+".safetensors")
+		require.Equal(t, g.image(s, "init_noise").Float32s(), torchNoise(s, []*TorchRand{NewTorchRand(2024)}, 8, 8, 4).Float32s())
+		o := SampleOptions{Torch: []*TorchRand{NewTorchRand(2023), NewTorchRand(2024)}}
+		z, err := (&Sampler{p.UNet, p.Scheduler}).Sample(context.Background(), s, cond, uncond, o)
+		require.NoError(t, err)
+		near(t, golden, s.Slice(z, 0, 1, 2), g.image(s, "final_latents"), pipelineTolerance)
+
+		o.Torch = []*TorchRand{NewTorchRand(2024)}
+		alone, err := (&Sampler{p.UNet, p.Scheduler}).Sample(context.Background(), s, cond, uncond, o)
+		require.NoError(t, err)
+		require.Equal(t, s.Slice(z, 0, 1, 2).Float32s(), alone.Float32s())
+	}
+}
+
 // TestSampleTakesGivenNoise gives the keys' own noise by hand.
 func TestSampleTakesGivenNoise(t *testing.T) {
 	p, s := loadPipeline(t, "DDIMScheduler"), newScope(t)
@@ -160,6 +179,8 @@ func TestSampleErrors(t *testing.T) {
 		"want [3 or 1, L, 48]":    {s.Concat(0, cond, cond), uncond, SampleOptions{Keys: make([]tensor.Key, 3)}},
 		"negative texts [1 5 48]": {cond, s.Slice(uncond, 1, 0, 5), SampleOptions{Keys: one}},
 		"init noise [1 8 8 3]":    {cond, uncond, SampleOptions{Init: s.Zeros(1, 8, 8, 3)}},
+		"2 keys and 1 generators": {cond, uncond, SampleOptions{Keys: make([]tensor.Key, 2), Torch: make([]*TorchRand, 1)}},
+		"2 generators for 1":      {cond, uncond, SampleOptions{Torch: make([]*TorchRand, 2), Init: s.Zeros(1, 8, 8, 4)}},
 		"2 keys for 1 images":     {cond, uncond, SampleOptions{Keys: make([]tensor.Key, 2), Init: s.Zeros(1, 8, 8, 4)}},
 		"-1 steps":                {cond, uncond, SampleOptions{Keys: one, Steps: -1}},
 	} {
