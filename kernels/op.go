@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -32,6 +33,7 @@ type Variant[A any] struct {
 	Usable    func(a *A) bool // nil: always
 	Available func() bool     // whether this machine can run it at all; nil: yes
 	Run       func(s *Stream, a *A) error
+	Operands  DType  // to which operands are rounded before they are multiplied; F32: not at all
 	Unordered bool   // sums in no fixed order: never taken unasked
 	Note      string // one line for `syntic kernels`: instruction set, limits, "emulated only"
 }
@@ -55,6 +57,7 @@ type VariantInfo struct {
 	Available bool
 	Unordered bool
 	Note      string
+	Operands  DType
 }
 
 // Case is one set of arguments of an op, without its type.
@@ -121,24 +124,32 @@ func setOverride(s string) error {
 	if !ok {
 		return fmt.Errorf("kernel choice %q: want op=variant", s)
 	}
+	found := false
 	for _, o := range ops {
-		if o.String() != op {
+		if o.String() != op && op != "*" {
 			continue
 		}
 		var names []string
 		for _, v := range o.VariantList() {
-			if v.Name == variant {
-				overrides.m[op] = variant
-				return nil
-			}
 			names = append(names, v.Name)
 		}
-		return fmt.Errorf("kernel choice %q: %s has no variant %q, it has %s", s, op, variant, strings.Join(names, ", "))
+		if slices.Contains(names, variant) {
+			overrides.m[o.String()], found = variant, true
+		} else if op != "*" {
+			return fmt.Errorf("kernel choice %q: %s has no variant %q, it has %s", s, op, variant, strings.Join(names, ", "))
+		}
+	}
+	switch {
+	case found:
+		return nil
+	case op == "*":
+		return fmt.Errorf("kernel choice %q: no op has a variant %q (see syntic kernels)", s, variant)
 	}
 	return fmt.Errorf("kernel choice %q: no op %q (see syntic kernels)", s, op)
 }
 
-// Override makes op=variant the choice of this process, as SYNTIC_KERNEL does. To be called before work begins.
+// Override makes op=variant the choice of this process, as SYNTIC_KERNEL does; *=variant is the choice for every op that has a variant of that
+// name. To be called before work begins.
 func Override(choice string) error {
 	overrides.once.Do(loadEnv)
 	overrides.Lock()
@@ -226,7 +237,7 @@ func SetProfiler(p Profiler) { profiler = p }
 func (o *Op[A]) VariantList() []VariantInfo {
 	l := make([]VariantInfo, len(o.list))
 	for i, v := range o.list {
-		l[i] = VariantInfo{v.Name, v.Device, v.Rank, v.Available == nil || v.Available(), v.Unordered, v.Note}
+		l[i] = VariantInfo{v.Name, v.Device, v.Rank, v.Available == nil || v.Available(), v.Unordered, v.Note, v.Operands}
 	}
 	return l
 }

@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,6 +28,9 @@ func sameRows(t *testing.T, what string, run func(lo, hi int) []float32) {
 		}
 	}
 }
+
+// allMicros are the micro-kernels of products, those with bfloat16 operands among them.
+func allMicros() []*micro { return slices.Concat(micros, bf16Micros) }
 
 // part is the view of rows lo..hi-1 of a tensor; an absent one stays absent.
 func part(v kernels.View, lo, hi int) kernels.View {
@@ -64,8 +68,8 @@ func TestRowsOfProductsDoNotDependOnTheirNumber(t *testing.T) {
 				}
 				return a
 			}
-			for _, m := range micros {
-				if haveISA() < m.level {
+			for _, m := range allMicros() {
+				if !m.available() {
 					continue
 				}
 				run := func(batched bool) func(lo, hi int) []float32 {
@@ -103,7 +107,7 @@ func repeated(v kernels.View, n int) kernels.View {
 func TestSplitDepthHasTheBitsOfOneGo(t *testing.T) {
 	for _, d := range [][]int{{1, 8, 24, 40000, 1, 0, 3}, {1, 9, 16, 30001, 1, 0, 4}, {1, 11, 15, 40000, 0, 1, 11}} {
 		for _, m := range micros {
-			if haveISA() < m.level {
+			if !m.available() {
 				continue
 			}
 			a := kernels.GEMM.Make(kernels.NewRand(2), d)
@@ -134,8 +138,8 @@ func TestImagesOfConvolutionsDoNotDependOnTheirNumber(t *testing.T) {
 		{1, 1, 260, 30, 1, 1, 1, 0, 0, 0, 0, 1}, {9, 7, 16, 3, 3, 3, 1, 1, 1, 1, 1, 11}, {5, 6, 3, 4, 3, 3, 1, 1, 1, 1, 1, 1}} { // as convDims without the batch
 		full := kernels.Conv2D.Make(kernels.NewRand(4), append([]int{batchRows}, d...))
 		dout := kernels.NewRand(6).Normal(full.Out.Shape()...)
-		for _, m := range micros {
-			if haveISA() < m.level {
+		for _, m := range allMicros() {
+			if !m.available() {
 				continue
 			}
 			sameRows(t, fmt.Sprint(m.name, d), func(lo, hi int) []float32 {

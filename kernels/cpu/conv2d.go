@@ -6,16 +6,20 @@ import "syntic/kernels"
 // time, so the matrix of all windows never exists.
 func init() {
 	for i, m := range micros {
-		kernels.Conv2D.Add(kernels.Variant[kernels.Conv2DArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: needs(m.level),
-			Usable: func(a *kernels.Conv2DArgs) bool { return areF32(&a.X, &a.W, &a.Out) },
-			Run:    func(_ *kernels.Stream, a *kernels.Conv2DArgs) error { m.conv2d(a); return nil }})
-		kernels.Conv2DGradX.Add(kernels.Variant[kernels.Conv2DGradXArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: needs(m.level),
-			Usable: func(a *kernels.Conv2DGradXArgs) bool { return areF32(&a.DOut, &a.W, &a.DX) },
-			Run:    func(_ *kernels.Stream, a *kernels.Conv2DGradXArgs) error { m.conv2dGradX(a); return nil }})
-		kernels.Conv2DGradW.Add(kernels.Variant[kernels.Conv2DGradWArgs]{Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: needs(m.level),
-			Usable: func(a *kernels.Conv2DGradWArgs) bool { return areF32(&a.X, &a.DOut, &a.DW) },
-			Run:    func(_ *kernels.Stream, a *kernels.Conv2DGradWArgs) error { m.conv2dGradW(a); return nil }})
+		m.addConvolutions(10+i, kernels.F32, needs(m.level))
 	}
+}
+
+func (m *micro) addConvolutions(rank int, operands kernels.DType, available func() bool) {
+	kernels.Conv2D.Add(kernels.Variant[kernels.Conv2DArgs]{Name: m.name, Device: kernels.CPU, Rank: rank, Operands: operands, Note: m.note, Available: available,
+		Usable: func(a *kernels.Conv2DArgs) bool { return areF32(&a.X, &a.W, &a.Out) },
+		Run:    func(_ *kernels.Stream, a *kernels.Conv2DArgs) error { m.conv2d(a); return nil }})
+	kernels.Conv2DGradX.Add(kernels.Variant[kernels.Conv2DGradXArgs]{Name: m.name, Device: kernels.CPU, Rank: rank, Operands: operands, Note: m.note, Available: available,
+		Usable: func(a *kernels.Conv2DGradXArgs) bool { return areF32(&a.DOut, &a.W, &a.DX) },
+		Run:    func(_ *kernels.Stream, a *kernels.Conv2DGradXArgs) error { m.conv2dGradX(a); return nil }})
+	kernels.Conv2DGradW.Add(kernels.Variant[kernels.Conv2DGradWArgs]{Name: m.name, Device: kernels.CPU, Rank: rank, Operands: operands, Note: m.note, Available: available,
+		Usable: func(a *kernels.Conv2DGradWArgs) bool { return areF32(&a.X, &a.DOut, &a.DW) },
+		Run:    func(_ *kernels.Stream, a *kernels.Conv2DGradWArgs) error { m.conv2dGradW(a); return nil }})
 }
 
 func areF32(v ...*kernels.View) bool {
@@ -34,13 +38,23 @@ func pointwise(s kernels.ConvSizes, stride int, pad [4]int) bool {
 
 func (m *micro) conv2d(a *kernels.Conv2DArgs) {
 	s := a.Sizes()
-	taps := s.KH * s.KW * s.I
+	x, w, c := a.X.F32(), a.W.F32(), s.I
+	if m.pairs != nil && s.O <= narrowN {
+		m = m.pairs.plain
+	}
+	if m.pairs != nil {
+		px, pw := m.pairs.along(x, s.B*s.H*s.W, c), m.pairs.along(w, s.O*s.KH*s.KW, c)
+		defer px.put()
+		defer pw.put()
+		x, w, c = px.f, pw.f, ceilDiv(c, 2)
+	}
+	taps := s.KH * s.KW * c
 	p := product{m: s.B * s.OH * s.OW, n: s.O, k: taps, alpha: 1, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32(), act: a.Act,
-		b: operand{data: a.W.F32(), ld: taps, deep: true}}
+		b: operand{data: w, ld: taps, deep: true}}
 	if pointwise(s, a.Stride, a.Pad) {
-		p.a = operand{data: a.X.F32(), ld: s.I, deep: true}
+		p.a = operand{data: x, ld: c, deep: true}
 	} else {
-		p.a.win = window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW, 0}
+		p.a.win = window{x, s.H, s.W, c, s.KH, s.KW, a.Stride, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW, 0}
 	}
 	m.multiply(&p, small(&p))
 }
@@ -53,30 +67,51 @@ func (m *micro) conv2dGradW(a *kernels.Conv2DGradWArgs) {
 	s := a.Sizes()
 	taps := s.KH * s.KW * s.I
 	p := product{m: s.O, n: taps, k: s.B * s.OH * s.OW, alpha: 1, out: a.DW.F32(), a: operand{data: a.DOut.F32(), ld: s.O}}
+	win := window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW, 0}
+	if m.pairs != nil { // of pixels that are neighbours in a line
+		g := m.pairs.across(a.DOut.F32(), s.B*s.OH, s.OW, s.O)
+		defer g.put()
+		var x *scratch
+		if x, win = m.pairs.window(win, s.B); x != nil {
+			defer x.put()
+		}
+		p.a.data, p.k = g.f, s.B*s.OH*win.ow
+	}
 	if pointwise(s, a.Stride, a.Pad) {
-		p.b = operand{data: a.X.F32(), ld: s.I}
+		p.b = operand{data: win.x, ld: s.I}
 	} else {
-		p.b.win = window{a.X.F32(), s.H, s.W, s.I, s.KH, s.KW, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW, 0}
+		p.b.win = win
 	}
 	m.multiply(&p, small(&p))
 	if !a.DBias.Absent() {
 		db := a.DBias.F32()
-		colSums(m.loops(), a.DOut.F32(), 1, p.k, s.O, func(at int, sum float64) { db[at] = float32(sum) })
+		colSums(m.loops(), a.DOut.F32(), 1, s.B*s.OH*s.OW, s.O, func(at int, sum float64) { db[at] = float32(sum) })
 	}
 }
 
 // conv2dGradX takes the pixels of DX in Stride² phases. The pixels of a phase meet only every Stride-th tap of the weight, so each phase
 // is a convolution of stride 1 over DOut with those taps, turned around: no product with a zero between pixels, no scattered sums.
 func (m *micro) conv2dGradX(a *kernels.Conv2DGradXArgs) {
+	s := a.Sizes()
+	if m.pairs != nil && s.I <= narrowN {
+		m = m.pairs.plain
+	}
+	dout, o := a.DOut.F32(), s.O
+	if m.pairs != nil {
+		g := m.pairs.along(dout, s.B*s.OH*s.OW, o)
+		defer g.put()
+		dout, o = g.f, ceilDiv(o, 2)
+	}
 	for py := range a.Stride {
 		for px := range a.Stride {
-			m.gradXPhase(a, py, px)
+			m.gradXPhase(a, dout, o, py, px)
 		}
 	}
 }
 
-func (m *micro) gradXPhase(a *kernels.Conv2DGradXArgs, py, px int) {
-	s, dout, w, dx, st := a.Sizes(), a.DOut.F32(), a.W.F32(), a.DX.F32(), a.Stride
+// gradXPhase computes the pixels of a phase from dout, of o channels (or pairs of channels).
+func (m *micro) gradXPhase(a *kernels.Conv2DGradXArgs, dout []float32, o, py, px int) {
+	s, w, dx, st := a.Sizes(), a.W.F32(), a.DX.F32(), a.Stride
 	ty, y0, ny, top := phase(py, st, s.KH, a.Pad[0], s.H)
 	tx, x0, nx, left := phase(px, st, s.KW, a.Pad[1], s.W)
 	if ny*nx == 0 {
@@ -91,25 +126,28 @@ func (m *micro) gradXPhase(a *kernels.Conv2DGradXArgs, py, px int) {
 		}
 		return
 	}
-	depth := ty * tx * s.O
+	depth := ty * tx * o
 	deep := m.narrowFits(s.I, depth)
 	b := operand{data: w, ld: s.I}
-	if s.KH*s.KW > 1 || deep {
+	if s.KH*s.KW > 1 || deep || m.pairs != nil {
 		turned := getScratch(depth * s.I)
 		defer turned.put()
 		b.data = turned.f
-		if deep {
+		switch {
+		case m.pairs != nil:
+			turnPairs(m.pairs, turned.f, w, s, st, py, px, ty, tx)
+		case deep:
 			b.deep, b.ld = true, depth
 			turnDeep(turned.f, w, s, st, py, px, ty, tx)
-		} else {
+		default:
 			turn(turned.f, w, s, st, py, px, ty, tx)
 		}
 	}
 	p := product{m: s.B * ny * nx, n: s.I, k: depth, alpha: 1, out: dx, b: b}
 	if pointwise(s, st, a.Pad) {
-		p.a = operand{data: dout, ld: s.O, deep: true}
+		p.a = operand{data: dout, ld: o, deep: true}
 	} else {
-		p.a.win = window{dout, s.OH, s.OW, s.O, ty, tx, 1, top, left, ny, nx, 0}
+		p.a.win = window{dout, s.OH, s.OW, o, ty, tx, 1, 1, top, left, ny, nx, 0}
 	}
 	if st == 1 {
 		m.multiply(&p, small(&p))
@@ -150,6 +188,15 @@ func turnDeep(dst, w []float32, s kernels.ConvSizes, stride, py, px, ty, tx int)
 				dst[(i*ty*tx+at)*s.O+o] = x
 			}
 		}
+	}
+}
+
+// turnPairs does the same as turn with pairs of output channels, [ty, tx, (O+1)/2, I].
+func turnPairs(f *rounding, dst, w []float32, s kernels.ConvSizes, stride, py, px, ty, tx int) {
+	taps, pairs := s.KH*s.KW, ceilDiv(s.O, 2)
+	for at := range ty * tx {
+		tap := (py+(ty-1-at/tx)*stride)*s.KW + px + (tx-1-at%tx)*stride
+		f.rowPairs(dst[at*pairs*s.I:][:pairs*s.I], w[tap*s.I:], taps*s.I, s.O, s.I)
 	}
 }
 

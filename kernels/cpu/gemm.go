@@ -20,28 +20,40 @@ func gemmF32(a *kernels.GEMMArgs) bool {
 // gemm computes every product of the batch.
 func (m *micro) gemm(a *kernels.GEMMArgs) {
 	batch, mm, n, k := a.Sizes()
+	if m.pairs != nil && n <= narrowN {
+		m = m.pairs.plain
+	}
 	if batch > 1 && a.B.Dim(0) == 1 && a.A.Dim(0) == batch && !a.TransA {
 		batch, mm = 1, batch*mm // one matrix of all rows
 	}
 	p := product{m: mm, n: n, k: k, alpha: a.Alpha, accumulate: a.Accumulate, act: a.Act, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32()}
-	p.a = operand{data: a.A.F32(), ld: k, deep: true}
-	if a.TransA {
-		p.a.ld, p.a.deep = mm, false
-	}
-	p.b = operand{data: a.B.F32(), ld: n}
-	if a.TransB {
-		p.b.ld, p.b.deep = k, true
+	if m.pairs == nil {
+		p.a, p.b = matrix(a.A.F32(), mm, k, !a.TransA), matrix(a.B.F32(), n, k, a.TransB)
+	} else {
+		x, y := m.pairs.matrices(a.A.F32(), mm, k, !a.TransA), m.pairs.matrices(a.B.F32(), n, k, a.TransB)
+		defer x.put()
+		defer y.put()
+		p.k = ceilDiv(k, 2)
+		p.a, p.b = matrix(x.f, mm, p.k, !a.TransA), matrix(y.f, n, p.k, a.TransB)
 	}
 	if batch == 1 {
-		m.multiply(&p, 2*mm*n*k < taskFLOPs/4)
+		m.multiply(&p, small(&p))
 		return
 	}
 	m.batched(a, p)
 }
 
+// matrix is an operand of rows by depth k that lies in memory as such (deep), or transposed.
+func matrix(data []float32, rows, k int, deep bool) operand {
+	if deep {
+		return operand{data: data, ld: k, deep: true}
+	}
+	return operand{data: data, ld: rows}
+}
+
 // batched computes products p of every operand of the batch: large ones share the processors one after the other, small ones are dealt out.
 func (m *micro) batched(a *kernels.GEMMArgs, all product) {
-	batch, mm, n, k := a.Sizes()
+	batch, mm, n, k := a.Out.Dim(0), all.m, all.n, all.k
 	stepA, stepB := mm*k, k*n
 	if a.A.Dim(0) == 1 {
 		stepA = 0

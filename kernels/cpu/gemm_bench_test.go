@@ -9,8 +9,8 @@ import (
 
 // BenchmarkTile is the micro-kernel alone on operands in the first-level cache: the ceiling of everything above it.
 func BenchmarkTile(b *testing.B) {
-	for _, m := range micros {
-		if haveISA() < m.level {
+	for _, m := range allMicros() {
+		if !m.available() {
 			continue
 		}
 		b.Run(m.name, func(b *testing.B) {
@@ -21,7 +21,11 @@ func BenchmarkTile(b *testing.B) {
 			for b.Loop() {
 				m.run[m.mr](t)
 			}
-			flops(b, 2*k*float64(m.mr*m.nr))
+			each := 2 * k * float64(m.mr*m.nr)
+			if m.pairs != nil {
+				each *= 2
+			}
+			flops(b, each)
 		})
 	}
 }

@@ -2,5 +2,7 @@
 
 package cpu
 
-// microsASM is empty where there is no assembly.
+// microsASM and bf16ASM are empty where there is no assembly.
 func microsASM() []*micro { return nil }
+
+func bf16ASM() []*micro { return nil }

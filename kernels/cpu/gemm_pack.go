@@ -59,19 +59,19 @@ func (o *operand) pack(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
 type window struct {
 	x                         []float32
 	h, w, c                   int
-	kh, kw, stride, top, left int
+	kh, kw, sy, sx, top, left int // sy and sx are the strides
 	oh, ow                    int
 	from                      int // pixels left out before the first
 }
 
 // gather copies, for pixels p0..p1-1, the values k0..k1-1 of their windows into rows of dst, ld apart. It goes along each line of output
-// pixels for each line of the window: there, the windows lie stride·c apart, and all but those at the ends lie inside the image.
+// pixels for each line of the window: there, the windows lie sx·c apart, and all but those at the ends lie inside the image.
 func (v *window) gather(m *micro, dst []float32, ld, p0, p1, k0, k1 int) {
 	p0, p1 = p0+v.from, p1+v.from
-	line, gap := v.kw*v.c, v.stride*v.c
-	in0, in1 := ceilDiv(max(v.left, 0), v.stride), 0 // pixels in0..in1-1 of a line have windows within the image's width
+	line, gap := v.kw*v.c, v.sx*v.c
+	in0, in1 := ceilDiv(max(v.left, 0), v.sx), 0 // pixels in0..in1-1 of a line have windows within the image's width
 	if d := v.w - v.kw + v.left; d >= 0 {
-		in1 = min(v.ow, d/v.stride+1)
+		in1 = min(v.ow, d/v.sx+1)
 	}
 	for p := p0; p < p1; {
 		b, y, x0 := p/(v.oh*v.ow), p/v.ow%v.oh, p%v.ow
@@ -83,7 +83,7 @@ func (v *window) gather(m *micro, dst []float32, ld, p0, p1, k0, k1 int) {
 			l0 := at - u*line
 			l1 := min(line, l0+k1-at)
 			to := dst[(p-p0)*ld+at-k0:] // of pixel x0
-			h, n := y*v.stride-v.top+u, l1-l0
+			h, n := y*v.sy-v.top+u, l1-l0
 			at += n
 			if h < 0 || h >= v.h {
 				for x := range x1 - x0 {
@@ -96,7 +96,7 @@ func (v *window) gather(m *micro, dst []float32, ld, p0, p1, k0, k1 int) {
 				v.edge(to[(x-x0)*ld:][:n], base, x, l0)
 			}
 			if lo < hi {
-				copyRows(m, to[(lo-x0)*ld:], ld, v.x[base+(lo*v.stride-v.left)*v.c+l0:], gap, n, hi-lo)
+				copyRows(m, to[(lo-x0)*ld:], ld, v.x[base+(lo*v.sx-v.left)*v.c+l0:], gap, n, hi-lo)
 			}
 			for x := hi; x < x1; x++ {
 				v.edge(to[(x-x0)*ld:][:n], base, x, l0)
@@ -108,7 +108,7 @@ func (v *window) gather(m *micro, dst []float32, ld, p0, p1, k0, k1 int) {
 
 // edge copies the values from l0 of a line of the window of pixel x, zeros outside the image; base is where the image's line begins.
 func (v *window) edge(part []float32, base, x, l0 int) {
-	w0 := x*v.stride - v.left
+	w0 := x*v.sx - v.left
 	first, last := max(0, -w0)*v.c-l0, min(v.kw, v.w-w0)*v.c-l0 // of part, what lies inside the image
 	first, last = min(max(first, 0), len(part)), min(max(last, 0), len(part))
 	if first >= last {

@@ -45,6 +45,7 @@ type micro struct {
 	// step bytes apart; nil: a Go loop
 	strips func(dst unsafe.Pointer, step, width uintptr, src unsafe.Pointer, ld, rows, n uintptr)
 	level  isa
+	pairs  *rounding // operands are rounded to pairs of bfloat16 first, and k counts pairs (bf16.go); nil: they are float32
 }
 
 // micros are the micro-kernels of this build, worst first; the assembly's are added in gemm_amd64.go.

@@ -13,7 +13,7 @@ import (
 )
 
 // Parity runs every test size of an op on every variant that this machine can run: outputs must lie within the op's tolerance of the
-// reference, relative to the largest value of the output, leave no poison, change no input, and have the same bits for 1, 2 and 8 workers.
+// reference, relative to the largest value of the output (or of what rounded operands cost), leave no poison, change no input, and have the same bits for 1, 2 and 8 workers.
 func Parity(t *testing.T, op kernels.AnyOp) {
 	for i := range op.NumCases() {
 		want := op.NewCase(i, uint64(i)+1)
@@ -40,8 +40,13 @@ func Parity(t *testing.T, op kernels.AnyOp) {
 					require.NoError(t, err, v.Name)
 					if first == nil {
 						first = got
+						tol := op.Tolerance()
+						if v.Operands != kernels.F32 {
+							tol = max(tol, productTol(v.Operands))
+							rounded(t, op, i, v, s)
+						}
 						for j := range got.Out {
-							compare(t, fmt.Sprintf("%s output %d", v.Name, j), want.Out[j], got.Out[j], op.Tolerance())
+							compare(t, fmt.Sprintf("%s output %d", v.Name, j), want.Out[j], got.Out[j], tol)
 						}
 						for j, in := range got.In {
 							if !changed(got.Out, in) {
@@ -62,6 +67,40 @@ func Parity(t *testing.T, op kernels.AnyOp) {
 				t.Log("no variant but the reference")
 			}
 		})
+	}
+}
+
+// productTol is the relative error of a product of two numbers that were both rounded to d: (1 + u)² − 1, where u is half a unit in the last
+// of the significant digits. It bounds the error of a sum of K products relative to the sum of their sizes; relative to the largest output it is
+// still more than enough, for outputs of random terms grow as √K, and so do their errors, to which the K roundings add with changing signs.
+func productTol(d kernels.DType) float64 {
+	u := map[kernels.DType]float64{kernels.BF16: 1.0 / (1 << 8), kernels.F16: 1.0 / (1 << 11)}[d]
+	return (1+u)*(1+u) - 1
+}
+
+// rounded holds a variant that rounds its operands against the reference of operands that are rounded already: there its rounding changes
+// nothing, products are exact, and the op's own tolerance must hold.
+func rounded(t *testing.T, op kernels.AnyOp, i int, v kernels.VariantInfo, s *kernels.Stream) {
+	t.Helper()
+	want, got := op.NewCase(i, uint64(i)+1), op.NewCase(i, uint64(i)+1)
+	for _, c := range []*kernels.Case{want, got} {
+		for _, in := range c.In {
+			if in.DType != kernels.F32 {
+				continue
+			}
+			for j, x := range in.F32() {
+				if v.Operands == kernels.BF16 {
+					in.F32()[j] = kernels.BF16ToF32(kernels.F32ToBF16(x))
+				} else {
+					in.F32()[j] = kernels.F16ToF32(kernels.F32ToF16(x))
+				}
+			}
+		}
+	}
+	want.Ref()
+	require.NoError(t, got.Run(s, v.Name))
+	for j := range got.Out {
+		compare(t, fmt.Sprintf("%s of rounded operands, output %d", v.Name, j), want.Out[j], got.Out[j], op.Tolerance())
 	}
 }
 

@@ -29,7 +29,7 @@ var deviceForm = regexp.MustCompile(`^(auto|cpu|cuda(:\d{1,3})?)$`)
 // Register adds the global flags to root and applies them before any verb runs.
 func (g *Globals) Register(root *cobra.Command) {
 	flags := root.PersistentFlags()
-	flags.StringArrayVar(&g.Kernels, "kernel", nil, "use this `op=variant` of a kernel (repeatable; see syntic kernels)")
+	flags.StringArrayVar(&g.Kernels, "kernel", nil, "use this `op=variant` of a kernel, or *=variant of all that have it (repeatable; see syntic kernels)")
 	flags.StringVar(&g.Device, "device", "auto", "where to compute: `auto|cpu|cuda[:N]`")
 	flags.IntVar(&g.Threads, "threads", 0, "`number` of CPU threads (0: all that the system allows)")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return g.apply() }

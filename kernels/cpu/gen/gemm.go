@@ -55,32 +55,7 @@ func tileKernel(bits, vecs, rows int) {
 		return r
 	}
 	ars, acs, b, bs, k := load(offARS), load(offACS), load(offB), load(offBS), load(offK)
-	// Four rows share a pointer: r, r+ars, r+2·ars, r+3·ars.
-	var a []GPVirtual
-	ars3 := ars
-	if rows > 3 {
-		ars3 = GP64()
-		LEAQ(Mem{Base: ars, Index: ars, Scale: 2}, ars3)
-	}
-	for r := 0; r < rows; r += 4 {
-		p := load(offA)
-		if r > 0 {
-			LEAQ(Mem{Base: a[len(a)-1], Index: ars, Scale: 4}, p)
-		}
-		a = append(a, p)
-	}
-	rowOf := func(i int) Mem {
-		m := Mem{Base: a[i/4]}
-		switch i % 4 {
-		case 1:
-			m.Index, m.Scale = ars, 1
-		case 2:
-			m.Index, m.Scale = ars, 2
-		case 3:
-			m.Index, m.Scale = ars3, 1
-		}
-		return m
-	}
+	a, rowOf := rowPointers(rows, ars, load)
 	sum := make([][]VecVirtual, rows)
 	for i := range sum {
 		sum[i] = make([]VecVirtual, vecs)
@@ -123,6 +98,35 @@ func tileKernel(bits, vecs, rows int) {
 	tileEpilogue(bits, sum, field, load)
 }
 
+// rowPointers loads pointers to rows of A, one for every four of them, and tells where each row's element lies.
+func rowPointers(rows int, ars GPVirtual, load func(int) GPVirtual) (a []GPVirtual, rowOf func(int) Mem) {
+	// Four rows share a pointer: r, r+ars, r+2·ars, r+3·ars.
+	ars3 := ars
+	if rows > 3 {
+		ars3 = GP64()
+		LEAQ(Mem{Base: ars, Index: ars, Scale: 2}, ars3)
+	}
+	for r := 0; r < rows; r += 4 {
+		p := load(offA)
+		if r > 0 {
+			LEAQ(Mem{Base: a[len(a)-1], Index: ars, Scale: 4}, p)
+		}
+		a = append(a, p)
+	}
+	return a, func(i int) Mem {
+		m := Mem{Base: a[i/4]}
+		switch i % 4 {
+		case 1:
+			m.Index, m.Scale = ars, 1
+		case 2:
+			m.Index, m.Scale = ars, 2
+		case 3:
+			m.Index, m.Scale = ars3, 1
+		}
+		return m
+	}
+}
+
 func tileName(bits, vecs, rows int) string {
 	if bits == 512 && vecs == 1 {
 		return fmt.Sprintf("tile16zr%d", rows)
@@ -131,7 +135,7 @@ func tileName(bits, vecs, rows int) string {
 }
 
 // tileEpilogue writes out = alpha·sum (+ bias) (+ res) (+ out).
-func tileEpilogue(bits int, sum [][]VecVirtual, field func(int) Mem, load func(int) GPVirtual) {
+func tileEpilogue[V Op](bits int, sum [][]V, field func(int) Mem, load func(int) GPVirtual) {
 	width := bits / 8
 	wide := bits == 512
 	var masks [2]OpmaskVirtual
@@ -150,7 +154,7 @@ func tileEpilogue(bits int, sum [][]VecVirtual, field func(int) Mem, load func(i
 		}
 		return YMM()
 	}
-	add := func(m Mem, v int, to VecVirtual) { // the columns that exist
+	add := func(m Mem, v int, to Op) { // the columns that exist
 		if wide {
 			VADDPS(m, to, masks[v], to)
 		} else {

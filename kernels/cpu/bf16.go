@@ -1,0 +1,187 @@
+package cpu
+
+import (
+	"math"
+	"unsafe"
+
+	"syntic/kernels"
+)
+
+// Products with bfloat16 operands. Operands lie in memory as float32; before the product they are rounded to the nearest bfloat16, ties to
+// even, two neighbours along the depth to a pair of 32 bits. A matrix of pairs is then read, copied, gathered and transposed by the same
+// code as one of float32 with half the depth, and only the micro-kernel knows: it multiplies two and two, and adds in float32. Bias,
+// activation and residual are those of float32. An odd depth is filled up with a zero.
+//
+// The variants are taken only by name: a result differs from that of float32 operands by about 2⁻⁸ of the size of the terms of its sum.
+
+// rounding is an instruction set's loops that round operands.
+type rounding struct {
+	have  func() bool // whether the CPU has the instructions; nil: the level says so
+	plain *micro      // the same with float32 operands: products of up to narrowN columns, where a tile of pairs would be nearly empty
+	// rows rounds n rows of width float32, ld bytes apart, to rows of bfloat16, step bytes apart; an odd width is filled up with a zero.
+	rows func(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, width, n uintptr)
+	// pairs rounds n rows x and n rows y, of width float32 and ld bytes apart, to n rows of pairs (x, y), step bytes apart.
+	pairs func(dst unsafe.Pointer, step uintptr, x, y unsafe.Pointer, ld, width, n uintptr)
+}
+
+const roundGrain = 1 << 14 // pairs of a piece of work
+
+func init() {
+	for i, m := range bf16Micros {
+		kernels.GEMM.Add(kernels.Variant[kernels.GEMMArgs]{Name: m.name, Device: kernels.CPU, Rank: i, Operands: kernels.BF16, Note: m.note, Available: m.available,
+			Usable: gemmF32, Run: func(_ *kernels.Stream, a *kernels.GEMMArgs) error { m.gemm(a); return nil }})
+		m.addConvolutions(i, kernels.BF16, m.available)
+	}
+}
+
+// available tells whether this machine can run the micro-kernel.
+func (m *micro) available() bool {
+	return haveISA() >= m.level && (m.pairs == nil || m.pairs.have == nil || m.pairs.have())
+}
+
+// bf16Micros are the micro-kernels with bfloat16 operands, worst first.
+var bf16Micros = append([]*micro{microGoBF16}, bf16ASM()...)
+
+var microGoBF16 = &micro{name: "bf16_go", note: "bfloat16 operands, in Go; only by name", level: isaGo, mr: 4, nr: 8,
+	run: []func(*tile){nil, tilePairsGo(1), tilePairsGo(2), tilePairsGo(3), tilePairsGo(4)}, pairs: &rounding{plain: microGo, rows: roundRowsGo, pairs: roundPairsGo}}
+
+// matrices rounds a batch of matrices of rows by depth k, deep or transposed, to matrices of the same form and half the depth.
+func (f *rounding) matrices(data []float32, rows, k int, deep bool) *scratch {
+	if deep {
+		return f.along(data, len(data)/k, k)
+	}
+	return f.across(data, len(data)/(rows*k), k, rows)
+}
+
+// along rounds rows of k values, pairs being neighbours within a row: [rows, k] becomes [rows, (k+1)/2].
+func (f *rounding) along(src []float32, rows, k int) *scratch {
+	half := ceilDiv(k, 2)
+	dst := getScratch(rows * half)
+	if k%2 == 0 { // one long row
+		n := rows * half
+		Ranges(n, roundGrain, func(lo, hi int) {
+			f.rows(unsafe.Pointer(&dst.f[lo]), 0, unsafe.Pointer(&src[2*lo]), 0, uintptr(2*(hi-lo)), 1)
+		})
+		return dst
+	}
+	Ranges(rows, ceilDiv(roundGrain, half), func(lo, hi int) {
+		f.rows(unsafe.Pointer(&dst.f[lo*half]), uintptr(4*half), unsafe.Pointer(&src[lo*k]), uintptr(4*k), uintptr(k), uintptr(hi-lo))
+	})
+	return dst
+}
+
+// across rounds blocks of k rows, pairs being neighbours across the rows of a block: [blocks, k, width] becomes [blocks, (k+1)/2, width].
+func (f *rounding) across(src []float32, blocks, k, width int) *scratch {
+	if k%2 == 0 {
+		blocks, k = 1, blocks*k
+	}
+	half := ceilDiv(k, 2)
+	dst := getScratch(blocks * half * width)
+	if blocks == 1 {
+		Ranges(half, max(1, roundGrain/width), func(lo, hi int) {
+			f.rowPairs(dst.f[lo*width:hi*width], src[2*lo*width:], width, min(k, 2*hi)-2*lo, width)
+		})
+		return dst
+	}
+	Ranges(blocks, max(1, roundGrain/(half*width)), func(lo, hi int) {
+		for b := lo; b < hi; b++ {
+			f.rowPairs(dst.f[b*half*width:(b+1)*half*width], src[b*k*width:], width, k, width)
+		}
+	})
+	return dst
+}
+
+// rowPairs rounds k rows of src, ld values apart, to (k+1)/2 rows of dst, each of width pairs.
+func (f *rounding) rowPairs(dst, src []float32, ld, k, width int) {
+	if k > 1 {
+		f.pairs(unsafe.Pointer(&dst[0]), uintptr(4*width), unsafe.Pointer(&src[0]), unsafe.Pointer(&src[ld]), uintptr(8*ld), uintptr(width), uintptr(k/2))
+	}
+	if k%2 == 1 {
+		f.lone(dst[k/2*width:][:width], src[(k-1)*ld:], true)
+	}
+}
+
+var zeros [1 << 12]float32
+
+// lone rounds values of src to pairs in which they are the first or the second, and the other is zero.
+func (f *rounding) lone(dst, src []float32, first bool) {
+	for i := 0; i < len(dst); i += len(zeros) {
+		x, y := unsafe.Pointer(&src[i]), unsafe.Pointer(&zeros)
+		if !first {
+			x, y = y, x
+		}
+		f.pairs(unsafe.Pointer(&dst[i]), 0, x, y, 0, uintptr(min(len(dst)-i, len(zeros))), 1)
+	}
+}
+
+// window is a window on pairs of neighbouring output pixels: it reads an image in which each pixel has the values of its own and of the
+// pixel one stride to the right, zeros outside. An odd last pixel has a neighbour that the other operand must hold zeros for.
+func (f *rounding) window(v window, batch int) (*scratch, window) {
+	st, lines := v.sx, batch*v.h
+	if v.kh == 1 && v.kw == 1 && st == 1 && v.top == 0 && v.left == 0 && v.oh == v.h && v.ow == v.w { // pixels are their own windows
+		x := f.across(v.x, lines, v.w, v.c)
+		v.x, v.w, v.ow, v.sx = x.f, ceilDiv(v.w, 2), ceilDiv(v.ow, 2), 1
+		return x, v
+	}
+	line, edge := v.w*v.c, min(st, v.w)*v.c // values of a line; of its first and of its last st pixels
+	wide := (v.w + st) * v.c                // pairs of a line, the first of which begins st pixels before the image
+	img := getScratch(lines * wide)
+	Ranges(lines, max(1, roundGrain/wide), func(lo, hi int) {
+		for l := lo; l < hi; l++ {
+			dst, src := img.f[l*wide:(l+1)*wide], v.x[l*line:(l+1)*line]
+			gap := wide - line - edge // of an image narrower than the stride, which no two pixels share
+			f.lone(dst[:edge], src[:edge], false)
+			clear(dst[edge : edge+gap])
+			if line > edge {
+				f.pairs(unsafe.Pointer(&dst[edge]), 0, unsafe.Pointer(&src[0]), unsafe.Pointer(&src[edge]), 0, uintptr(line-edge), 1)
+			}
+			f.lone(dst[wide-edge:], src[line-edge:], true)
+		}
+	})
+	v.x, v.w, v.left, v.sx, v.ow = img.f, v.w+st, v.left-st, 2*st, ceilDiv(v.ow, 2)
+	return img, v
+}
+
+func roundRowsGo(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, width, n uintptr) {
+	for i := range n {
+		to, from := unsafe.Slice((*uint16)(unsafe.Add(dst, i*step)), (width+1)&^1), unsafe.Slice((*float32)(unsafe.Add(src, i*ld)), width)
+		to[len(to)-1] = 0
+		for j, x := range from {
+			to[j] = kernels.F32ToBF16(x)
+		}
+	}
+}
+
+func roundPairsGo(dst unsafe.Pointer, step uintptr, x, y unsafe.Pointer, ld, width, n uintptr) {
+	for i := range n {
+		to := unsafe.Slice((*uint32)(unsafe.Add(dst, i*step)), width)
+		r, s := unsafe.Slice((*float32)(unsafe.Add(x, i*ld)), width), unsafe.Slice((*float32)(unsafe.Add(y, i*ld)), width)
+		for j, v := range r {
+			to[j] = uint32(kernels.F32ToBF16(v)) | uint32(kernels.F32ToBF16(s[j]))<<16
+		}
+	}
+}
+
+// tilePairsGo is the micro-kernel in Go.
+func tilePairsGo(rows int) func(*tile) {
+	return func(t *tile) {
+		for i := range rows {
+			for j := 0; j < 8; j += 4 {
+				a, b := unsafe.Add(t.a, uintptr(i)*t.ars), unsafe.Add(t.b, 4*j)
+				var s [4]float32
+				for k := t.k; k > 0; k-- {
+					x := *(*uint32)(a)
+					x0, x1 := math.Float32frombits(x<<16), math.Float32frombits(x&0xffff0000)
+					for l, y := range (*[4]uint32)(b) {
+						s[l] += x0 * math.Float32frombits(y<<16)
+						s[l] += x1 * math.Float32frombits(y&0xffff0000)
+					}
+					if k > 1 { // never form a pointer past the operands
+						a, b = unsafe.Add(a, t.acs), unsafe.Add(b, t.bs)
+					}
+				}
+				t.finish(i, j, s[:])
+			}
+		}
+	}
+}
