@@ -22,6 +22,9 @@ var jobs = []struct {
 	{"unet", 2600, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
 		return UNet(dev, steps, seed, o.Models)
 	}},
+	{"vae-decoder", 2400, func(dev *tensor.Device, steps int, _ uint64, o Options) (*Job, error) {
+		return VAEDecoder(dev, steps, o.Models)
+	}},
 	{"detr", 4000, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
 		return DETR(dev, steps, seed)
 	}},

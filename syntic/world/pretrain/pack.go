@@ -28,6 +28,13 @@ func Pack(from, to string) error {
 			return fmt.Errorf("pack: %w", err)
 		}
 	}
+	if _, err := os.Stat(filepath.Join(from, "vae-decoder", "model")); err == nil { // the same latents, better pictures
+		for src, dst := range map[string]string{"model": "", "curve.jsonl": "training-decoder.jsonl"} {
+			if err := copyAll(filepath.Join(from, "vae-decoder", src), filepath.Join(to, "sd", "vae", dst)); err != nil {
+				return fmt.Errorf("pack: %w", err)
+			}
+		}
+	}
 	if err := wholefile.WriteBytes(filepath.Join(to, weights.WorldFile), fmt.Appendf(nil, "%016x\n", world.Fingerprint())); err != nil {
 		return err
 	}

@@ -85,11 +85,35 @@ func TestEveryModelTrainsSavesAndLoads(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, d.Config.Labels, len(world.DetectorKinds))
 	require.Error(t, Pack(t.TempDir(), t.TempDir()))
+
+	j := short(t, "vae-decoder", 2, dir)
+	require.NoError(t, Run(context.Background(), dev, j, Options{Dir: filepath.Join(dir, "vae-decoder"), Checkpoint: time.Hour}))
+	before, after := modelValues(t, filepath.Join(to, "sd", "vae")), map[string][]float32(nil)
+	require.NoError(t, Pack(dir, to))
+	after = modelValues(t, filepath.Join(to, "sd", "vae"))
+	for name := range before {
+		if strings.HasPrefix(name, "encoder.") || strings.HasPrefix(name, "quant_conv.") {
+			require.Equal(t, before[name], after[name], name)
+		}
+	}
+	require.NotEqual(t, before["decoder.conv_out.weight"], after["decoder.conv_out.weight"])
+}
+
+// modelValues are the numbers of a VAE's parameters.
+func modelValues(t *testing.T, dir string) map[string][]float32 {
+	v, err := diffusion.LoadVAE(tensor.CPU(), dir)
+	require.NoError(t, err)
+	defer v.Close()
+	out := map[string][]float32{}
+	for _, p := range nn.Parameters(v) {
+		out[p.Name] = p.Float32s()
+	}
+	return out
 }
 
 func TestUnknownTrainingsAndMissingModelsAreNamed(t *testing.T) {
 	_, err := New(tensor.CPU(), "gan", 1, 1, Options{})
-	require.EqualError(t, err, `world train "gan": want vae, clip, unet, detr`)
+	require.EqualError(t, err, `world train "gan": want vae, clip, unet, vae-decoder, detr`)
 	_, err = New(tensor.CPU(), "unet", 1, 1, Options{Models: t.TempDir()})
 	require.ErrorContains(t, err, "train the VAE first")
 }

@@ -2,7 +2,9 @@ package pretrain
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"path/filepath"
 
 	"syntic/diffusion"
 	"syntic/nn"
@@ -45,14 +47,7 @@ func VAE(dev *tensor.Device, steps int, seed uint64) (*Job, error) {
 			}
 			return loss.Loss(s, v, signed(s, src.batch().Pixels), tensor.Key{Seed: seed, Item: uint64(step * batch)})
 		},
-		Scores: func(context.Context) (map[string]float64, error) {
-			psnr := 0.0
-			for i := 0; i < scoreScenes; i += 32 {
-				b := drawBatch(world.Val, sceneSeed, i, 32, false, photo)
-				psnr += reconstruct(dev, v, b.Pixels) * 32 / scoreScenes
-			}
-			return map[string]float64{"psnr_db": psnr}, nil
-		},
+		Scores: func(context.Context) (map[string]float64, error) { return restored(dev, v), nil },
 		Save: func(dir string) error {
 			if err := standardise(dev, v); err != nil {
 				return err
@@ -60,6 +55,49 @@ func VAE(dev *tensor.Device, steps int, seed uint64) (*Job, error) {
 			return v.Save(dir, "F16")
 		},
 	}, nil
+}
+
+// VAEDecoder goes on with the decoder of the trained VAE alone, by mean squared error: its latents, on which the UNet is trained, stay what
+// they are. Where it has been trained, Pack takes its model in place of the VAE's.
+func VAEDecoder(dev *tensor.Device, steps int, models string) (*Job, error) {
+	v, err := diffusion.LoadVAE(dev, filepath.Join(models, "vae", "model"))
+	if err != nil {
+		return nil, fmt.Errorf("the decoder is trained on the VAE's latents: train the VAE first: %w", err)
+	}
+	nn.Freeze(v.Encoder)
+	nn.Freeze(v.Quant)
+	part := &struct {
+		Decoder   *diffusion.Decoder `name:"decoder"`
+		PostQuant *nn.Conv2D         `name:"post_quant_conv"`
+	}{v.Decoder, v.PostQuant}
+	const batch = 16
+	var src *source
+	return &Job{
+		Name: "vae-decoder", Params: nn.Parameters(part), Batch: batch, Steps: steps, Decay: 0.998,
+		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 1e-4, ClipNorm: 1}, LR: 1e-3, Schedule: nn.Cosine(100, 0.02),
+		Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
+			if src == nil {
+				src = newSource(batch, step+decoderScenes, false, domainOf)
+			}
+			x := signed(s, src.batch().Pixels)
+			return s.MSE(v.Decode(s, v.Encode(s, x).Mean), x), nil
+		},
+		Scores: func(context.Context) (map[string]float64, error) { return restored(dev, v), nil },
+		Save:   func(dir string) error { return v.Save(dir, "F16") },
+	}, nil
+}
+
+// decoderScenes is the batch of scenes at which the decoder's own training begins: beyond those that the VAE was trained on.
+const decoderScenes = 1 << 16
+
+// restored is the score of an autoencoder: mean PSNR on held-out photos.
+func restored(dev *tensor.Device, v *diffusion.VAE) map[string]float64 {
+	psnr := 0.0
+	for i := 0; i < scoreScenes; i += 32 {
+		b := drawBatch(world.Val, sceneSeed, i, 32, false, photo)
+		psnr += reconstruct(dev, v, b.Pixels) * 32 / scoreScenes
+	}
+	return map[string]float64{"psnr_db": psnr}
 }
 
 // reconstruct is the mean PSNR, in dB, of pictures that go through the autoencoder (without noise) and back to bytes.
