@@ -32,6 +32,9 @@ type TrainOptions struct {
 	// same bits as if it had never stopped. The caller removes it when it has saved the decoder.
 	Checkpoint string
 	Every      int
+
+	// Watch, unless nil, is called after each pass over the captions and gives the loss on examples that are not learned from; it changes no weight.
+	Watch func() (float64, error)
 }
 
 // TrainOptionsOf takes them from a recipe.
@@ -46,6 +49,7 @@ type TrainStep struct {
 	Loss     float64 // of the step's batch, label smoothing included
 	LR       float64
 	GradNorm float64 // before clipping
+	Val      float64 `json:",omitempty"` // what Watch gave after this step; 0 where it was not asked
 }
 
 // Streams of random numbers of a training, apart from those of the weights, which are hashes of names.
@@ -98,6 +102,11 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 		if !finite(p.Loss) || !finite(p.GradNorm) {
 			return curve, fmt.Errorf("train: step %d: loss %g, gradient norm %g: want finite numbers; a smaller train.lr or train.clip_norm may help", step, p.Loss, p.GradNorm)
 		}
+		if o.Watch != nil && (step+1)%perEpoch == 0 {
+			if p.Val, err = o.Watch(); err != nil {
+				return curve, fmt.Errorf("train: step %d: %w", step, err)
+			}
+		}
 		curve = append(curve, p)
 		bar.Add(1)
 		if o.Every > 0 && len(curve)%o.Every == 0 {
@@ -115,7 +124,7 @@ func resume(t *nn.Training, o TrainOptions, total int, curve *[]TrainStep) (save
 	if path == "" {
 		return func([]TrainStep) error { return nil }, nil
 	}
-	o.Checkpoint, o.Every = "", 0
+	o.Checkpoint, o.Every, o.Watch = "", 0, nil
 	identity := fmt.Sprintf("%+v, %d steps", o, total)
 	_, err = os.Stat(path)
 	switch {

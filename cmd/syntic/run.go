@@ -77,8 +77,14 @@ func showRun(out, log io.Writer, run *pipeline.Run, took time.Duration) error {
 	if err := table.Write(out); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "\nscores × 100; toy world: not comparable with published scores; brackets: 95 %% interval over test images, mean of %d seeds\nreport: %s\n",
-		run.Recipe.Seeds, run.Report)
+	for _, line := range run.GroupLines() {
+		fmt.Fprintln(out, line)
+	}
+	what := ""
+	if run.Toy() {
+		what = "toy world: not comparable with published scores; "
+	}
+	_, err := fmt.Fprintf(out, "\nscores × 100; %sbrackets: 95 %% interval over test images, mean of %d seeds\nreport: %s\n", what, run.Recipe.Seeds, run.Report)
 	fmt.Fprintf(log, "done in %s\n", took.Round(time.Second))
 	return err
 }

@@ -9,7 +9,7 @@ package config
 func Default() *Recipe {
 	return &Recipe{
 		Preset: "toy", Seed: 1, Seeds: 1,
-		Data:    Data{Captions: "world", Count: 2000, Test: "world", TestN: 500, Restval: true},
+		Data:    Data{Captions: "world", Format: "auto", Count: 2000, Test: "world", TestN: 500, Web: "world:web", Restval: true},
 		Synth:   Synth{Model: "world", Sampler: "ddim", Steps: 10, Guidance: 6, ImagesPerCaption: 1, Keep: "sample", Batch: 8},
 		CLIP:    CLIP{Model: "world", Prompt: "{text}", Batch: 64},
 		Refine:  Refine{Enabled: true, Direction: "image_to_text", Temperature: 0.05, Optimiser: "adam", LR: 0.01, Steps: 10, Batch: 512, Negatives: "batch"},

@@ -115,11 +115,22 @@ func (r *Recipe) set(override, from string) error {
 	if path == "preset" {
 		return &Error{from + " " + override, "the preset cannot be overridden: name it in place of the recipe file, or in it"}
 	}
-	r.origin[path] = from
+	r.origin[key.Path] = from
 	return nil
 }
 
+// aliases are other names of keys.
+var aliases = map[string]string{"data.train": "data.captions"}
+
+func named(path string) string {
+	if other, ok := aliases[path]; ok {
+		return other
+	}
+	return path
+}
+
 func (r *Recipe) find(path string) (Key, error) {
+	path = named(path)
 	keys := r.Keys()
 	names := make([]string, len(keys))
 	for i, k := range keys {
@@ -164,7 +175,7 @@ func (r *Recipe) mapping(name string, node ast.Node, prefix string) error {
 	keys := r.Keys()
 	for _, pair := range pairs {
 		at := pair.Key.GetToken()
-		path := prefix + at.Value
+		path := named(prefix + at.Value)
 		if err := r.pair(name, pair.Value, at, path, keys); err != nil {
 			return err
 		}

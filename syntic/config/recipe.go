@@ -22,15 +22,24 @@ type Recipe struct {
 	origin map[string]string
 }
 
-// Data names the corpora. "world" is the drawn world that comes with the program.
+// Data names the corpora. "world" is the drawn world that comes with the program; everything else is a file or folder in one of the formats of
+// syntic/dataset, or several with commas between.
 type Data struct {
-	Captions string `yaml:"captions" doc:"training captions: world, world:other, world:web, or a file (COCO captions JSON, Karpathy JSON, or one caption a line)"`
-	Count    int    `yaml:"count" doc:"use this many training captions, the first ones; 0: all" min:"0"`
-	Val      string `yaml:"val" doc:"images and references for watching training; same forms as captions, or empty"`
-	Test     string `yaml:"test" doc:"images and references for the table; same forms as captions"`
-	TestN    int    `yaml:"test_count" doc:"use this many test images, the first ones; 0: all" min:"0"`
-	Images   string `yaml:"images" doc:"directory of the test images, for corpora that only name them"`
-	Restval  bool   `yaml:"restval" doc:"count the restval split of a Karpathy file as training captions"`
+	Captions    string `yaml:"captions" doc:"training captions: world, world:other, world:web, or files (the split train of those that have splits); also called data.train"`
+	Format      string `yaml:"format" doc:"format of the files, whatever they look like: auto, or one that syntic data formats lists"`
+	Count       int    `yaml:"count" doc:"use this many training captions, the first ones; 0: all" min:"0"`
+	Val         string `yaml:"val" doc:"images and references for watching training (the split val); same forms as captions, or empty"`
+	ValN        int    `yaml:"val_count" doc:"use this many images for watching, the first ones; 0: all, and 200 of the drawn world" min:"0"`
+	Test        string `yaml:"test" doc:"images and references for the table (the split test); world, world:other or files"`
+	TestN       int    `yaml:"test_count" doc:"use this many test images, the first ones; 0: all" min:"0"`
+	Images      string `yaml:"images" doc:"folder, tar or pattern of tars with the pictures that val and test name"`
+	Cross       string `yaml:"cross" doc:"images and references of the setting cross_domain; empty: the other domain of the drawn world"`
+	CrossImages string `yaml:"cross_images" doc:"folder, tar or pattern of tars with the pictures that cross names; empty: data.images"`
+	Web         string `yaml:"web" doc:"training captions of the setting zero_shot; same forms as captions"`
+	TrainList   string `yaml:"train_list" doc:"file that names the training images, for captions without splits; or empty"`
+	ValList     string `yaml:"val_list" doc:"file that names the images of the split val, for captions without splits; or empty"`
+	TestList    string `yaml:"test_list" doc:"file that names the images of the split test, for captions without splits; or empty"`
+	Restval     bool   `yaml:"restval" doc:"count the split restval of COCO as training captions"`
 }
 
 // Synth is the text-to-image step.
@@ -81,7 +90,7 @@ type Project struct {
 
 // Objects is the auxiliary branch of detected tags.
 type Objects struct {
-	Enabled   bool    `yaml:"enabled" doc:"add detected objects to the prefix"`
+	Enabled   bool    `yaml:"enabled" doc:"add objects to the prefix"`
 	Model     string  `yaml:"model" doc:"detector: world, or a directory with config.json and model.safetensors"`
 	Source    string  `yaml:"source" doc:"where tags come from" oneof:"detector"`
 	Threshold float64 `yaml:"threshold" doc:"least confidence of a detection" min:"0" max:"1"`

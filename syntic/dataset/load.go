@@ -161,6 +161,8 @@ func readFile(path string) ([]byte, error) {
 		}
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return readZip(path, f)
+	case strings.HasSuffix(path, ".gz"):
+		return nil, fault(path, "", "named .gz, but not gzipped: was the download cut off, or is it a page that tells of an error?")
 	}
 	return readAll(path, in)
 }

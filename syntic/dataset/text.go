@@ -140,8 +140,14 @@ func (r *textReader) ofImage(n int, key, name, caption string) error {
 	return err
 }
 
+// maxLine bounds a caption on a line, in bytes.
+const maxLine = 1 << 20
+
 // alone adds a caption without an image of its own.
 func (r *textReader) alone(place, caption string) error {
+	if len(caption) > maxLine {
+		return fault(r.path, place, "%d bytes: want a caption of at most %d", len(caption), maxLine)
+	}
 	captions, err := add(nil, caption, r.path, place)
 	if err != nil {
 		return err

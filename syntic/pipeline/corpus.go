@@ -1,18 +1,11 @@
 package pipeline
 
 import (
-	"bufio"
-	"compress/gzip"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
-	"unicode/utf8"
 
-	"syntic/clip/pixels"
-	"syntic/syntic/metric"
+	"syntic/syntic/dataset"
 	"syntic/syntic/world"
 )
 
@@ -36,7 +29,7 @@ func (w *work) loadCorpora() error {
 	for _, s := range settingsOf(w.r) {
 		key, source := "data.captions", d.Captions
 		if s.corpus == webCorpus {
-			key, source = "eval.settings zero_shot", worldWeb
+			key, source = "data.web", d.Web
 		}
 		if err := w.addCorpus(s.corpus, key, source); err != nil {
 			return err
@@ -53,7 +46,7 @@ func (w *work) addCorpus(corpus, key, source string) error {
 	if w.corpora[corpus] != nil {
 		return nil
 	}
-	texts, err := captions(source, w.r.Data.Count, w.r.Data.Restval)
+	texts, err := w.files.captions(source, key, w.r.Data.Count, w.r.Data.Restval)
 	if err != nil {
 		return inputError{fmt.Errorf("%s: %w", key, err)}
 	}
@@ -67,41 +60,87 @@ func (w *work) addCorpus(corpus, key, source string) error {
 // worldWeb is the source of texts as people write them on the web, not for scenes of any domain.
 const worldWeb = "world:web"
 
-// captions are the texts of a source in the forms of data.captions: one of each scene of the drawn world, or those of a file. At most count, the
-// first ones; 0 is all, and defaultTexts of the drawn world, which has no end.
-func captions(source string, count int, restval bool) ([]string, error) {
-	drawn := count
-	if drawn == 0 {
-		drawn = defaultTexts
-	}
+// drawn tells whether a source is the drawn world, and which of its domains.
+func drawn(source string) (d world.Domain, ok bool) {
 	switch source {
 	case World:
-		return sceneTexts(world.Photo, drawn), nil
+		return world.Photo, true
 	case "world:other":
-		return sceneTexts(world.Crayon, drawn), nil
-	case worldWeb:
-		return world.WebTexts(worldSeed, drawn), nil
+		return world.Crayon, true
 	}
-	texts, err := captionFile(source, restval)
+	return 0, false
+}
+
+// files reads each source once.
+type files struct {
+	format dataset.Format
+	lists  dataset.Lists // for data.captions, data.val and data.test
+	have   map[string]*dataset.Set
+}
+
+// captions are the texts of a source in the forms of data.captions: one of each scene of the drawn world, or those of files. At most count, the
+// first ones; 0 is all, and defaultTexts of the drawn world, which has no end.
+func (f *files) captions(source, key string, count int, restval bool) ([]string, error) {
+	n := count
+	if n == 0 {
+		n = defaultTexts
+	}
+	if d, ok := drawn(source); ok {
+		return sceneTexts(d, n), nil
+	}
+	if source == worldWeb {
+		return world.WebTexts(worldSeed, n), nil
+	}
+	s, err := f.load(source, key == "data.captions")
 	if err != nil {
 		return nil, err
 	}
-	kept := texts[:0]
-	for _, t := range texts {
-		if t = strings.Join(strings.Fields(t), " "); t != "" { // on one line, as in memory.txt
-			kept = append(kept, t)
+	texts := s.Texts(restval)
+	if len(texts) == 0 {
+		return nil, badInput("%s: no images of the split train, there are %s: want some", source, strings.Join(s.Splits(), ", "))
+	}
+	if count > 0 && count < len(texts) {
+		texts = texts[:count]
+	}
+	return texts, nil
+}
+
+// load reads the files of a source, and splits them by the recipe's lists where it may.
+func (f *files) load(source string, listed bool) (*dataset.Set, error) {
+	id := fmt.Sprint(listed, source)
+	if s := f.have[id]; s != nil {
+		return s, nil
+	}
+	o := dataset.Options{Format: f.format}
+	if listed && !f.lists.None() {
+		o.Lists = &f.lists
+	}
+	s, err := dataset.LoadAll(paths(source), o)
+	if err != nil {
+		return nil, err
+	}
+	if f.have == nil {
+		f.have = map[string]*dataset.Set{}
+	}
+	f.have[id] = s
+	return s, nil
+}
+
+// paths are the files of a source: one, or several with commas between.
+func paths(source string) []string {
+	if _, err := os.Stat(source); err == nil {
+		return []string{source}
+	}
+	var out []string
+	for _, p := range strings.Split(source, ",") {
+		if p = strings.TrimSpace(p); p != "" {
+			out = append(out, p)
 		}
 	}
-	if count > 0 && count < len(kept) {
-		kept = kept[:count]
-	}
-	return kept, nil
+	return out
 }
 
 const defaultTexts = 5000
-
-// maxLine bounds a line of a text file, in bytes.
-const maxLine = 1 << 20
 
 // sceneTexts is one caption of each of the first count training scenes.
 func sceneTexts(d world.Domain, count int) []string {
@@ -111,102 +150,4 @@ func sceneTexts(d world.Domain, count int) []string {
 		texts[i] = sc.Caption(0)
 	}
 	return texts
-}
-
-// captionFile reads the captions of a file: JSON of COCO or of Karpathy's splits by its name (.json, .json.gz), else one caption a line.
-func captionFile(path string, restval bool) ([]string, error) {
-	if !strings.HasSuffix(path, ".json") && !strings.HasSuffix(path, ".json.gz") {
-		return captionLines(path)
-	}
-	texts, karpathy, err := karpathyCaptions(path, restval)
-	if karpathy || err != nil {
-		return texts, err
-	}
-	refs, err := metric.LoadReferences(path)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range refs.IDs {
-		texts = append(texts, refs.Captions[id]...)
-	}
-	return texts, nil
-}
-
-// karpathyCaptions are the captions of the training split of a file {"images": [{"split", "sentences": [{"raw"}]}]} (Karpathy and Fei-Fei
-// 2015), and those of restval if asked for. Of a file of another form it only says so.
-func karpathyCaptions(path string, restval bool) (texts []string, karpathy bool, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, false, err
-	}
-	defer f.Close()
-	var in io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
-		if in, err = gzip.NewReader(f); err != nil {
-			return nil, false, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	var file struct {
-		Images []struct {
-			Split     string
-			Sentences []struct{ Raw string }
-		}
-	}
-	if json.NewDecoder(in).Decode(&file) != nil {
-		return nil, false, nil // the reader of the other form says what is wrong
-	}
-	for _, im := range file.Images {
-		karpathy = karpathy || im.Sentences != nil
-		if im.Split == "train" || restval && im.Split == "restval" {
-			for _, s := range im.Sentences {
-				texts = append(texts, s.Raw)
-			}
-		}
-	}
-	return texts, karpathy, nil
-}
-
-// captionLines reads one caption a line.
-func captionLines(path string) ([]string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return nil, badInput("%s is a folder: want a text file, or COCO captions in a .json", path)
-	}
-	var texts []string
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, maxLine)
-	n := 0
-	for lines.Scan() {
-		n++
-		if !utf8.Valid(lines.Bytes()) {
-			return nil, badInput("%s:%d: not UTF-8", path, n)
-		}
-		if t := strings.TrimSpace(lines.Text()); t != "" {
-			texts = append(texts, t)
-		}
-	}
-	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, badInput("%s:%d: a line of more than %d bytes: want a caption a line", path, n+1, maxLine)
-	} else if err != nil {
-		return nil, badInput("%s:%d: %w", path, n+1, err)
-	}
-	if len(texts) < 2 {
-		return nil, badInput("%s: %d captions: want one a line, at least 2", path, len(texts))
-	}
-	return texts, nil
-}
-
-// testImage draws test image i of the drawn world, with its reference captions.
-func testImage(d world.Domain, i int) (*pixels.Image, []string, error) {
-	sc := world.Sample(d, world.Test, worldSeed, i)
-	im := &pixels.Image{Width: world.Side, Height: world.Side, Channels: 3, Pix: make([]uint8, world.PixelBytes)}
-	var r world.Renderer
-	if err := r.Render(&sc, im.Pix); err != nil {
-		return nil, nil, err
-	}
-	return im, sc.Captions(5), nil
 }

@@ -33,9 +33,9 @@ func zipped(t *testing.T, text string) string {
 
 const (
 	cocoJSON = `{"images": [{"id": 7}, {"id": 3}], "annotations": [{"id": 1, "image_id": 3, "caption": "a dog\nruns "},
-		{"id": 2, "image_id": 7, "caption": "a cat"}, {"id": 3, "image_id": 7, "caption": " "}, {"id": 4, "image_id": 7, "caption": "two cats"}]}`
+		{"id": 2, "image_id": 7, "caption": "a cat"}, {"id": 4, "image_id": 7, "caption": "two cats"}]}`
 	karpathyJSON = `{"dataset": "x", "images": [{"split": "train", "sentences": [{"raw": "one", "tokens": ["one"]}, {"raw": "two"}]},
-		{"split": "test", "sentences": [{"raw": "three"}]}, {"split": "restval", "sentences": [{"raw": "four"}]}]}`
+		{"filename": "t.jpg", "split": "test", "sentences": [{"raw": "three"}]}, {"split": "restval", "sentences": [{"raw": "four"}]}]}`
 )
 
 func TestCaptionsOfFiles(t *testing.T) {
@@ -53,7 +53,7 @@ func TestCaptionsOfFiles(t *testing.T) {
 		"karpathy, zipped": {"a.json.gz", zipped(t, karpathyJSON), 0, true, []string{"one", "two", "four"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			texts, err := captions(write(t, c.file, c.text), c.count, c.restval)
+			texts, err := new(files).captions(write(t, c.file, c.text), "data.captions", c.count, c.restval)
 			require.NoError(t, err)
 			require.Equal(t, c.want, texts)
 		})
@@ -61,18 +61,18 @@ func TestCaptionsOfFiles(t *testing.T) {
 }
 
 func TestCaptionsOfTheDrawnWorld(t *testing.T) {
-	photo, err := captions("world", 50, true)
+	photo, err := new(files).captions("world", "", 50, true)
 	require.NoError(t, err)
-	more, err := captions("world", 60, true)
+	more, err := new(files).captions("world", "", 60, true)
 	require.NoError(t, err)
 	require.Equal(t, photo, more[:50])
-	other, err := captions("world:other", 50, true)
+	other, err := new(files).captions("world:other", "", 50, true)
 	require.NoError(t, err)
-	web, err := captions("world:web", 50, true)
+	web, err := new(files).captions("world:web", "", 50, true)
 	require.NoError(t, err)
 	require.NotEqual(t, photo, other)
 	require.NotEqual(t, photo, web)
-	all, err := captions("world", 0, true)
+	all, err := new(files).captions("world", "", 0, true)
 	require.NoError(t, err)
 	require.Len(t, all, defaultTexts)
 }
@@ -81,18 +81,20 @@ func TestCaptionsOfTheDrawnWorld(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	empty := t.TempDir()
 	for name, c := range map[string]struct{ set, want string }{
-		"missing file":   {"data.captions=/none/such.txt", "data.captions: open /none/such.txt: no such file"},
-		"missing JSON":   {"data.captions=/none/such.json", "data.captions: open /none/such.json: no such file"},
-		"empty file":     {"data.captions=" + write(t, "a.txt", "\n \n"), "a.txt: 0 captions: want one a line, at least 2"},
-		"one line":       {"data.captions=" + write(t, "a.txt", "a dog\n"), "a.txt: 1 captions: want one a line, at least 2"},
+		"missing file":   {"data.captions=/none/such.txt", "data.captions: /none/such.txt: no such file"},
+		"missing JSON":   {"data.captions=/none/such.json", "data.captions: /none/such.json: no such file"},
+		"empty file":     {"data.captions=" + write(t, "a.txt", "\n \n"), "a.txt: the file is empty: want captions"},
+		"one line":       {"data.captions=" + write(t, "a.txt", "a dog\n"), "a.txt: captions: 1: want at least 2"},
 		"one caption":    {"data.count=1", "data.captions: world: captions: 1: want at least 2"},
-		"endless line":   {"data.captions=" + write(t, "a.txt", "a dog\n"+strings.Repeat("x", 2<<20)), "a.txt:2: a line of more than 1048576 bytes"},
+		"endless line":   {"data.captions=" + write(t, "a.txt", "a dog\n"+strings.Repeat("x", 2<<20)), "a.txt: line 2: 2097152 bytes: want a caption of at most 1048576"},
 		"folder":         {"data.captions=" + empty, "data.captions: "},
 		"broken JSON":    {"data.captions=" + write(t, "a.json", `{"annotations": [`), "a.json"},
 		"other JSON":     {"data.captions=" + write(t, "a.json", `{"x": 1}`), `no "annotations"`},
-		"no gzip":        {"data.captions=" + write(t, "a.json.gz", "not zipped at all"), "a.json.gz: gzip: invalid header"},
+		"no gzip":        {"data.captions=" + write(t, "a.json.gz", "not zipped at all"), "a.json.gz: named .gz, but not gzipped"},
 		"memory":         {"memory.source=" + write(t, "a.txt", "a dog\n"), "memory.source: "},
-		"test images":    {"data.test=photos.json", `data.test "photos.json": want world or world:other`},
+		"test images":    {"data.test=photos.json", `data.test: photos.json: no such file`},
+		"web for tests":  {"data.test=world:web", `data.test "world:web": want world, world:other, or files`},
+		"format":         {"data.format=xml", `data.format: format "xml": want auto`},
 		"clip's folder":  {"clip.model=/none/clip", "clip.model: no folder /none/clip: want world"},
 		"sd's folder":    {"synth.model=/none/sd", "synth.model: no folder /none/sd: want world"},
 		"detector's":     {"objects.model=/none/detr", "objects.model: no folder /none/detr: want world"},

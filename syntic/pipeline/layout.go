@@ -5,7 +5,6 @@ import (
 
 	"syntic/syntic/config"
 	"syntic/syntic/plan"
-	"syntic/syntic/world"
 )
 
 // A corpus is texts that a run learns from or projects on. Its name is part of the names of stages.
@@ -21,11 +20,11 @@ type setting struct{ name, corpus, set string }
 func settingOf(name string) setting {
 	switch name {
 	case "cross_domain":
-		return setting{name, mainCorpus, "test-cross"}
+		return setting{name, mainCorpus, testCross}
 	case "zero_shot":
-		return setting{name, webCorpus, "test-in"}
+		return setting{name, webCorpus, testIn}
 	}
-	return setting{name, mainCorpus, "test-in"}
+	return setting{name, mainCorpus, testIn}
 }
 
 func settingsOf(r *config.Recipe) []setting {
@@ -75,30 +74,22 @@ func (l *layout) add(name string, stage func() plan.Stage) {
 	}
 }
 
-// domains are those of the test images in domain and across.
-func domains(r *config.Recipe) (in, cross world.Domain, err error) {
-	switch r.Data.Test {
-	case World:
-		return world.Photo, world.Crayon, nil
-	case "world:other":
-		return world.Crayon, world.Photo, nil
-	}
-	return 0, 0, badInput("data.test %q: want world or world:other", r.Data.Test)
-}
-
 // layout lists the stages: test images, texts, and for each corpus and seed its pairs and its rows.
 func (w *work) layout() (*layout, error) {
 	settings := settingsOf(w.r)
 	l := &layout{have: map[string]bool{}, first: rowKey{settings[0].corpus, w.r.Eval.Rows[0], w.r.Seed}}
 	for _, s := range settings {
-		domain := w.in
-		if s.set == "test-cross" {
-			domain = w.cross
-		}
 		if !l.have[s.set] {
 			l.sets = append(l.sets, s.set)
 		}
-		l.add(s.set, func() plan.Stage { return w.tests(s.set, domain) })
+		if err := l.addSet(w, s.set); err != nil {
+			return nil, err
+		}
+	}
+	if w.sets[valSet] != nil {
+		if err := l.addSet(w, valSet); err != nil {
+			return nil, err
+		}
 	}
 	if w.corpora[memoryCorpus] != nil {
 		l.add(textsOf(memoryCorpus), func() plan.Stage { return w.texts(memoryCorpus) })
@@ -122,6 +113,19 @@ func (w *work) layout() (*layout, error) {
 		}
 	}
 	return l, nil
+}
+
+// addSet adds the stage of a set of images.
+func (l *layout) addSet(w *work, name string) error {
+	if l.have[name] {
+		return nil
+	}
+	stage, err := w.seeing(w.sets[name])
+	if err != nil {
+		return inputError{err}
+	}
+	l.add(name, func() plan.Stage { return stage })
+	return nil
 }
 
 // addRow adds what a row needs, its training, and its captions of a test set.

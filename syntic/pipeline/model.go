@@ -58,6 +58,9 @@ func (f *finish) model() error {
 		return err
 	}
 	at := func(folder string) string {
+		if folder == "" {
+			return "" // a model that no row uses
+		}
 		if rel, err := filepath.Rel(dir, folder); err == nil && strings.HasPrefix(rel, filepath.Join("..", "models")) {
 			return filepath.ToSlash(rel)
 		}

@@ -96,13 +96,18 @@ func hashFolder(dir string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// locate finds the folder of each model; those of the drawn world are written to dir.
-func locate(dir, clipModel, sdModel, detrModel string) (*Folders, error) {
+// locate finds the folder of each model that is needed; those of the drawn world are written to dir. A model that is not has no folder.
+func locate(dir string, r *config.Recipe, need needs) (*Folders, error) {
 	f := &Folders{hash: map[string]string{}}
 	for _, m := range []struct {
 		to                *string
 		key, model, world string
-	}{{&f.CLIP, "clip.model", clipModel, "clip"}, {&f.SD, "synth.model", sdModel, "sd"}, {&f.DETR, "objects.model", detrModel, "detr"}} {
+		needed            bool
+	}{{&f.CLIP, "clip.model", r.CLIP.Model, "clip", true}, {&f.SD, "synth.model", r.Synth.Model, "sd", need.painter},
+		{&f.DETR, "objects.model", r.Objects.Model, "detr", need.detector}} {
+		if !m.needed {
+			continue
+		}
 		*m.to = m.model
 		var err error
 		if m.model == World {
@@ -117,11 +122,14 @@ func locate(dir, clipModel, sdModel, detrModel string) (*Folders, error) {
 	return f, nil
 }
 
-// checkModels tells whether the folders of the models are there, before anything is written.
-func checkModels(r *config.Recipe) error {
-	for _, m := range []struct{ key, model, file string }{
-		{"clip.model", r.CLIP.Model, "config.json"}, {"synth.model", r.Synth.Model, "model_index.json"}, {"objects.model", r.Objects.Model, "config.json"}} {
-		if m.model == World {
+// checkModels tells whether the folders of the models that are needed are there, before anything is written.
+func checkModels(r *config.Recipe, need needs) error {
+	for _, m := range []struct {
+		key, model, file string
+		needed           bool
+	}{{"clip.model", r.CLIP.Model, "config.json", true}, {"synth.model", r.Synth.Model, "model_index.json", need.painter},
+		{"objects.model", r.Objects.Model, "config.json", need.detector}} {
+		if m.model == World || !m.needed {
 			continue
 		}
 		if info, err := os.Stat(m.model); err != nil || !info.IsDir() {

@@ -28,11 +28,9 @@ func rowLabel(name string) string {
 // page writes report.html.
 func (f *finish) page(ctx context.Context) error {
 	r := f.w.r
+	title, notice := f.nature()
 	d := report.Data{
-		Title: "SynTIC on the drawn world",
-		Lead:  f.lead(),
-		Notice: "These are toy results: 64×64 drawings, tiny models that this program trained itself. They show that the method runs and what its parts do here, " +
-			"and are not comparable with published scores on photographs.",
+		Title: title, Lead: f.lead(), Notice: notice,
 		Facts: []report.Fact{{Name: "captions", Value: fmt.Sprint(len(f.w.corpora[f.l.first.corpus]))}, {Name: "test images", Value: fmt.Sprint(f.run.Results[0].Images)},
 			{Name: "seeds", Value: fmt.Sprint(r.Seeds)}, {Name: "machine", Value: f.machine}},
 		Table: f.table(),
@@ -55,9 +53,38 @@ func (f *finish) page(ctx context.Context) error {
 	return writeFile(f.run.Report, func(w io.Writer) error { return report.Render(w, &d) })
 }
 
+// nature says what kind of run this was, and what a reader must know of its numbers.
+func (f *finish) nature() (title, notice string) {
+	if toy(f.w.r) {
+		return "SynTIC on the drawn world", "These are toy results: 64×64 drawings, tiny models that this program trained itself. They show that the method runs and what its parts do here, " +
+			"and are not comparable with published scores on photographs."
+	}
+	words := []string{"Compare these scores with published ones only where all of this agrees.", "CLIP: " + f.w.r.CLIP.Model + ".",
+		fmt.Sprintf("Beams: %d.", f.w.r.Decode.Beams), fmt.Sprintf("Restval: %s.", map[bool]string{true: "used", false: "not used"}[f.w.r.Data.Restval])}
+	if f.w.corpora[memoryCorpus] != nil {
+		words = append(words, fmt.Sprintf("Memory: %d texts of %s.", len(f.w.corpora[memoryCorpus]), f.w.r.Memory.Source))
+	} else {
+		words = append(words, fmt.Sprintf("Memory: the %d training texts.", len(f.w.corpora[f.l.first.corpus])))
+	}
+	for _, g := range f.run.Results[0].Groups {
+		words = append(words, fmt.Sprintf("%s: %d images, CIDEr-D %.1f by itself.", g.Name, g.Images, 100*g.Scores["CIDEr"]))
+	}
+	return "SynTIC", strings.Join(words, " ")
+}
+
+// toy tells whether a run has to do with the drawn world: its texts, its images or its models.
+func toy(r *config.Recipe) bool {
+	_, texts := drawn(r.Data.Captions)
+	_, images := drawn(r.Data.Test)
+	return texts || images || r.CLIP.Model == World
+}
+
+// Toy tells whether the run has to do with the drawn world, so that its scores compare with nothing published.
+func (r *Run) Toy() bool { return toy(r.Recipe) }
+
 // stageKinds are the stages as people read of them, by the beginning of their names.
 var stageKinds = []struct{ prefix, label string }{
-	{"test-", "test images"}, {"texts-", "text features"}, {"pairs-", "synthetic pairs"}, {"refined-", "refinement"}, {"row-", "training decoders (steps)"},
+	{"test-", "test images"}, {"val", "images to watch training"}, {"texts-", "text features"}, {"pairs-", "synthetic pairs"}, {"refined-", "refinement"}, {"row-", "training decoders (steps)"},
 	{"captions-", "captioning test images"},
 }
 
@@ -267,6 +294,10 @@ func (f *finish) curves(d *report.Data) error {
 		if len(s.X) > 1 {
 			loss.Series = append(loss.Series, s)
 		}
+		if val := watchedCurve(steps, rowLabel(key.row)); len(val.X) > 0 {
+			loss.Series = append(loss.Series, val)
+			loss.Note = "First seed; mean of ten steps. Unseen: images of data.val, without label smoothing."
+		}
 	}
 	if len(loss.Series) > 0 {
 		d.Curves = append(d.Curves, loss)
@@ -286,6 +317,17 @@ func (f *finish) curves(d *report.Data) error {
 	})
 }
 
+// watchedCurve is the loss on images of data.val after each epoch.
+func watchedCurve(steps []syntic.TrainStep, row string) report.Series {
+	s := report.Series{Name: row + ", unseen"}
+	for _, p := range steps {
+		if p.Val != 0 {
+			s.X, s.Y = append(s.X, float64(p.Step+1)), append(s.Y, p.Val)
+		}
+	}
+	return s
+}
+
 // Rows is the table as lines of cells for a terminal, the header first.
 func (r *Run) Rows() [][]string {
 	names, of := columns(r.Recipe)
@@ -303,4 +345,14 @@ func (r *Run) Rows() [][]string {
 		out = append(out, line)
 	}
 	return out
+}
+
+// GroupLines says, for test images of several groups, how each row does in each group; nothing for all others.
+func (r *Run) GroupLines() (lines []string) {
+	for _, s := range r.Results {
+		for _, g := range s.Groups {
+			lines = append(lines, fmt.Sprintf("%s, %s, seed %d: %s (%d images, scored by itself): CIDEr-D %.1f", rowLabel(s.Row), settingLabels[s.Setting], s.Seed, g.Name, g.Images, 100*g.Scores["CIDEr"]))
+		}
+	}
+	return lines
 }

@@ -182,7 +182,7 @@ func captionAgain(t *testing.T, dir string, run *Run) {
 	}
 	var images []*pixels.Image
 	for i := range 3 {
-		im, _, err := testImage(domain, i)
+		im, _, err := drawnImage(domain, world.Test, i)
 		require.NoError(t, err)
 		images = append(images, im)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"path/filepath"
-	"strconv"
 
 	"syntic/syntic"
 	"syntic/syntic/config"
@@ -23,8 +22,17 @@ type Score struct {
 	Seed    int64              `json:"seed"`
 	Scores  map[string]float64 `json:"scores"` // as pycocoevalcap names and scales them
 	Images  int                `json:"images"`
+	Groups  []Group            `json:"groups,omitempty"` // nocaps' domains
 
 	report *metric.Report
+}
+
+// Group is the score of a part of the images, with document frequencies of that part alone, as peers score nocaps' domains: the score of all is not
+// a mean of theirs.
+type Group struct {
+	Name   string             `json:"name"`
+	Images int                `json:"images"`
+	Scores map[string]float64 `json:"scores"`
 }
 
 // Table is the scores of each row and setting over seeds.
@@ -122,30 +130,54 @@ func (f *finish) load() error {
 	return nil
 }
 
-func imageID(i int) metric.ImageID { return metric.ImageID(strconv.Itoa(i + 1)) }
-
 func (f *finish) score() error {
 	refs := map[string]*metric.References{}
-	for set, t := range f.tests {
-		r := &metric.References{Path: set, Captions: map[metric.ImageID][]string{}}
+	for name, t := range f.tests {
+		set := f.w.sets[name]
+		r := &metric.References{Path: name, Captions: map[metric.ImageID][]string{}}
 		for i, c := range t.References {
-			r.IDs = append(r.IDs, imageID(i))
-			r.Captions[imageID(i)] = c
+			r.IDs = append(r.IDs, set.id(i))
+			r.Captions[set.id(i)] = c
 		}
-		refs[set] = r
+		refs[name] = r
 	}
 	return f.each(func(s setting, key rowKey) error {
+		set := f.w.sets[s.set]
 		results := &metric.Results{Path: key.String()}
 		for i, c := range f.texts[said{key, s.set}] {
-			results.Rows = append(results.Rows, metric.Result{ImageID: imageID(i), Caption: c.Text})
+			results.Rows = append(results.Rows, metric.Result{ImageID: set.id(i), Caption: c.Text})
 		}
 		report, err := metric.Evaluate(refs[s.set], results, metric.Options{})
 		if err != nil {
 			return err
 		}
-		f.run.Results = append(f.run.Results, Score{s.name, key.row, key.seed, report.Scores, report.Images, report})
+		score := Score{Setting: s.name, Row: key.row, Seed: key.seed, Scores: report.Scores, Images: report.Images, report: report}
+		if score.Groups, err = groupScores(set, refs[s.set], results); err != nil {
+			return err
+		}
+		f.run.Results = append(f.run.Results, score)
 		return nil
 	})
+}
+
+// groupScores scores each group of a set's images by itself; none where it has no groups.
+func groupScores(set *imageSet, refs *metric.References, results *metric.Results) (out []Group, err error) {
+	names, of := set.groups()
+	for _, name := range names {
+		r := &metric.References{Path: name, Captions: map[metric.ImageID][]string{}}
+		part := &metric.Results{Path: results.Path}
+		for _, i := range of[name] {
+			r.IDs = append(r.IDs, set.id(i))
+			r.Captions[set.id(i)] = refs.Captions[set.id(i)]
+			part.Rows = append(part.Rows, results.Rows[i])
+		}
+		report, err := metric.Evaluate(r, part, metric.Options{})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Group{name, report.Images, report.Scores})
+	}
+	return out, nil
 }
 
 // each visits settings, rows and seeds.
@@ -240,8 +272,8 @@ func writeJSON(path string, v any) error {
 }
 
 type cocoResult struct {
-	ImageID int    `json:"image_id"`
-	Caption string `json:"caption"`
+	ImageID metric.ImageID `json:"image_id"`
+	Caption string         `json:"caption"`
 }
 
 // write makes recipe.lock.yaml, results.json, captions.json and references.json (of the first setting, row and seed), references-SETTING.json of
@@ -253,7 +285,9 @@ func (f *finish) write() error {
 	}
 	models := map[string]string{}
 	for name, folder := range map[string]string{"clip": f.w.folders.CLIP, "sd": f.w.folders.SD, "detr": f.w.folders.DETR} {
-		models[name] = f.w.folders.hash[folder]
+		if folder != "" {
+			models[name] = f.w.folders.hash[folder]
+		}
 	}
 	decoders := map[string]string{}
 	for _, key := range f.l.rows {
@@ -270,7 +304,7 @@ func (f *finish) write() error {
 	return f.each(func(s setting, key rowKey) error {
 		var rows []cocoResult
 		for i, c := range f.texts[said{key, s.set}] {
-			rows = append(rows, cocoResult{i + 1, c.Text})
+			rows = append(rows, cocoResult{f.w.sets[s.set].id(i), c.Text})
 		}
 		if first {
 			first = false
@@ -294,31 +328,36 @@ func (f *finish) references() error {
 			continue
 		}
 		written[s.set] = true
-		if err := writeJSON(filepath.Join(f.dir, name), coco(f.tests[s.set].References)); err != nil {
+		if err := writeJSON(filepath.Join(f.dir, name), coco(f.w.sets[s.set], f.tests[s.set].References)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// coco is references in the COCO captions format.
-func coco(refs [][]string) any {
+// coco is the references of a set in the COCO captions format.
+func coco(set *imageSet, refs [][]string) any {
 	type image struct {
-		ID int `json:"id"`
+		ID   metric.ImageID `json:"id"`
+		Name string         `json:"file_name,omitempty"`
 	}
 	type annotation struct {
-		ID      int    `json:"id"`
-		ImageID int    `json:"image_id"`
-		Caption string `json:"caption"`
+		ID      int            `json:"id"`
+		ImageID metric.ImageID `json:"image_id"`
+		Caption string         `json:"caption"`
 	}
 	out := struct {
 		Images      []image      `json:"images"`
 		Annotations []annotation `json:"annotations"`
 	}{}
 	for i, l := range refs {
-		out.Images = append(out.Images, image{i + 1})
+		im := image{ID: set.id(i)}
+		if set.images != nil {
+			im.Name = set.images[i].Name
+		}
+		out.Images = append(out.Images, im)
 		for _, c := range l {
-			out.Annotations = append(out.Annotations, annotation{len(out.Annotations) + 1, i + 1, c})
+			out.Annotations = append(out.Annotations, annotation{len(out.Annotations) + 1, set.id(i), c})
 		}
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"syntic/syntic"
 	"syntic/syntic/config"
@@ -44,6 +45,13 @@ func (t *rowStage) training() plan.Stage {
 		maps.Copy(cfg, r.Section("memory.top_k", "memory.temperature", "memory.exclude_self", "memory.normalise"))
 	}
 	maps.Copy(cfg, objectKeys(r))
+	if t.w.sets[valSet] != nil {
+		after = append(after, valSet)
+		if r.Project.Enabled && !r.Project.Train { // what watching alone looks at
+			maps.Copy(cfg, r.Section("memory.top_k", "memory.temperature", "memory.normalise"))
+		}
+		cfg["project.enabled"] = r.Project.Enabled
+	}
 	return plan.Stage{
 		Name: t.key.String(), Version: 2, After: after, Items: t.steps(), Config: cfg,
 		SeedRule: "weights, order, noise and dropout from (seed, name or example or step)",
@@ -92,6 +100,13 @@ func (t *rowStage) train(ctx context.Context, _ plan.Shard, in *plan.Pipeline, o
 	defer d.Release()
 	o := syntic.TrainOptionsOf(r)
 	o.Seed, o.Every, o.Checkpoint = uint64(t.key.seed), checkpointSteps, filepath.Join(in.Dir(t.key.String()), "training.checkpoint")
+	if w.sets[valSet] != nil {
+		val, err := t.watched(ctx, in, vocabulary, e)
+		if err != nil {
+			return err
+		}
+		o.Watch = func() (float64, error) { return d.Loss(ctx, val, r.Decoder.MaxLength, r.Train.Batch) }
+	}
 	var result Trained
 	if result.Steps, err = d.Train(ctx, x, o, ticking{tick}); err != nil {
 		return err
@@ -153,6 +168,55 @@ func (t *rowStage) examples(ctx context.Context, in *plan.Pipeline) (x *syntic.E
 	return x, e, err
 }
 
+// watched makes examples of the images of data.val, each with each of its references that the vocabulary has all words of.
+func (t *rowStage) watched(ctx context.Context, in *plan.Pipeline, vocabulary *syntic.Vocabulary, e int) (*syntic.Examples, error) {
+	w, r := t.w, t.row
+	v, found, err := testFeatures(in, valSet)
+	if err != nil {
+		return nil, err
+	}
+	if r.Project.Enabled {
+		m, err := w.memory(in, t.key.corpus)
+		if err != nil {
+			return nil, err
+		}
+		defer m.Release()
+		if v, err = m.Project(ctx, v, nil, r.Memory, nil); err != nil {
+			return nil, err
+		}
+	}
+	enc, err := w.encoder()
+	if err != nil {
+		return nil, err
+	}
+	known := map[int32]bool{}
+	for _, id := range vocabulary.IDs() {
+		known[id] = true
+	}
+	x, i := &syntic.Examples{}, 0
+	var of [][]syntic.Detection
+	err = read(in, valSet, func(part *Tests) {
+		for _, refs := range part.References {
+			for _, text := range refs {
+				ids := enc.tok.Encode(text)
+				if slices.ContainsFunc(ids, func(id int32) bool { return !known[id] }) {
+					continue
+				}
+				x.Features, x.Captions, of = append(x.Features, v[i*e:(i+1)*e]...), append(x.Captions, ids), append(of, found[i])
+			}
+			i++
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(x.Captions) == 0 {
+		return nil, badInput("data.val: no reference has only words that the training captions have: want decoder.vocabulary full, or other captions")
+	}
+	x.Objects, err = w.objects(ctx, of, r.Objects, e)
+	return x, err
+}
+
 // captions is the stage that captions a test set with the row's decoder.
 func (t *rowStage) captions(set string) plan.Stage {
 	r := t.row
@@ -164,7 +228,7 @@ func (t *rowStage) captions(set string) plan.Stage {
 	}
 	maps.Copy(cfg, objectKeys(r))
 	return plan.Stage{
-		Name: t.key.captions(set), Version: 1, After: after, Items: t.w.testCount(), Config: cfg,
+		Name: t.key.captions(set), Version: 1, After: after, Items: t.w.sets[set].count, Config: cfg,
 		Make: func(ctx context.Context, _ plan.Shard, in *plan.Pipeline, out io.Writer, tick func(int)) error {
 			texts, err := t.caption(ctx, in, set, tick)
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"syntic/syntic/config"
+	"syntic/syntic/dataset"
 	"syntic/syntic/plan"
 	"syntic/tensor"
 )
@@ -30,14 +31,7 @@ type Run struct {
 func Do(ctx context.Context, dev *tensor.Device, dir string, r *config.Recipe, progress plan.Progress, machine string) (*Run, error) {
 	w := &work{dev: dev, r: r}
 	defer w.close()
-	var err error
-	if w.in, w.cross, err = domains(r); err != nil {
-		return nil, err
-	}
-	if err := w.loadCorpora(); err != nil { // before anything is written
-		return nil, err
-	}
-	if err := checkModels(r); err != nil {
+	if err := w.open(); err != nil { // before anything is written
 		return nil, err
 	}
 	if err := ours(dir); err != nil {
@@ -48,7 +42,7 @@ func Do(ctx context.Context, dev *tensor.Device, dir string, r *config.Recipe, p
 		return nil, err
 	}
 	defer unlock()
-	if w.folders, err = locate(filepath.Join(dir, "models"), r.CLIP.Model, r.Synth.Model, r.Objects.Model); err != nil {
+	if w.folders, err = locate(filepath.Join(dir, "models"), r, w.needs); err != nil {
 		return nil, plan.Explain(dir, err)
 	}
 	l, err := w.layout()
@@ -72,6 +66,25 @@ func Do(ctx context.Context, dev *tensor.Device, dir string, r *config.Recipe, p
 		return nil, plan.Explain(dir, err)
 	}
 	return f.run, nil
+}
+
+// open reads the corpora, lists the images and looks whether the models are there.
+func (w *work) open() (err error) {
+	d := w.r.Data
+	if w.files.format, err = dataset.ParseFormat(d.Format); err != nil {
+		return badInput("data.format: %w", err)
+	}
+	w.files.lists = dataset.Lists{Train: d.TrainList, Val: d.ValList, Test: d.TestList}
+	if w.needs, err = needsOf(w.r); err != nil {
+		return err
+	}
+	if err := w.loadCorpora(); err != nil {
+		return err
+	}
+	if err := w.loadSets(); err != nil {
+		return err
+	}
+	return checkModels(w.r, w.needs)
 }
 
 // ours refuses a folder that holds other things than a run, so that none of them is mixed with a run's files or overwritten.

@@ -4,15 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 
 	"syntic/clip"
 	"syntic/clip/pixels"
 	"syntic/syntic"
 	"syntic/syntic/config"
+	"syntic/syntic/dataset"
 	"syntic/syntic/detr"
 	"syntic/syntic/plan"
-	"syntic/syntic/world"
 	"syntic/tensor"
 )
 
@@ -29,7 +28,10 @@ type work struct {
 	folders *Folders
 	corpora map[string][]string // name of a corpus to its texts
 
-	in, cross world.Domain // of the test images, in domain and across
+	files  files
+	stores map[string]*dataset.Store // folder to its pictures
+	sets   map[string]*imageSet
+	needs  needs
 
 	enc   *encoder
 	det   *detr.Model
@@ -91,11 +93,7 @@ func (w *work) see(ctx context.Context, images []*pixels.Image) (features []floa
 	if err != nil {
 		return nil, nil, err
 	}
-	d, err := w.detector()
-	if err != nil {
-		return nil, nil, err
-	}
-	found, err = detr.Detect(ctx, d, images, minScore)
+	found, err = w.detect(ctx, images)
 	return features, found, err
 }
 
@@ -105,7 +103,7 @@ func (w *work) pairs(key rowKey) plan.Stage {
 	return plan.Stage{
 		Name: key.pairs(), Version: 2, Items: len(texts), ShardSize: r.Shards.Captions,
 		SeedRule: "noise of image k of caption i: Philox key {seed, k·2^32 + i, step}",
-		Inputs:   map[string]string{"captions": hashTexts(texts), "clip": w.folders.hash[w.folders.CLIP], "sd": w.folders.hash[w.folders.SD], "detr": w.folders.hash[w.folders.DETR]},
+		Inputs:   map[string]string{"captions": hashTexts(texts), "clip": w.folders.hash[w.folders.CLIP], "sd": w.folders.hash[w.folders.SD], "detr": w.detectorHash()},
 		Config: map[string]any{"seed": key.seed, "sampler": r.Synth.Sampler, "steps": r.Synth.Steps, "guidance": r.Synth.Guidance,
 			"negative": r.Synth.Negative, "images_per_caption": r.Synth.ImagesPerCaption, "keep": r.Synth.Keep},
 		Make: func(ctx context.Context, sh plan.Shard, _ *plan.Pipeline, out io.Writer, tick func(int)) error {
@@ -175,50 +173,6 @@ func (w *work) texts(corpus string) plan.Stage {
 				return err
 			}
 			return encode(out, f)
-		},
-	}
-}
-
-// defaultTests is what data.test_count 0 means: the drawn world has no end.
-const defaultTests = 1000
-
-func (w *work) testCount() int {
-	if w.r.Data.TestN == 0 {
-		return defaultTests
-	}
-	return w.r.Data.TestN
-}
-
-// tests is the stage of the test images of a domain of the drawn world.
-func (w *work) tests(name string, d world.Domain) plan.Stage {
-	return plan.Stage{
-		Name: name, Version: 1, Items: w.testCount(), ShardSize: w.r.Shards.Images,
-		Inputs: map[string]string{"world": strconv.FormatUint(world.Fingerprint(), 16), "clip": w.folders.hash[w.folders.CLIP], "detr": w.folders.hash[w.folders.DETR]},
-		Config: map[string]any{"domain": int(d), "seed": worldSeed},
-		Make: func(ctx context.Context, sh plan.Shard, _ *plan.Pipeline, out io.Writer, tick func(int)) error {
-			var all Tests
-			var images []*pixels.Image
-			for i := sh.First; i < sh.First+sh.Count; i++ {
-				im, refs, err := testImage(d, i)
-				if err != nil {
-					return err
-				}
-				kept, err := pngIf(i < reportImages, im)
-				if err != nil {
-					return err
-				}
-				images, all.References, all.PNG = append(images, im), append(all.References, refs), append(all.PNG, kept)
-			}
-			features, found, err := w.see(ctx, images)
-			if err != nil {
-				return err
-			}
-			all.Features, all.Found = features, tagged(found)
-			for _, l := range found {
-				all.Boxes = append(all.Boxes, boxes(l))
-			}
-			tick(sh.Count)
-			return encode(out, &all)
 		},
 	}
 }
