@@ -5,6 +5,7 @@
 //   - machine.go: [Describe], the processor, its instruction sets, the GPU
 //   - list.go: [List], every op and variant, the pick at each size and the reason
 //   - workload.go: [Sizes], the test sizes of an op and sizes from the models
+//   - call.go, signature.go, shapes.go: [CallOp], one op on tensors from a file, by the names of its fields
 //   - run.go: [Run], each variant at each size: warm-up, repeats, medians, FLOP/s, bytes/s
 //   - roofline.go: [Measure] what the machine can do at most, and the share of it that a time stands for
 //

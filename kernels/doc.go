@@ -3,6 +3,7 @@
 // The map:
 //
 //   - op.go: [Op], [Variant], registration, choice by rank and by override; [Ops] is the list that tests and benchmarks walk.
+//   - call.go: [Call], an op's arguments by name.
 //   - view.go, dtype.go: [View], a dtype, a shape and memory, always contiguous and row-major; number formats.
 //   - device.go: [Backend] (memory, copies, streams) and [Stream].
 //   - rng.go, sample.go: Philox, the same random numbers on every device; random inputs and poisoned outputs of tests.

@@ -46,6 +46,7 @@ type AnyOp interface {
 	NewCase(i int, seed uint64) *Case
 	NewCaseOf(dims []int, seed uint64) *Case
 	CaseDims(i int) []int
+	NewCall(dims []int) *Call
 	Tolerance() float64
 }
 
@@ -274,23 +275,31 @@ func (o *Op[A]) NewCaseOf(dims []int, seed uint64) *Case {
 		}
 		return v.Name
 	}
-	find := func(name string) *Variant[A] {
-		for _, v := range o.list {
-			if v.Name == name {
-				return v
-			}
-		}
-		return nil
-	}
-	c.Usable = func(name string) bool { v := find(name); return v != nil && v.fits(v.Device, &a) }
-	c.Run = func(s *Stream, name string) error {
-		if name == "" {
-			return o.Run(s, &a)
-		}
-		if err := o.Check(&a); err != nil {
-			return fmt.Errorf("%s: %w", o.Name, err)
-		}
-		return find(name).Run(s, &a)
-	}
+	c.Usable = func(name string) bool { v := o.find(name); return v != nil && v.fits(v.Device, &a) }
+	c.Run = func(s *Stream, name string) error { return o.runVariant(s, &a, name) }
 	return c
+}
+
+func (o *Op[A]) find(name string) *Variant[A] {
+	for _, v := range o.list {
+		if v.Name == name {
+			return v
+		}
+	}
+	return nil
+}
+
+// runVariant runs one variant by name, or the default choice for "".
+func (o *Op[A]) runVariant(s *Stream, a *A, name string) error {
+	if name == "" {
+		return o.Run(s, a)
+	}
+	if err := o.Check(a); err != nil {
+		return fmt.Errorf("%s: %w", o.Name, err)
+	}
+	v := o.find(name)
+	if v == nil || !v.fits(s.Kind, a) {
+		return fmt.Errorf("%s: variant %q cannot run %s on %v here", o.Name, name, o.describe(a), s.Kind)
+	}
+	return v.Run(s, a)
 }

@@ -24,6 +24,7 @@ var verbs = []func() *cobra.Command{
 	dataCmd,
 	worldCmd,
 	forwardCmd,
+	opCmd,
 	compareCmd,
 	benchCmd,
 	kernelsCmd,
