@@ -1,23 +1,27 @@
 package pixels
 
 import (
-	"bufio"
+	"errors"
 	"fmt"
-	"image"
-	"image/color"
-	_ "image/jpeg" // the two formats Decode reads
-	_ "image/png"
 	"io"
 	"os"
+
+	"syntic/clip/pixels/jpeg"
 )
 
 // MaxPixels is the largest image Decode accepts: Pillow's limit, above which it suspects a decompression bomb.
 const MaxPixels = 178_956_970
 
+// maxBytes is the largest file Decode reads: more than any format needs for MaxPixels.
+const maxBytes = 1 << 31
+
 // Image holds bytes [Height, Width, Channels]; Channels is 3 (RGB) or 4 (RGBA, alpha not multiplied in).
 type Image struct {
 	Width, Height, Channels int
 	Pix                     []uint8
+
+	Indexed     bool // the file has a palette or one bit a pixel: Pillow resizes such an image, unless converted first, to the nearest pixel
+	Orientation int  // EXIF's, 1 to 8, as the file states it; 0 if it states none. See Upright
 }
 
 // NewImage makes a black image.
@@ -31,8 +35,10 @@ type Floats struct {
 	Pix           []float32
 }
 
-// Open reads a JPEG or PNG file. Transparent images keep their alpha; RGB drops it. EXIF orientation is ignored.
-// The error names the file and, for one with too many pixels, its size.
+// wanted ends the messages about files that are no images.
+const wanted = "want a JPEG or PNG image, or WebP, GIF, BMP"
+
+// Open reads an image file, see [Decode]. The error names the file.
 func Open(path string) (*Image, error) {
 	fd, err := os.Open(path)
 	if err != nil {
@@ -40,7 +46,7 @@ func Open(path string) (*Image, error) {
 	}
 	defer fd.Close()
 	if info, err := fd.Stat(); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("image %s: is a folder: want a JPEG or PNG file", path)
+		return nil, fmt.Errorf("image %s: is a folder: %s", path, wanted)
 	}
 	im, err := Decode(fd)
 	if err != nil {
@@ -49,102 +55,120 @@ func Open(path string) (*Image, error) {
 	return im, nil
 }
 
-// Decode reads a JPEG or PNG image from the start of r, see Open. It looks at the size first and allocates nothing for an image of
-// more than MaxPixels.
-func Decode(r io.ReadSeeker) (*Image, error) {
-	cfg, format, err := image.DecodeConfig(bufio.NewReader(r))
-	if err != nil {
-		return nil, fmt.Errorf("%w: want a JPEG or PNG image", err)
-	}
-	if cfg.Width <= 0 || cfg.Height <= 0 || int64(cfg.Width) > MaxPixels/int64(cfg.Height) {
-		return nil, fmt.Errorf("%s of %d×%d pixels: want 1 to %d", format, cfg.Width, cfg.Height, MaxPixels)
-	}
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
+// Decode reads a JPEG, PNG, WebP, GIF (first picture) or BMP image to its end. The bytes are those of Pillow 13: what is not RGB becomes it by the
+// rules of its convert("RGB"); an image with transparency keeps it as a fourth channel, which [Image.RGB] drops as convert("RGB") does.
+// The pixels lie as the file has them, whatever its EXIF orientation says, as in Pillow's Image.open; [Image.Upright] turns them.
+// It looks at the size first and allocates nothing for an image of more than MaxPixels. The error of a broken image says where it breaks.
+func Decode(r io.Reader) (*Image, error) {
+	head := make([]byte, 16)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err
 	}
-	src, _, err := image.Decode(bufio.NewReader(r))
+	f := formatOf(head[:n])
+	if f == nil {
+		return nil, fmt.Errorf("unknown format: %s", wanted)
+	}
+	data, err := readAll(r, head[:n])
 	if err != nil {
-		return nil, fmt.Errorf("%s of %d×%d pixels: broken or cut off: %w", format, cfg.Width, cfg.Height, err)
+		return nil, err
 	}
-	return FromImage(src), nil
+	w, h, err := f.size(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: broken or cut off: %w", f.name, err)
+	}
+	if w <= 0 || h <= 0 || int64(w) > MaxPixels/int64(h) {
+		return nil, fmt.Errorf("%s of %d×%d pixels: want 1 to %d", f.name, w, h, MaxPixels)
+	}
+	im, err := f.decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s of %d×%d pixels: broken or cut off: %w", f.name, w, h, err)
+	}
+	return im, nil
 }
 
-// FromImage copies a decoded image. 16-bit channels keep their upper byte; grey is repeated; palettes are looked up; CMYK becomes
-// RGB by Pillow's integer rule. Images with an alpha channel give 4 channels.
-func FromImage(src image.Image) *Image {
-	b := src.Bounds()
-	out := NewImage(b.Dx(), b.Dy(), channelsOf(src))
-	at := pixelReader(src)
-	i := 0
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		for x := b.Min.X; x < b.Max.X; x++ {
-			p := at(x, y)
-			i += copy(out.Pix[i:], p[:out.Channels])
-		}
-	}
-	return out
-}
-
-func channelsOf(src image.Image) int {
-	switch s := src.(type) {
-	case *image.NRGBA, *image.NRGBA64:
-		return 4
-	case *image.RGBA:
-		if !s.Opaque() {
-			return 4
-		}
-	case *image.RGBA64:
-		if !s.Opaque() {
-			return 4
-		}
-	}
-	return 3
-}
-
-// pixelReader gives a function that reads one pixel as RGBA without alpha multiplied in.
-func pixelReader(src image.Image) func(x, y int) [4]uint8 {
-	switch s := src.(type) {
-	case *image.NRGBA:
-		return func(x, y int) [4]uint8 { return [4]uint8(s.Pix[s.PixOffset(x, y):]) }
-	case *image.Gray:
-		return func(x, y int) [4]uint8 { v := s.Pix[s.PixOffset(x, y)]; return [4]uint8{v, v, v, 255} }
-	case *image.YCbCr:
-		return func(x, y int) [4]uint8 {
-			c := s.COffset(x, y)
-			r, g, b := color.YCbCrToRGB(s.Y[s.YOffset(x, y)], s.Cb[c], s.Cr[c])
-			return [4]uint8{r, g, b, 255}
-		}
-	case *image.CMYK:
-		return func(x, y int) [4]uint8 {
-			p := s.Pix[s.PixOffset(x, y):]
-			n := 255 - p[3]
-			return [4]uint8{n - mulDiv255(p[0], n), n - mulDiv255(p[1], n), n - mulDiv255(p[2], n), 255}
-		}
-	case *image.Paletted:
-		table := make([][4]uint8, len(s.Palette))
-		for i, c := range s.Palette {
-			table[i] = straight(c)
-		}
-		return func(x, y int) [4]uint8 {
-			if i := int(s.ColorIndexAt(x, y)); i < len(table) {
-				return table[i]
+// readAll is head and the rest of r.
+func readAll(r io.Reader, head []byte) ([]byte, error) {
+	size := 0
+	if s, ok := r.(interface{ Stat() (os.FileInfo, error) }); ok {
+		if info, err := s.Stat(); err == nil && info.Mode().IsRegular() {
+			if info.Size() > maxBytes {
+				return nil, fmt.Errorf("a file of %d bytes: want at most %d", info.Size(), maxBytes)
 			}
-			return [4]uint8{0, 0, 0, 255}
+			size = int(info.Size())
 		}
 	}
-	return func(x, y int) [4]uint8 { return straight(src.At(x, y)) }
+	data := append(make([]byte, 0, max(size, len(head))+512), head...)
+	for {
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if errors.Is(err, io.EOF) {
+			return data, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(data) > maxBytes {
+			return nil, fmt.Errorf("more than %d bytes", maxBytes)
+		}
+	}
 }
 
-// straight is a colour with the upper bytes of its channels.
-func straight(c color.Color) [4]uint8 {
-	if n, ok := c.(color.NRGBA); ok { // the general way loses the colour of a pixel with alpha 0
-		return [4]uint8{n.R, n.G, n.B, n.A}
+// format is a kind of file: how it begins, its size without decoding it, the whole of it.
+type format struct {
+	name   string
+	begins string // a ? is any byte
+	size   func(data []byte) (width, height int, err error)
+	decode func(data []byte) (*Image, error)
+}
+
+var formats = []format{
+	{"jpeg", "\xff\xd8\xff", jpeg.Size, decodeJPEG},
+	{"png", pngSignature, pngSize, decodePNG},
+	{"webp", "RIFF????WEBP", webpSize, decodeWebP},
+	{"gif", "GIF8?a", gifSize, decodeGIF},
+	{"bmp", "BM", bmpSize, decodeBMP},
+}
+
+func formatOf(head []byte) *format {
+	for i, f := range formats {
+		ok := len(head) >= len(f.begins)
+		for k := 0; ok && k < len(f.begins); k++ {
+			ok = f.begins[k] == '?' || f.begins[k] == head[k]
+		}
+		if ok {
+			return &formats[i]
+		}
 	}
-	if n, ok := c.(color.NRGBA64); ok {
-		return [4]uint8{uint8(n.R >> 8), uint8(n.G >> 8), uint8(n.B >> 8), uint8(n.A >> 8)}
+	return nil
+}
+
+// decodeJPEG takes CMYK as Pillow does: stored inverted, whatever the markers say.
+func decodeJPEG(data []byte) (*Image, error) {
+	j, err := jpeg.Decode(data, MaxPixels)
+	if err != nil {
+		return nil, err
 	}
-	n := color.NRGBA64Model.Convert(c).(color.NRGBA64)
-	return [4]uint8{uint8(n.R >> 8), uint8(n.G >> 8), uint8(n.B >> 8), uint8(n.A >> 8)}
+	im := &Image{Width: j.Width, Height: j.Height, Channels: 3, Pix: j.Pix, Orientation: orientation(j.Exif)}
+	switch j.Channels {
+	case 1:
+		im.Pix = make([]uint8, 3*len(j.Pix))
+		for i, v := range j.Pix {
+			p := im.Pix[3*i : 3*i+3 : 3*i+3]
+			p[0], p[1], p[2] = v, v, v
+		}
+	case 4:
+		im.Pix = make([]uint8, len(j.Pix)/4*3)
+		for i := range len(j.Pix) / 4 {
+			ink, p := j.Pix[4*i:4*i+4:4*i+4], im.Pix[3*i:3*i+3:3*i+3]
+			n := ink[3]
+			p[0], p[1], p[2] = n-mulDiv255(255-ink[0], n), n-mulDiv255(255-ink[1], n), n-mulDiv255(255-ink[2], n)
+		}
+	}
+	return im, nil
 }
 
 // mulDiv255 is a·b/255, rounded, as Pillow computes it.

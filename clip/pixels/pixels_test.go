@@ -189,7 +189,7 @@ func TestDecodeKinds(t *testing.T) {
 		ch   int
 		want []uint8
 	}{
-		{pal, 3, []uint8{10, 20, 30, 40, 50, 60}}, // a transparent palette entry keeps its colour
+		{pal, 4, []uint8{10, 20, 30, 0, 40, 50, 60, 255}}, // a transparent palette entry keeps its colour
 		{deep, 4, []uint8{0x12, 0x34, 0x56, 0x7f}},
 		{grey, 3, []uint8{77, 77, 77}},
 	} {
@@ -200,9 +200,6 @@ func TestDecodeKinds(t *testing.T) {
 		assert.Equal(t, c.ch, got.Channels)
 		assert.Equal(t, c.want, got.Pix)
 	}
-	cmyk := image.NewCMYK(image.Rect(0, 0, 1, 1))
-	copy(cmyk.Pix, []uint8{0, 128, 255, 51})
-	assert.Equal(t, []uint8{204, 102, 0}, FromImage(cmyk).Pix)
 	flat := image.NewRGBA(image.Rect(0, 0, 40, 30))
 	for i := range flat.Pix {
 		flat.Pix[i] = 200
