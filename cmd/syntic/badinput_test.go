@@ -268,7 +268,7 @@ func (s sandbox) images(add adder) {
 	require.NoError(s, err)
 	for name, c := range map[string]struct{ text, want string }{
 		"giant.png": {pngOf(60000, 60000), "60000×60000 pixels"},
-		"zero.png":  {pngOf(0, 10), "non-positive"},
+		"zero.png":  {pngOf(0, 10), "0×10 pixels: want 1 to 178956970"},
 		"head.png":  {pngOf(64, 64), "broken or cut off"},
 		"cut.jpg":   {string(half(whole)), "broken or cut off"},
 		"empty.png": {"", "want a JPEG or PNG image"},

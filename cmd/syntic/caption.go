@@ -42,7 +42,7 @@ func captionCmd() *cobra.Command {
 	var o captionOptions
 	cmd := &cobra.Command{
 		Use: "caption IMAGE...", Short: "Caption images of your own with a model that syntic run trained",
-		Long: "Caption JPEG and PNG images with a model that syntic run trained: one line each, the path, a tab, the caption.\n" +
+		Long: "Caption images (JPEG, PNG, WebP, GIF, BMP) with a model that syntic run trained: one line each, the path, a tab, the caption.\n" +
 			"An image that cannot be read gets a line on stderr, the others are captioned all the same, and the exit code is 3.\n" +
 			"An image's caption does not depend on the others.",
 		Example: "  syntic caption photo.jpg\n  syntic caption --model runs/full --beam 5 --json photos/*.jpg > captions.jsonl",

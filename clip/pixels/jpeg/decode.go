@@ -24,7 +24,6 @@ var errEnd = errors.New("the file is truncated: it ends before its image does")
 
 type decoder struct {
 	bits
-	next int // where the next segment begins, between scans
 
 	width, height int
 	max           int // pixels allowed
