@@ -62,9 +62,16 @@ func LoadText(dir string, dev *tensor.Device) (t *TextModel, err error) {
 	if err != nil {
 		return nil, err
 	}
+	return OpenText(f, c, dev)
+}
+
+// OpenText makes a text tower of a checkpoint with Hugging Face's names, which it takes over: f is closed with the model, or at once where there
+// is an error.
+func OpenText(f *safetensors.File, c TextConfig, dev *tensor.Device) (t *TextModel, err error) {
+	defer tensor.Catch(&err)
 	_, projection := f.Info("text_projection.weight")
 	if t, err = NewTextModel(c, dev, projection); err != nil {
-		return nil, errors.Join(fmt.Errorf("clip: %s: %w", dir, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("clip: %s: %w", f.Path(), err), f.Close())
 	}
 	t.weights = f
 	if err := fill(t, f, isImageName, true); err != nil {
@@ -106,7 +113,7 @@ func Open(weights, config []byte, dev *tensor.Device) (m *Model, err error) {
 
 // openWeights opens a folder's checkpoint; whatever its names were, it has Hugging Face's afterwards.
 func openWeights(dir string) (*safetensors.File, error) {
-	f, err := safetensors.OpenFolder(dir, "", weightsStem)
+	f, err := safetensors.OpenFolderOrHalf(dir, weightsStem)
 	if err != nil {
 		return nil, fmt.Errorf("clip: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -14,50 +13,77 @@ import (
 	"syntic/tensor/safetensors"
 )
 
-// weightsFile is the name of checkpoints in the folders of a UNet or an autoencoder.
-const weightsFile = "diffusion_pytorch_model.safetensors"
+// weightsStem names checkpoints in the folders of a UNet or an autoencoder.
+const weightsStem = "diffusion_pytorch_model"
 
-// LoadUNet reads config.json and diffusion_pytorch_model.safetensors of a folder.
-func LoadUNet(dev *tensor.Device, dir string) (u *UNet, err error) {
-	defer tensor.Catch(&err)
-	c, err := readConfig(filepath.Join(dir, "config.json"), ParseUNetConfig)
+// LoadUNet reads config.json and diffusion_pytorch_model.safetensors of a folder, its shards or its variant fp16; or, if path is a file, the UNet
+// of a single-file checkpoint of Stable Diffusion 1.x. On the CPU float32 weights are used in place where they can be, in the mapped
+// file, until Close: it must not be overwritten, only replaced. The error names the file and what is missing, unexpected or misshapen.
+func LoadUNet(dev *tensor.Device, path string) (*UNet, error) {
+	if IsLDM(path) {
+		c, _, _ := StableDiffusion1()
+		return loadLDMUNet(dev, path, c)
+	}
+	c, err := nn.ReadJSON(filepath.Join(path, "config.json"), ParseUNetConfig)
 	if err != nil {
 		return nil, err
 	}
+	return newUNetOf(dev, path, c, func() (*safetensors.File, error) { return safetensors.OpenFolderOrHalf(path, weightsStem) })
+}
+
+func loadLDMUNet(dev *tensor.Device, path string, c UNetConfig) (*UNet, error) {
+	return newUNetOf(dev, path, c, func() (*safetensors.File, error) {
+		return openLDM(path, ldmUNet, func(name string, t *safetensors.Tensor) string { return ldmUNetName(name, c.LayersPerBlock) })
+	})
+}
+
+func newUNetOf(dev *tensor.Device, path string, c UNetConfig, open func() (*safetensors.File, error)) (u *UNet, err error) {
+	defer tensor.Catch(&err)
 	if u, err = NewUNet(dev, c); err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := loadWeights(u, filepath.Join(dir, weightsFile), nn.LoadOptions{}); err != nil {
+	if u.weights, err = loadWeights(u, open, nil); err != nil {
 		u.Close()
 		return nil, err
 	}
 	return u, nil
 }
 
-// LoadVAE reads config.json and diffusion_pytorch_model.safetensors of a folder; the file may have the names of Stable Diffusion 1.x's own
-// files for the middle attention.
-func LoadVAE(dev *tensor.Device, dir string) (v *VAE, err error) {
-	defer tensor.Catch(&err)
-	c, err := readConfig(filepath.Join(dir, "config.json"), ParseVAEConfig)
+// LoadVAE reads a folder or file as [LoadUNet] does; the checkpoint of a folder may have the names of Stable Diffusion 1.x's own files for
+// the middle attention.
+func LoadVAE(dev *tensor.Device, path string) (*VAE, error) {
+	if IsLDM(path) {
+		_, c, _ := StableDiffusion1()
+		return loadLDMVAE(dev, path, c)
+	}
+	c, err := nn.ReadJSON(filepath.Join(path, "config.json"), ParseVAEConfig)
 	if err != nil {
 		return nil, err
 	}
+	return newVAEOf(dev, path, c, func() (*safetensors.File, error) { return safetensors.OpenFolderOrHalf(path, weightsStem) })
+}
+
+func loadLDMVAE(dev *tensor.Device, path string, c VAEConfig) (*VAE, error) {
+	return newVAEOf(dev, path, c, func() (*safetensors.File, error) {
+		return openLDM(path, ldmVAE, func(name string, t *safetensors.Tensor) string {
+			if strings.Contains(name, ".attn_1.") {
+				asLinear(t)
+			}
+			return ldmVAEName(name, len(c.BlockOutChannels))
+		})
+	})
+}
+
+func newVAEOf(dev *tensor.Device, path string, c VAEConfig, open func() (*safetensors.File, error)) (v *VAE, err error) {
+	defer tensor.Catch(&err)
 	if v, err = NewVAE(dev, c); err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := v.Load(filepath.Join(dir, weightsFile)); err != nil {
+	if v.weights, err = loadWeights(v, open, newVAENames); err != nil {
 		v.Close()
 		return nil, err
 	}
 	return v, nil
-}
-
-// Load fills the parameters from a checkpoint.
-func (u *UNet) Load(path string) error { return loadWeights(u, path, nn.LoadOptions{}) }
-
-// Load fills the parameters from a checkpoint of either naming.
-func (v *VAE) Load(path string) error {
-	return loadWeights(v, path, nn.LoadOptions{Rename: newVAENames})
 }
 
 // oldVAENames pairs the old names of the middle attention's layers with the new ones.
@@ -70,33 +96,30 @@ func newVAENames(name string) string {
 	return name
 }
 
-func loadWeights(module any, path string, o nn.LoadOptions) error {
-	f, err := safetensors.Open(path)
+// loadWeights fills a module from a file, which must stay open as long as the module lives.
+func loadWeights(module any, open func() (*safetensors.File, error), rename func(string) string) (*safetensors.File, error) {
+	f, err := open()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := nn.Load(module, f, o); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	if err := nn.Load(module, f, nn.LoadOptions{Rename: rename, Map: true}); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", f.Path(), err), f.Close())
 	}
-	return f.Close()
+	return f, nil
+}
+
+// release frees a module's parameters, then the file that they may have been parts of.
+func release(module any, weights **safetensors.File) {
+	nn.Release(module)
+	if *weights != nil {
+		_ = (*weights).Close() // unmapping what was mapped does not fail
+		*weights = nil
+	}
 }
 
 // LoadScheduler reads scheduler_config.json; class, where not empty, replaces the one the file names.
 func LoadScheduler(path, class string) (*Scheduler, error) {
-	return readConfig(path, func(b []byte) (*Scheduler, error) { return ParseScheduler(b, class) })
-}
-
-func readConfig[T any](path string, parse func([]byte) (T, error)) (T, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		var zero T
-		return zero, err
-	}
-	t, err := parse(b)
-	if err != nil {
-		return t, fmt.Errorf("%s: %w", path, err)
-	}
-	return t, nil
+	return nn.ReadJSON(path, func(b []byte) (*Scheduler, error) { return ParseScheduler(b, class) })
 }
 
 // Pipeline is a whole text-to-image model but for its text encoder.
@@ -107,9 +130,13 @@ type Pipeline struct {
 }
 
 // LoadPipeline reads a folder with model_index.json, as diffusers writes it: unet, vae and scheduler. Text encoder, tokenizer, safety
-// checker and feature extractor are not looked at. scheduler, where not empty, replaces the class that the folder names.
+// checker and feature extractor are not looked at. If dir is a file it is a single-file checkpoint of Stable Diffusion 1.x, whose scheduler
+// is PNDM. scheduler, where not empty, replaces the class that the folder names, as in [ParseScheduler].
 func LoadPipeline(dev *tensor.Device, dir, scheduler string) (p *Pipeline, err error) {
-	index, err := readConfig(filepath.Join(dir, "model_index.json"), parseIndex)
+	if IsLDM(dir) {
+		return loadLDMPipeline(dev, dir, scheduler)
+	}
+	index, err := nn.ReadJSON(filepath.Join(dir, "model_index.json"), parseIndex)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +165,29 @@ func LoadPipeline(dev *tensor.Device, dir, scheduler string) (p *Pipeline, err e
 		return p, fmt.Errorf("%s: the unet's in_channels is %d, the vae's latent_channels %d: want them equal", dir, u, v)
 	}
 	return p, nil
+}
+
+func loadLDMPipeline(dev *tensor.Device, path, scheduler string) (p *Pipeline, err error) {
+	_, _, c := StableDiffusion1()
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	p = &Pipeline{}
+	defer func() {
+		if err != nil {
+			p.Close()
+			p = nil
+		}
+	}()
+	if p.Scheduler, err = ParseScheduler(text, scheduler); err != nil {
+		return p, err
+	}
+	if p.UNet, err = LoadUNet(dev, path); err != nil {
+		return p, err
+	}
+	p.VAE, err = LoadVAE(dev, path)
+	return p, err
 }
 
 // parseIndex gives the class of each part that model_index.json names.

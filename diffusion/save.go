@@ -48,7 +48,7 @@ func saveModel(dir, class string, config, module any, dtype string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if err := nn.Save(filepath.Join(dir, weightsFile), module, dtype, map[string]string{"format": "pt"}); err != nil {
+	if err := nn.Save(filepath.Join(dir, weightsStem+".safetensors"), module, dtype, map[string]string{"format": "pt"}); err != nil {
 		return err
 	}
 	return writeConfig(filepath.Join(dir, "config.json"), class, config)

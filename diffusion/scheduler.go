@@ -119,7 +119,8 @@ type RunOptions struct {
 	Order int     // of LMS, 1 to 4; 0: 4; other schedulers ignore it
 }
 
-// ParseScheduler reads scheduler_config.json; class, where not empty, replaces the class that the file names. The error names the key.
+// ParseScheduler reads scheduler_config.json; class, where not empty, replaces the class that the file names, and may be one of
+// [SamplerNames], which also set options. The error names the key.
 func ParseScheduler(data []byte, class string) (*Scheduler, error) {
 	var head struct {
 		Class string `json:"_class_name"`
@@ -130,12 +131,18 @@ func ParseScheduler(data []byte, class string) (*Scheduler, error) {
 	if class == "" {
 		class = head.Class
 	}
+	class, change, err := findSampler(class)
+	if err != nil {
+		return nil, err
+	}
 	c, err := DefaultSchedulerConfig(class)
 	if err != nil {
 		return nil, err
 	}
-	if err := parseJSON(data, &c); err != nil {
-		return nil, err
+	for _, text := range [][]byte{data, []byte(change)} {
+		if err := parseJSON(text, &c); err != nil {
+			return nil, err
+		}
 	}
 	c.Class = class
 	return NewScheduler(c)
@@ -178,6 +185,15 @@ func NewScheduler(c SchedulerConfig) (*Scheduler, error) {
 		return nil, err
 	}
 	return &Scheduler{Config: c, Table: table, class: k}, nil
+}
+
+// Calls is how many times a run of so many steps calls the model.
+func (sc *Scheduler) Calls(steps int) (int, error) {
+	run, err := sc.Start(RunOptions{Steps: steps})
+	if err != nil {
+		return 0, err
+	}
+	return len(run.Times()), nil
 }
 
 // Start begins a run.

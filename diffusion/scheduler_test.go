@@ -3,6 +3,7 @@ package diffusion
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -128,6 +129,7 @@ func TestLambdaMinClippedLeavesOutTheNoisiestTimes(t *testing.T) {
 func TestSchedulerErrors(t *testing.T) {
 	for _, c := range []struct{ class, text, want string }{
 		{"", `{"_class_name": "FooScheduler"}`, "want one of DDIMScheduler, PNDMScheduler"},
+		{"foo", `{}`, "or the short names ddim, pndm, dpmsolver++"},
 		{"DDIMScheduler", `{"prediction_type": "x"}`, "prediction_type"},
 		{"DDIMScheduler", `{"timestep_spacing": "x"}`, "timestep_spacing"},
 		{"DDIMScheduler", `{"beta_schedule": "x"}`, "want one of exp, laplace, linear, scaled_linear, sigmoid, squaredcos_cap_v2"},
@@ -221,4 +223,20 @@ func TestSchedulerOptionsEqualGolden(t *testing.T) {
 			require.LessOrEqual(t, e, schedulerTolerance, string(config))
 		})
 	}
+}
+
+// TestSamplerNames starts a run of each short name over Stable Diffusion's configuration.
+func TestSamplerNames(t *testing.T) {
+	for _, name := range SamplerNames() {
+		sc, err := ParseScheduler(readFile(t, "sd/scheduler/scheduler_config.json"), name)
+		require.NoError(t, err)
+		calls, err := sc.Calls(20)
+		require.NoError(t, err, name)
+		require.Equal(t, map[string]int{"pndm": 21, "heun": 39}[name]+map[bool]int{true: 20}[name != "pndm" && name != "heun"], calls, name)
+		require.Equal(t, strings.HasSuffix(name, "karras"), sc.Config.UseKarrasSigmas)
+		require.Equal(t, strings.Contains(name, "-sde"), sc.Config.AlgorithmType == "sde-dpmsolver++")
+	}
+	sc, err := ParseScheduler([]byte(`{}`), "dpmsolver++-1")
+	require.NoError(t, err)
+	require.Equal(t, 1, sc.Config.SolverOrder)
 }

@@ -115,6 +115,7 @@ func TestVAELoss(t *testing.T) {
 		slope := 0. // |gradient|²
 		move := func(rate float32) {
 			for _, p := range nn.Parameters(v) {
+				p.Own() // may be mapped
 				d, g := p.Tensor.Data(), grads.Of(p.Tensor).Data()
 				for i := range d {
 					d[i] += rate * g[i]
@@ -145,6 +146,7 @@ func TestVAELoss(t *testing.T) {
 func descend(s *tensor.Scope, module any, loss *tensor.Tensor, rate float32) {
 	grads := s.Backward(loss)
 	for _, p := range nn.Parameters(module) {
+		p.Own() // may be mapped
 		d, g := p.Tensor.Data(), grads.Of(p.Tensor).Data()
 		for i := range d {
 			d[i] -= rate * g[i]

@@ -5,6 +5,7 @@ import (
 
 	"syntic/nn"
 	"syntic/tensor"
+	"syntic/tensor/safetensors"
 )
 
 // UNet predicts the noise in latents (or the velocity: what it was trained for) from the latents, their time and text states. It is the
@@ -20,6 +21,8 @@ type UNet struct {
 	Up            []*UpBlock     `name:"up_blocks"`
 	NormOut       *nn.GroupNorm  `name:"conv_norm_out"`
 	ConvOut       *nn.Conv2D     `name:"conv_out"`
+
+	weights *safetensors.File // the memory of parameters that were mapped
 }
 
 // Forward predicts for latents x [B, H, W, InChannels] at times t (of the training schedule, 0..999; one for all images or one an image)
@@ -165,11 +168,5 @@ func NewUNet(dev *tensor.Device, c UNetConfig) (*UNet, error) {
 	return u, nil
 }
 
-// Close frees the parameters.
-func (u *UNet) Close() { release(u) }
-
-func release(module any) {
-	for _, p := range nn.Parameters(module) {
-		p.Tensor.Release()
-	}
-}
+// Close frees the parameters and the file they were mapped from.
+func (u *UNet) Close() { release(u, &u.weights) }

@@ -5,6 +5,7 @@ import (
 
 	"syntic/nn"
 	"syntic/tensor"
+	"syntic/tensor/safetensors"
 )
 
 // VAE maps images to latents of an eighth of their height and width (at four levels) and back: AutoencoderKL of Stable Diffusion 1.x
@@ -16,6 +17,8 @@ type VAE struct {
 	Decoder   *Decoder   `name:"decoder"`
 	Quant     *nn.Conv2D `name:"quant_conv"`
 	PostQuant *nn.Conv2D `name:"post_quant_conv"`
+
+	weights *safetensors.File // the memory of parameters that were mapped
 }
 
 // Encode gives the distribution of the latents of images x [B, H, W, 3] in -1..1, H and W multiples of 2^(levels-1). The result lives in s.
@@ -143,8 +146,8 @@ func Pixels(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
 	return s.Clamp(s.Affine(x, 0.5, 0.5), 0, 1)
 }
 
-// Close frees the parameters.
-func (v *VAE) Close() { release(v) }
+// Close frees the parameters and the file they were mapped from.
+func (v *VAE) Close() { release(v, &v.weights) }
 
 // checkImage tells whether an image of this size can be encoded.
 func (v *VAE) checkImage(shape []int) error {

@@ -3,6 +3,7 @@ package diffusion
 import (
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -64,7 +65,9 @@ func TestVAELayersEqualGolden(t *testing.T) {
 // TestVAELoadsOldNames writes the checkpoint under the names of Stable Diffusion 1.x's own files and reads it back.
 func TestVAELoadsOldNames(t *testing.T) {
 	v, s := loadVAE(t), newScope(t)
-	path := filepath.Join(t.TempDir(), "old.safetensors")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "diffusion_pytorch_model.safetensors")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), readFile(t, "sd/vae/config.json"), 0o666))
 	f, err := safetensors.Open("testdata/sd/vae/diffusion_pytorch_model.safetensors")
 	require.NoError(t, err)
 	defer f.Close()
@@ -85,10 +88,9 @@ func TestVAELoadsOldNames(t *testing.T) {
 	}
 	require.Equal(t, 16, renamed)
 	require.NoError(t, safetensors.Write(path, all, nil))
-	w, err := NewVAE(tensor.CPU(), v.Config)
+	w, err := LoadVAE(tensor.CPU(), dir)
 	require.NoError(t, err)
 	defer w.Close()
-	require.NoError(t, w.Load(path))
 	in := openGolden(t, "sd/golden/vae.inputs.safetensors")
 	z := in.image(s, "latent")
 	require.Equal(t, v.Decode(s, z).Float32s(), w.Decode(s, z).Float32s())

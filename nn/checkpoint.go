@@ -130,6 +130,7 @@ func fill(p Named, f *safetensors.File, name string, share bool) error {
 		data = transpose(data, 1, s[1], s[0])
 	}
 	p.SetData(data)
+	f.Forget(name)
 	return nil
 }
 

@@ -129,7 +129,7 @@ func checkModels(r *config.Recipe, need needs) error {
 		needed           bool
 	}{{"clip.model", r.CLIP.Model, "config.json", true}, {"synth.model", r.Synth.Model, "model_index.json", need.painter},
 		{"objects.model", r.Objects.Model, "config.json", need.detector}} {
-		if m.model == World || !m.needed {
+		if m.model == World || !m.needed || (m.key == "synth.model" && diffusion.IsLDM(m.model)) {
 			continue
 		}
 		if info, err := os.Stat(m.model); err != nil || !info.IsDir() {
@@ -190,16 +190,23 @@ type Painter struct {
 	dev  *tensor.Device
 }
 
-// OpenPainter opens a folder in the diffusers layout, or the drawn world's model if model is "world" (written to dir first). sampler is a recipe's.
+// clipLargeText is the text encoder of Stable Diffusion 1.x, that of CLIP ViT-L/14, for single-file checkpoints, which do not tell it.
+var clipLargeText = clip.TextConfig{VocabSize: 49408, Width: 768, MLP: 3072, Projection: 768, Layers: 12, Heads: 12, MaxPositions: 77,
+	Act: "quick_gelu", NormEps: 1e-5, BOS: 49406, EOS: 49407, PAD: 49407}
+
+// OpenPainter opens a folder in the diffusers layout, a single-file checkpoint of Stable Diffusion 1.x, or the drawn world's model if model is
+// "world" (written to dir first). sampler is one of [diffusion.SamplerNames], or empty for the model's own. Texts are cleaned as the
+// model's origin does it: the drawn world's as openai/CLIP's, others as Hugging Face's tokenizer.
 func OpenPainter(dev *tensor.Device, dir, model, sampler string) (p *Painter, err error) {
+	clean := bpe.HuggingFace
 	if model == World {
+		clean = bpe.OpenAI
 		if model, err = unpack(dir, "sd"); err != nil {
 			return nil, err
 		}
 	}
-	class, ok := map[string]string{"ddim": "DDIMScheduler", "pndm": "PNDMScheduler", "dpmsolver++": "DPMSolverMultistepScheduler", "": ""}[sampler]
-	if !ok {
-		return nil, fmt.Errorf("sampler %q: want ddim, pndm or dpmsolver++", sampler)
+	if sampler != "" && !slices.Contains(diffusion.SamplerNames(), sampler) {
+		return nil, fmt.Errorf("sampler %q: want one of %s", sampler, strings.Join(diffusion.SamplerNames(), ", "))
 	}
 	p = &Painter{dev: dev}
 	defer func() {
@@ -208,19 +215,36 @@ func OpenPainter(dev *tensor.Device, dir, model, sampler string) (p *Painter, er
 			p, err = nil, inputError{err}
 		}
 	}()
-	if p.Pipeline, err = diffusion.LoadPipeline(dev, model, class); err != nil {
+	if p.Pipeline, err = diffusion.LoadPipeline(dev, model, sampler); err != nil {
 		return p, err
 	}
-	if p.text, err = clip.LoadText(filepath.Join(model, "text_encoder"), dev); err != nil {
-		return p, err
-	}
-	if p.tok, err = bpe.Load(filepath.Join(model, "tokenizer"), bpe.OpenAI); err != nil {
+	if err := p.openText(model, clean); err != nil {
 		return p, err
 	}
 	if have, want := p.text.Config.Width, p.UNet.Config.CrossAttentionDim; have != want {
 		return p, fmt.Errorf("%s: the text encoder's hidden_size is %d, the unet's cross_attention_dim %d: want them equal", model, have, want)
 	}
 	return p, nil
+}
+
+// openText opens text encoder and tokenizer.
+func (p *Painter) openText(model string, clean bpe.Cleaning) (err error) {
+	if diffusion.IsLDM(model) {
+		f, err := diffusion.LDMText(model)
+		if err != nil {
+			return err
+		}
+		if p.text, err = clip.OpenText(f, clipLargeText, p.dev); err != nil {
+			return err
+		}
+		p.tok, err = bpe.CLIP(clean)
+		return err
+	}
+	if p.text, err = clip.LoadText(filepath.Join(model, "text_encoder"), p.dev); err != nil {
+		return err
+	}
+	p.tok, err = bpe.Load(filepath.Join(model, "tokenizer"), clean)
+	return err
 }
 
 // Close frees the models.

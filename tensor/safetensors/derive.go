@@ -21,7 +21,7 @@ func (f *File) Derive(tensors []Tensor) (*File, error) {
 		if err != nil {
 			return nil, fmt.Errorf("safetensors: %s: tensor %q: %w", f.path, t.Name, err)
 		}
-		g.entries[t.Name] = entry{Info{DType: t.DType, Shape: slices.Clone(t.Shape), Bytes: n}, t.Bytes, f.path, t.origin}
+		g.entries[t.Name] = entry{Info{DType: t.DType, Shape: slices.Clone(t.Shape), Bytes: n}, t.Bytes, f.path, t.origin, t.mapped}
 		g.names = append(g.names, t.Name)
 	}
 	return g, nil
@@ -42,7 +42,7 @@ func (f *File) As(name, other string) (Tensor, error) {
 		return Tensor{}, err
 	}
 	e := f.entries[name]
-	return Tensor{Name: other, DType: e.DType, Shape: slices.Clone(e.Shape), Bytes: b, origin: f.Origin(name)}, nil
+	return Tensor{Name: other, DType: e.DType, Shape: slices.Clone(e.Shape), Bytes: b, origin: f.Origin(name), mapped: e.mapped}, nil
 }
 
 // Rows takes a tensor apart along its first dimension, which must be a multiple of the number of names: equal parts of these names, in order,
@@ -60,7 +60,7 @@ func (f *File) Rows(name string, names ...string) ([]Tensor, error) {
 	size := len(whole.Bytes) / n
 	parts := make([]Tensor, n)
 	for i, part := range names {
-		parts[i] = Tensor{Name: part, DType: whole.DType, Shape: slices.Clone(whole.Shape), Bytes: whole.Bytes[i*size : (i+1)*size : (i+1)*size], origin: whole.origin}
+		parts[i] = Tensor{Name: part, DType: whole.DType, Shape: slices.Clone(whole.Shape), Bytes: whole.Bytes[i*size : (i+1)*size : (i+1)*size], origin: whole.origin, mapped: whole.mapped}
 	}
 	return parts, nil
 }
@@ -81,6 +81,6 @@ func (f *File) Transposed(name, other string) (Tensor, error) {
 			copy(y[(j*a+i)*size:][:size], t.Bytes[(i*b+j)*size:][:size])
 		}
 	}
-	t.Shape[0], t.Shape[1], t.Bytes = b, a, y
+	t.Shape[0], t.Shape[1], t.Bytes, t.mapped = b, a, y, false
 	return t, nil
 }

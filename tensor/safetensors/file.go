@@ -33,6 +33,7 @@ type entry struct {
 	data   []byte
 	file   string
 	origin string // the name in file, if another
+	mapped bool   // data is a part of a mapped file
 }
 
 // Open maps the file into memory and checks its header; tensor bytes are read only when touched. A path that ends in .json is the index of a
@@ -79,17 +80,17 @@ func (f *File) add(path string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return h.meta, f.take(path, h, data)
+	return h.meta, f.take(path, h, data, true)
 }
 
 // take adds the tensors of a header; a name that is there already is an error.
-func (f *File) take(path string, h *header, data []byte) error {
+func (f *File) take(path string, h *header, data []byte, mapped bool) error {
 	for _, name := range h.names {
 		if other, twice := f.entries[name]; twice {
 			return fmt.Errorf("tensor %q is in %s and in %s: want it once", name, other.file, path)
 		}
 		i := h.infos[name]
-		f.entries[name] = entry{i, data[i.Offset : i.Offset+i.Bytes : i.Offset+i.Bytes], path, ""}
+		f.entries[name] = entry{i, data[i.Offset : i.Offset+i.Bytes : i.Offset+i.Bytes], path, "", mapped}
 	}
 	f.names = append(f.names, h.names...)
 	return nil
@@ -102,7 +103,7 @@ func OpenBytes(data []byte) (*File, error) {
 		return nil, fmt.Errorf("safetensors: in memory: %w", err)
 	}
 	f := &File{path: "in memory", entries: map[string]entry{}, meta: h.meta}
-	return f, f.take(f.path, h, data)
+	return f, f.take(f.path, h, data, false)
 }
 
 // Close gives the maps back. Slices returned by Bytes must not be used afterwards: touching them is a fault that ends the process.
@@ -150,6 +151,14 @@ func (f *File) Bytes(name string) ([]byte, error) {
 		return nil, fmt.Errorf("safetensors: %s: no tensor %q among %d", f.path, name, len(f.names))
 	}
 	return e.data, nil
+}
+
+// Forget tells the system that a tensor's memory will not soon be read again, for one that has been copied: its pages need not stay in the
+// process. The memory may be used all the same.
+func (f *File) Forget(name string) {
+	if e := f.entries[name]; e.mapped && !f.closed {
+		forget(e.data)
+	}
 }
 
 // Float32s converts a tensor of any type to float32, in a new slice: halves exactly, F64 and integers rounded to nearest even,

@@ -15,3 +15,6 @@ func mapFile(fd *os.File, size int) ([]byte, func() error, error) {
 	}
 	return b, func() error { return nil }, nil
 }
+
+// forget is nothing where files are read.
+func forget([]byte) {}

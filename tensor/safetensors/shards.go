@@ -124,6 +124,18 @@ func OpenFolder(dir, variant string, stems ...string) (*File, error) {
 	return Open(path)
 }
 
+// OpenFolderOrHalf opens the checkpoint of a folder or, where it has none, that of its variant fp16, as [OpenFolder] does.
+func OpenFolderOrHalf(dir string, stems ...string) (*File, error) {
+	f, err := OpenFolder(dir, "", stems...)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if f, halfErr := OpenFolder(dir, "fp16", stems...); !errors.Is(halfErr, fs.ErrNotExist) {
+		return f, halfErr
+	}
+	return nil, err
+}
+
 // FindFolder is the path that [OpenFolder] opens.
 func FindFolder(dir, variant string, stems ...string) (string, error) {
 	var names []string

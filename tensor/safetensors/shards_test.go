@@ -144,3 +144,53 @@ func TestDerive(t *testing.T) {
 	_, err = f.Bytes("c")
 	assert.ErrorIs(t, err, ErrClosed)
 }
+
+// TestForget gives back what was read of a mapped file, and leaves memory of others alone.
+func TestForget(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f.safetensors")
+	v := make([]float32, 5000)
+	for i := range v {
+		v[i] = float32(i)
+	}
+	require.NoError(t, Write(path, []Tensor{{Name: "a", DType: F32, Shape: []int{100, 50}, Floats: v}}, nil))
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	mapped, err := Open(path)
+	require.NoError(t, err)
+	memory, err := OpenBytes(data)
+	require.NoError(t, err)
+	for _, f := range []*File{mapped, memory} {
+		part, err := f.Rows("a", "b", "c")
+		require.NoError(t, err)
+		turned, err := f.Transposed("a", "d")
+		require.NoError(t, err)
+		g, err := f.Derive(append(part, turned))
+		require.NoError(t, err)
+		before, err := g.Float32s("d")
+		require.NoError(t, err)
+		for _, name := range append(g.Names(), "absent") {
+			g.Forget(name)
+		}
+		again, err := g.Float32s("d")
+		require.NoError(t, err)
+		require.Equal(t, before, again)
+		whole, err := f.Float32s("a")
+		require.NoError(t, err)
+		require.Equal(t, v, whole)
+		require.NoError(t, g.Close())
+		g.Forget("b")
+	}
+}
+
+func TestOpenFolderOrHalf(t *testing.T) {
+	dir := t.TempDir()
+	_, err := OpenFolderOrHalf(dir, "model")
+	require.ErrorContains(t, err, "none of model.safetensors, model.safetensors.index.json")
+	for _, name := range []string{"model.fp16.safetensors", "model.safetensors"} {
+		require.NoError(t, Write(filepath.Join(dir, name), []Tensor{{Name: name, DType: F16, Shape: []int{1}, Floats: []float32{1}}}, nil))
+		f, err := OpenFolderOrHalf(dir, "model")
+		require.NoError(t, err)
+		require.Equal(t, filepath.Join(dir, name), f.Path())
+		require.NoError(t, f.Close())
+	}
+}

@@ -27,6 +27,7 @@ type Tensor struct {
 	Ints   []int64   // for I64, I32, I16, I8, U8, BOOL; a value that does not fit is an error
 
 	origin string // of a tensor taken from a File: its name there
+	mapped bool   // Bytes is a part of a mapped file
 }
 
 // Write stores the tensors in a new file at path. The bytes depend on the arguments alone: tensors lie by element type, wider ones
