@@ -8,6 +8,7 @@ import "fmt"
 //
 // X is [B, H, W, I], zero outside; W is [O, KH, KW, I], Bias [O]; Residual and Out are [B, OH, OW, O] with
 // OH = (H + top + bottom − KH)/Stride + 1, OW likewise. Pad is top, left, bottom, right, none negative.
+// W may be a weight of 16 bits, BF16 or F16, which is widened, exactly; all else is float32.
 type Conv2DArgs struct {
 	X, W           View
 	Bias, Residual View // optional
@@ -20,12 +21,13 @@ type Conv2DArgs struct {
 // ConvSizes are the sizes of a convolution: X [B, H, W, I], W [O, KH, KW, I], Out [B, OH, OW, O].
 type ConvSizes struct{ B, H, W, I, O, KH, KW, OH, OW int }
 
-// convDims: batch, H, W, I, O, KH, KW, stride, top, left, bottom, right, epilogue (1 bias, 2 residual, 8 SiLU)
+// convDims: batch, H, W, I, O, KH, KW, stride, top, left, bottom, right, epilogue (1 bias, 2 residual, 8 SiLU, 16 W in BF16, 32 in F16)
 var convDims = [][]int{
 	{1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0}, {2, 7, 5, 3, 4, 3, 3, 1, 1, 1, 1, 1, 1}, {1, 9, 8, 5, 7, 3, 3, 2, 0, 0, 1, 1, 11}, {2, 6, 7, 33, 17, 1, 1, 1, 0, 0, 0, 0, 3},
 	{1, 9, 7, 4, 6, 1, 1, 2, 0, 0, 0, 0, 1}, {1, 17, 15, 3, 16, 7, 7, 2, 3, 3, 3, 3, 1}, {1, 5, 6, 37, 40, 3, 3, 1, 1, 1, 1, 1, 3}, {3, 8, 8, 64, 96, 3, 3, 1, 1, 1, 1, 1, 1},
 	{1, 11, 13, 2, 3, 5, 4, 3, 2, 0, 1, 3, 0}, {2, 16, 16, 3, 20, 4, 4, 4, 0, 0, 0, 0, 1}, {1, 4, 3, 6, 5, 3, 3, 1, 2, 2, 2, 2, 2}, {1, 3, 3, 8, 8, 3, 3, 2, 1, 1, 1, 1, 1},
 	{1, 12, 12, 16, 33, 3, 3, 2, 1, 1, 1, 1, 9}, {1, 190, 180, 1, 2, 3, 3, 1, 1, 1, 1, 1, 1}, {2, 64, 52, 4, 9, 3, 3, 1, 1, 1, 1, 1, 1}, {2, 2, 2, 5, 6, 1, 1, 3, 0, 0, 0, 0, 1},
+	{2, 7, 5, 3, 8, 3, 3, 1, 1, 1, 1, 1, 17}, {1, 9, 8, 6, 7, 3, 3, 2, 0, 0, 1, 1, 43}, {2, 6, 7, 34, 17, 1, 1, 1, 0, 0, 0, 0, 19}, {1, 8, 8, 70, 3, 3, 3, 1, 1, 1, 1, 1, 33},
 }
 
 func convOut(d []int) (oh, ow int) {
@@ -38,7 +40,7 @@ var Conv2D = register(&Op[Conv2DArgs]{
 	Dims: convDims,
 	Make: func(r *Rand, d []int) Conv2DArgs {
 		oh, ow := convOut(d)
-		a := Conv2DArgs{X: r.Normal(d[0], d[1], d[2], d[3]), W: r.Normal(d[4], d[5], d[6], d[3]), Out: Poison(d[0], oh, ow, d[4]),
+		a := Conv2DArgs{X: r.Normal(d[0], d[1], d[2], d[3]), W: r.Weight(d[12], 16, d[4], d[5], d[6], d[3]), Out: Poison(d[0], oh, ow, d[4]),
 			Stride: d[7], Pad: [4]int(d[8:12])}
 		if d[12]&1 != 0 {
 			a.Bias = r.Normal(d[4])
@@ -113,7 +115,7 @@ func (s *ConvSizes) each(stride int, pad [4]int, fn func(x, tap, out int)) {
 
 func conv2dRef(a *Conv2DArgs) {
 	s := a.Sizes()
-	x, w, o, bias, res := a.X.F32(), a.W.F32(), a.Out.F32(), a.Bias.F32(), a.Residual.F32()
+	x, w, o, bias, res := a.X.F32(), a.W.Floats(), a.Out.F32(), a.Bias.F32(), a.Residual.F32()
 	sum := make([]float64, len(o))
 	s.each(a.Stride, a.Pad, func(px, tap, py int) {
 		for j := 0; j < s.O; j++ {
@@ -136,7 +138,7 @@ func conv2dRef(a *Conv2DArgs) {
 }
 
 // Conv2DGradXArgs are the gradient of Conv2D with respect to its input: DX [B, H, W, I] from DOut [B, OH, OW, O] (of the sum before
-// bias and activation) and W [O, KH, KW, I]. DX is written, not added to.
+// bias and activation) and W [O, KH, KW, I], which may have 16 bits. DX is written, not added to.
 type Conv2DGradXArgs struct {
 	DOut, W, DX View
 	Stride      int
@@ -149,7 +151,7 @@ var Conv2DGradX = register(&Op[Conv2DGradXArgs]{
 	Dims: convDims,
 	Make: func(r *Rand, d []int) Conv2DGradXArgs {
 		oh, ow := convOut(d)
-		return Conv2DGradXArgs{r.Normal(d[0], oh, ow, d[4]), r.Normal(d[4], d[5], d[6], d[3]), Poison(d[:4]...), d[7], [4]int(d[8:12])}
+		return Conv2DGradXArgs{r.Normal(d[0], oh, ow, d[4]), r.Weight(d[12], 16, d[4], d[5], d[6], d[3]), Poison(d[:4]...), d[7], [4]int(d[8:12])}
 	},
 	Views: func(a *Conv2DGradXArgs) (in, out []*View) { return views(&a.DOut, &a.W), views(&a.DX) },
 	Cost: func(a *Conv2DGradXArgs) Cost {
@@ -161,7 +163,7 @@ var Conv2DGradX = register(&Op[Conv2DGradXArgs]{
 		return err
 	},
 	Ref: func(a *Conv2DGradXArgs) {
-		s, g, w, dx := a.Sizes(), a.DOut.F32(), a.W.F32(), a.DX.F32()
+		s, g, w, dx := a.Sizes(), a.DOut.F32(), a.W.Floats(), a.DX.F32()
 		sum := make([]float64, len(dx))
 		s.each(a.Stride, a.Pad, func(px, tap, py int) {
 			for j := 0; j < s.O; j++ {

@@ -54,6 +54,38 @@ func F16ToF32(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | man<<13)
 }
 
+// Widen writes BF16 or F16 numbers as float32; exact. It panics if d is another format.
+func Widen(dst []float32, src []uint16, d DType) {
+	switch d {
+	case BF16:
+		for i, h := range src[:len(dst)] {
+			dst[i] = BF16ToF32(h)
+		}
+	case F16:
+		for i, h := range src[:len(dst)] {
+			dst[i] = F16ToF32(h)
+		}
+	default:
+		panic("kernels: " + d.String() + " is no float format of 16 bits")
+	}
+}
+
+// Narrow rounds float32 numbers to BF16 or F16. It panics if d is another format.
+func Narrow(dst []uint16, src []float32, d DType) {
+	switch d {
+	case BF16:
+		for i, x := range src {
+			dst[i] = F32ToBF16(x)
+		}
+	case F16:
+		for i, x := range src {
+			dst[i] = F32ToF16(x)
+		}
+	default:
+		panic("kernels: " + d.String() + " is no float format of 16 bits")
+	}
+}
+
 // F32ToF16 rounds to the nearest IEEE binary16, ties to even; too large becomes infinity.
 func F32ToF16(f float32) uint16 {
 	b := math.Float32bits(f)

@@ -7,6 +7,7 @@ import "fmt"
 //	Out[b] = act(Alpha · op(A[b]) · op(B[b]) + Bias + Residual[b]) (+ Out[b] if Accumulate, before act: only with ActNone)
 //
 // A is [Batch, M, K], or [Batch, K, M] with TransA; B is [Batch, K, N], or [Batch, N, K] with TransB; A or B may have batch 1 for all.
+// B may be a weight of 16 bits, BF16 or F16, which is widened, exactly; all else is float32.
 // Bias is [N], Residual and Out are [Batch, M, N]. A linear layer is A = x [1, M, K], B = weight [1, N, K], TransB.
 type GEMMArgs struct {
 	A, B, Out      View
@@ -20,10 +21,11 @@ type GEMMArgs struct {
 // GEMM is the batched matrix product with a fused epilogue.
 var GEMM = register(&Op[GEMMArgs]{
 	Name: "gemm",
-	// batch, M, N, K, transA, transB, epilogue (1 bias, 2 residual, 4 accumulate, 8 GELU, 16 one B for all)
+	// batch, M, N, K, transA, transB, epilogue (1 bias, 2 residual, 4 accumulate, 8 GELU, 16 one B for all, 32 B in BF16, 64 in F16)
 	Dims: [][]int{{1, 1, 1, 1, 0, 0, 0}, {1, 5, 7, 3, 0, 1, 1}, {1, 17, 33, 65, 1, 0, 2}, {2, 13, 50, 129, 0, 1, 9}, {3, 31, 29, 40, 0, 0, 4},
 		{1, 77, 130, 260, 0, 1, 3}, {2, 64, 96, 37, 1, 1, 16}, {1, 130, 515, 390, 0, 0, 0}, {1, 1, 300, 70, 0, 1, 1}, {1, 100, 1, 64, 0, 0, 0}, {1, 9, 16, 700, 1, 0, 4},
-		{1, 3, 41, 70, 0, 1, 3}, {1, 4, 64, 128, 0, 1, 9}, {1, 2, 130, 97, 0, 1, 4}, {1, 11, 131, 270, 0, 1, 11}, {3, 4, 70, 40, 0, 1, 2}, {1, 25, 3, 50, 0, 1, 1}, {1, 29, 16, 20, 0, 0, 3}, {1, 13, 2101, 70, 0, 1, 1}, {1, 5, 600, 1800, 0, 1, 3}, {37, 6, 9, 11, 0, 0, 3}, {2, 70, 300, 210, 1, 1, 0}, {1, 30, 260, 1024, 0, 1, 0}, {1, 1030, 17, 20, 1, 0, 0}, {1, 30, 40, 4100, 1, 0, 3}, {1, 20, 24, 5003, 0, 1, 9}},
+		{1, 3, 41, 70, 0, 1, 3}, {1, 4, 64, 128, 0, 1, 9}, {1, 2, 130, 97, 0, 1, 4}, {1, 11, 131, 270, 0, 1, 11}, {3, 4, 70, 40, 0, 1, 2}, {1, 25, 3, 50, 0, 1, 1}, {1, 29, 16, 20, 0, 0, 3}, {1, 13, 2101, 70, 0, 1, 1}, {1, 5, 600, 1800, 0, 1, 3}, {37, 6, 9, 11, 0, 0, 3}, {2, 70, 300, 210, 1, 1, 0}, {1, 30, 260, 1024, 0, 1, 0}, {1, 1030, 17, 20, 1, 0, 0}, {1, 30, 40, 4100, 1, 0, 3}, {1, 20, 24, 5003, 0, 1, 9},
+		{1, 5, 7, 3, 0, 1, 33}, {1, 77, 130, 260, 0, 1, 67}, {3, 31, 29, 41, 0, 0, 36}, {2, 64, 96, 37, 1, 1, 80}, {1, 300, 70, 530, 0, 1, 41}, {1, 25, 3, 50, 0, 1, 65}, {2, 30, 260, 1024, 0, 1, 32}, {1, 9, 16, 9000, 1, 0, 64}},
 	Make: func(r *Rand, d []int) GEMMArgs {
 		b, m, n, k, e := d[0], d[1], d[2], d[3], d[6]
 		a := GEMMArgs{TransA: d[4] == 1, TransB: d[5] == 1, Alpha: 1, A: r.Normal(b, m, k), Out: Poison(b, m, n)}
@@ -34,7 +36,7 @@ var GEMM = register(&Op[GEMMArgs]{
 		if e&16 != 0 {
 			bb = 1
 		}
-		if a.B = r.Normal(bb, k, n); a.TransB {
+		if a.B = r.Weight(e, 32, bb, k, n); a.TransB {
 			a.B = a.B.As(bb, n, k)
 		}
 		if e&1 != 0 {
@@ -98,7 +100,7 @@ func (a *GEMMArgs) check() error {
 
 func gemmRef(a *GEMMArgs) {
 	bs, m, n, k := a.Sizes()
-	x, y, o, bias, res := a.A.F32(), a.B.F32(), a.Out.F32(), a.Bias.F32(), a.Residual.F32()
+	x, y, o, bias, res := a.A.F32(), a.B.Floats(), a.Out.F32(), a.Bias.F32(), a.Residual.F32()
 	for b := 0; b < bs; b++ {
 		xb, yb := x, y
 		if a.A.Dim(0) > 1 {

@@ -99,15 +99,15 @@ var CopyBlock = register(&Op[CopyBlockArgs]{
 	},
 })
 
-// EmbeddingArgs gather rows: Out[n] = Table[IDs[n]]; Table is [V, C], IDs [N], Out [N, C]. An id outside 0..V-1 is an error of the caller; variants may panic.
+// EmbeddingArgs gather rows: Out[n] = Table[IDs[n]]; Table is [V, C], also BF16 or F16, IDs [N], Out [N, C]. An id outside 0..V-1 is an error of the caller; variants may panic.
 type EmbeddingArgs struct{ Table, IDs, Out View }
 
 // Embedding gathers rows of a table.
 var Embedding = register(&Op[EmbeddingArgs]{
 	Name: "embedding",
-	Dims: [][]int{{1, 1, 1}, {7, 3, 33}, {50, 200, 64}},
+	Dims: [][]int{{1, 1, 1, 0}, {7, 3, 33, 0}, {50, 200, 64, 0}, {7, 9, 33, 1}, {50, 200, 64, 2}}, // V, N, C, table in BF16 (1) or F16 (2)
 	Make: func(r *Rand, d []int) EmbeddingArgs {
-		return EmbeddingArgs{r.Normal(d[0], d[2]), r.Ints(d[0], d[1]), Poison(d[1], d[2])}
+		return EmbeddingArgs{r.Weight(d[3], 1, d[0], d[2]), r.Ints(d[0], d[1]), Poison(d[1], d[2])}
 	},
 	Views: func(a *EmbeddingArgs) (in, out []*View) { return views(&a.Table, &a.IDs), views(&a.Out) },
 	Cost:  func(a *EmbeddingArgs) Cost { return Cost{0, float64(2*a.Out.Bytes() + a.IDs.Bytes())} },
@@ -119,9 +119,9 @@ var Embedding = register(&Op[EmbeddingArgs]{
 		return nil
 	},
 	Ref: func(a *EmbeddingArgs) {
-		c := a.Table.Dim(1)
+		c, table := a.Table.Dim(1), a.Table.Floats()
 		for i, id := range a.IDs.I32() {
-			copy(a.Out.F32()[i*c:i*c+c], a.Table.F32()[int(id)*c:int(id)*c+c])
+			copy(a.Out.F32()[i*c:i*c+c], table[int(id)*c:int(id)*c+c])
 		}
 	},
 })

@@ -17,6 +17,24 @@ func (r *Rand) Normal(shape ...int) View {
 	return v
 }
 
+// Weight is an operand of standard normal numbers, in 16 bits if bit b of flags is set (BF16) or the bit above it (F16).
+func (r *Rand) Weight(flags, b int, shape ...int) View {
+	v, d := r.Normal(shape...), F32
+	switch flags & (3 * b) {
+	case b:
+		d = BF16
+	case 2 * b:
+		d = F16
+	default:
+		return v
+	}
+	half := make([]uint16, v.Len())
+	Narrow(half, v.F32(), d)
+	v = Of(half, shape...)
+	v.DType = d
+	return v
+}
+
 // Uniform is a float32 operand of numbers in lo..hi.
 func (r *Rand) Uniform(lo, hi float32, shape ...int) View {
 	v := alloc(shape)

@@ -84,6 +84,16 @@ func (v *View) U16() []uint16 {
 	return unsafe.Slice((*uint16)(v.ptr), v.lenAs(BF16))
 }
 
+// Floats is the memory of a float32 view, or a copy of a BF16 or F16 view as float32; nil if absent. Only for views in host memory.
+func (v *View) Floats() []float32 {
+	if v.ptr == nil || v.DType == F32 {
+		return v.F32()
+	}
+	f := make([]float32, v.Len())
+	Widen(f, v.U16(), v.DType)
+	return f
+}
+
 func (v *View) lenAs(d DType) int {
 	if v.ptr == nil {
 		return 0

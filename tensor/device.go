@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"syntic/kernels"
@@ -86,7 +87,8 @@ type buffer struct {
 	ptr   unsafe.Pointer
 	bytes int // of the size class; 0 for memory of someone else, which is never freed
 	pool  *pool
-	hold  any // keeps someone else's memory alive
+	hold  any                    // keeps someone else's memory alive
+	wide  atomic.Pointer[Tensor] // float32 copy of memory of 16 bits, for ops that need one
 }
 
 // pool keeps freed buffers by size class: powers of two and three steps between.

@@ -3,7 +3,7 @@ package tensor
 import "syntic/kernels"
 
 func (s *Scope) view(x *Tensor, shape []int) *Tensor {
-	return &Tensor{v: x.as(shape...), buf: x.buf, dev: x.dev}
+	return &Tensor{v: x.storedAs(shape...), buf: x.buf, dev: x.dev}
 }
 
 // Reshape is the same memory in another shape; one size may be -1.
@@ -57,7 +57,7 @@ func (s *Scope) permute(x *Tensor, perm []int) *Tensor {
 		}
 		shape[i], a.Perm[i] = x.Dim(p), p
 	}
-	out := s.empty(x.v.DType, shape...)
+	out := s.empty(x.computed(), shape...)
 	a.Out = out.v
 	run(s, kernels.Permute, a)
 	return out
@@ -98,7 +98,7 @@ func (s *Scope) Concat(axis int, xs ...*Tensor) *Tensor {
 		}
 		shape[axis] += x.Dim(axis)
 	}
-	out := s.empty(xs[0].v.DType, shape...)
+	out := s.empty(xs[0].computed(), shape...)
 	outer, inner := rows(out, axis)
 	at := 0
 	for _, x := range xs {
@@ -155,7 +155,7 @@ func (s *Scope) Slice(x *Tensor, axis, from, to int) *Tensor {
 	shape[axis] = to - from
 	outer, inner := rows(x, axis)
 	step := inner / x.Dim(axis)
-	out := s.empty(x.v.DType, shape...)
+	out := s.empty(x.computed(), shape...)
 	w := (to - from) * step
 	s.block(x.as(outer, inner), from*step, out.as(outer, w), 0, w)
 	if s.tracks(x) {
@@ -196,7 +196,7 @@ func (s *Scope) Embedding(table, ids *Tensor) *Tensor {
 	}
 	c, n := table.Dim(1), ids.Len()
 	out := s.Empty(append(append([]int(nil), ids.Shape()...), c)...)
-	run(s, kernels.Embedding, kernels.EmbeddingArgs{Table: table.View(), IDs: ids.as(n), Out: out.as(n, c)})
+	run(s, kernels.Embedding, kernels.EmbeddingArgs{Table: table.stored(), IDs: ids.as(n), Out: out.as(n, c)})
 	if s.tracks(table) {
 		s.record(out, func(g *Gradients, dout *Tensor) {
 			d := s.Empty(table.Shape()...)

@@ -179,7 +179,7 @@ type Key = kernels.Key
 
 // Copy is a copy of x; no gradient flows through it.
 func (s *Scope) Copy(x *Tensor) *Tensor {
-	t := s.empty(x.v.DType, x.Shape()...)
+	t := s.empty(x.computed(), x.Shape()...)
 	v := x.View()
 	check(s.dev.backend.Copy(s.stream, t.v.Ptr(), v.Ptr(), v.Bytes()))
 	return t

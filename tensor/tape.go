@@ -29,12 +29,14 @@ func (s *Scope) tracks(ins ...*Tensor) bool {
 	if s.tape == nil || s.tape.paused {
 		return false
 	}
+	found := false
 	for _, t := range ins {
 		if t != nil && t.needs {
-			return true
+			refuseHalf(t)
+			found = true
 		}
 	}
-	return false
+	return found
 }
 
 // record keeps the gradient of an op: back gets the gradient of out, which it must not change, and calls Add for operands.

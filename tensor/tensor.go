@@ -11,10 +11,12 @@ import (
 // DType is the number format of a tensor.
 type DType = kernels.DType
 
-// Formats.
+// Formats. F16 and BF16 are formats of mapped parameters (MapRaw).
 const (
-	F32 = kernels.F32
-	I32 = kernels.I32
+	F32  = kernels.F32
+	I32  = kernels.I32
+	F16  = kernels.F16
+	BF16 = kernels.BF16
 )
 
 // Tensor is a contiguous row-major array on a device, owned by a Scope or, as a parameter, by a model.
@@ -54,10 +56,13 @@ func (t *Tensor) String() string { return t.v.String() }
 // Bytes is the size of its memory.
 func (t *Tensor) Bytes() int { return t.v.Bytes() }
 
-// View is the operand for a call of a kernel; absent for a nil tensor.
+// View is the operand for a call of a kernel; absent for a nil tensor. Of a parameter with 16 bits it is a float32 copy, made once.
 func (t *Tensor) View() kernels.View {
 	if t == nil {
 		return kernels.View{}
+	}
+	if t.isHalf() {
+		return t.widened()
 	}
 	if t.parameter && t.buf.ptr == nil {
 		t.materialise()
@@ -74,10 +79,16 @@ func (t *Tensor) Float32s() []float32 {
 	return dst
 }
 
-// CopyTo copies the values of a float32 tensor to dst on the host.
+// CopyTo copies the values to dst on the host; those of 16 bits are widened.
 func (t *Tensor) CopyTo(dst []float32) {
-	if t.v.DType != F32 || len(dst) != t.Len() {
+	if t.v.DType == I32 || len(dst) != t.Len() {
 		fail("copy %v to %d float32", t, len(dst))
+	}
+	if t.isHalf() {
+		half := make([]uint16, len(dst))
+		t.copyOut(unsafe.Pointer(unsafe.SliceData(half)))
+		kernels.Widen(dst, half, t.v.DType)
+		return
 	}
 	t.copyOut(unsafe.Pointer(unsafe.SliceData(dst)))
 }
@@ -93,7 +104,7 @@ func (t *Tensor) Int32s() []int32 {
 }
 
 func (t *Tensor) copyOut(dst unsafe.Pointer) {
-	v := t.View()
+	v := t.stored()
 	if v.Len() == 0 {
 		return
 	}
@@ -116,6 +127,9 @@ func (t *Tensor) Item() float32 {
 func (t *Tensor) Data() []float32 {
 	if !t.dev.IsCPU() {
 		fail("data of %v: it is on %v, use Float32s", t, t.dev)
+	}
+	if t.isHalf() {
+		fail("data of %v: it has 16 bits, use Float32s", t)
 	}
 	v := t.View()
 	return v.F32()
@@ -163,8 +177,11 @@ func (t *Tensor) setPtr(ptr unsafe.Pointer, class int) {
 
 // SetData copies values in.
 func (t *Tensor) SetData(data []float32) {
-	if len(data) != t.Len() || t.v.DType != F32 {
+	if len(data) != t.Len() || t.v.DType == I32 {
 		fail("set %v to %d float32 values", t, len(data))
+	}
+	if t.isHalf() { // it becomes float32
+		t.Release()
 	}
 	if t.buf.ptr == nil || t.buf.bytes == 0 {
 		t.setPtr(t.dev.pool.get(max(t.v.Bytes(), 4)))
@@ -201,13 +218,16 @@ func (t *Tensor) Own() {
 	t.SetData(data)
 }
 
-// Release frees a parameter's memory; it is zero afterwards.
+// Release frees a parameter's memory; it is zero, and float32, afterwards.
 func (t *Tensor) Release() {
 	if t.buf.bytes > 0 && t.buf.ptr != nil {
 		t.buf.pool.put(t.buf.ptr, t.buf.bytes)
 	}
+	if w := t.buf.wide.Load(); w != nil {
+		w.Release()
+	}
 	*t.buf = buffer{}
-	t.v = kernels.NewView(t.v.DType, nil, append([]int(nil), t.v.Shape()...)...)
+	t.v = kernels.NewView(F32, nil, append([]int(nil), t.v.Shape()...)...)
 }
 
 // Scalar is a host value as a parameter that is not trained.

@@ -29,7 +29,7 @@ const roundGrain = 1 << 14 // pairs of a piece of work
 func init() {
 	for i, m := range bf16Micros {
 		kernels.GEMM.Add(kernels.Variant[kernels.GEMMArgs]{Name: m.name, Device: kernels.CPU, Rank: i, Operands: kernels.BF16, Note: m.note, Available: m.available,
-			Usable: gemmF32, Run: func(_ *kernels.Stream, a *kernels.GEMMArgs) error { m.gemm(a); return nil }})
+			Usable: gemmUsable, Run: func(_ *kernels.Stream, a *kernels.GEMMArgs) error { m.gemm(a); return nil }})
 		m.addConvolutions(i, kernels.BF16, m.available)
 	}
 }
@@ -51,6 +51,17 @@ func (f *rounding) matrices(data []float32, rows, k int, deep bool) *scratch {
 		return f.along(data, len(data)/k, k)
 	}
 	return f.across(data, len(data)/(rows*k), k, rows)
+}
+
+// weight is matrices for an operand in its stored format, and the scratch they lie in, if they are not that operand itself.
+func (f *rounding) weight(level isa, w *kernels.View, rows, k int, deep bool) ([]float32, *scratch) {
+	if w.DType == kernels.BF16 && deep && k%2 == 0 && uintptr(w.Ptr())%4 == 0 { // these are the pairs
+		return unsafe.Slice((*float32)(w.Ptr()), w.Len()/2), nil
+	}
+	data, own := widened(level, w)
+	defer own.put()
+	s := f.matrices(data, rows, k, deep)
+	return s.f, s
 }
 
 // along rounds rows of k values, pairs being neighbours within a row: [rows, k] becomes [rows, (k+1)/2].

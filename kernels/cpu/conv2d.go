@@ -12,10 +12,10 @@ func init() {
 
 func (m *micro) addConvolutions(rank int, operands kernels.DType, available func() bool) {
 	kernels.Conv2D.Add(kernels.Variant[kernels.Conv2DArgs]{Name: m.name, Device: kernels.CPU, Rank: rank, Operands: operands, Note: m.note, Available: available,
-		Usable: func(a *kernels.Conv2DArgs) bool { return areF32(&a.X, &a.W, &a.Out) },
+		Usable: func(a *kernels.Conv2DArgs) bool { return areF32(&a.X, &a.Out) && isWeight(&a.W) },
 		Run:    func(_ *kernels.Stream, a *kernels.Conv2DArgs) error { m.conv2d(a); return nil }})
 	kernels.Conv2DGradX.Add(kernels.Variant[kernels.Conv2DGradXArgs]{Name: m.name, Device: kernels.CPU, Rank: rank, Operands: operands, Note: m.note, Available: available,
-		Usable: func(a *kernels.Conv2DGradXArgs) bool { return areF32(&a.DOut, &a.W, &a.DX) },
+		Usable: func(a *kernels.Conv2DGradXArgs) bool { return areF32(&a.DOut, &a.DX) && isWeight(&a.W) },
 		Run:    func(_ *kernels.Stream, a *kernels.Conv2DGradXArgs) error { m.conv2dGradX(a); return nil }})
 	kernels.Conv2DGradW.Add(kernels.Variant[kernels.Conv2DGradWArgs]{Name: m.name, Device: kernels.CPU, Rank: rank, Operands: operands, Note: m.note, Available: available,
 		Usable: func(a *kernels.Conv2DGradWArgs) bool { return areF32(&a.X, &a.DOut, &a.DW) },
@@ -38,19 +38,20 @@ func pointwise(s kernels.ConvSizes, stride int, pad [4]int) bool {
 
 func (m *micro) conv2d(a *kernels.Conv2DArgs) {
 	s := a.Sizes()
-	x, w, c := a.X.F32(), a.W.F32(), s.I
+	x, c, b := a.X.F32(), s.I, weight(&a.W, s.O, s.KH*s.KW*s.I, true)
 	if m.pairs != nil && s.O <= narrowN {
 		m = m.pairs.plain
 	}
 	if m.pairs != nil {
-		px, pw := m.pairs.along(x, s.B*s.H*s.W, c), m.pairs.along(w, s.O*s.KH*s.KW, c)
+		px := m.pairs.along(x, s.B*s.H*s.W, c)
 		defer px.put()
-		defer pw.put()
-		x, w, c = px.f, pw.f, ceilDiv(c, 2)
+		w, own := m.pairs.weight(m.level, &a.W, s.O*s.KH*s.KW, c, true)
+		defer own.put()
+		x, c = px.f, ceilDiv(c, 2)
+		b = matrix(w, s.O, s.KH*s.KW*c, true)
 	}
 	taps := s.KH * s.KW * c
-	p := product{m: s.B * s.OH * s.OW, n: s.O, k: taps, alpha: 1, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32(), act: a.Act,
-		b: operand{data: w, ld: taps, deep: true}}
+	p := product{m: s.B * s.OH * s.OW, n: s.O, k: taps, alpha: 1, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32(), act: a.Act, b: b}
 	if pointwise(s, a.Stride, a.Pad) {
 		p.a = operand{data: x, ld: c, deep: true}
 	} else {
@@ -102,16 +103,18 @@ func (m *micro) conv2dGradX(a *kernels.Conv2DGradXArgs) {
 		defer g.put()
 		dout, o = g.f, ceilDiv(o, 2)
 	}
+	w, own := widened(m.level, &a.W)
+	defer own.put()
 	for py := range a.Stride {
 		for px := range a.Stride {
-			m.gradXPhase(a, dout, o, py, px)
+			m.gradXPhase(a, dout, w, o, py, px)
 		}
 	}
 }
 
 // gradXPhase computes the pixels of a phase from dout, of o channels (or pairs of channels).
-func (m *micro) gradXPhase(a *kernels.Conv2DGradXArgs, dout []float32, o, py, px int) {
-	s, w, dx, st := a.Sizes(), a.W.F32(), a.DX.F32(), a.Stride
+func (m *micro) gradXPhase(a *kernels.Conv2DGradXArgs, dout, w []float32, o, py, px int) {
+	s, dx, st := a.Sizes(), a.DX.F32(), a.Stride
 	ty, y0, ny, top := phase(py, st, s.KH, a.Pad[0], s.H)
 	tx, x0, nx, left := phase(px, st, s.KW, a.Pad[1], s.W)
 	if ny*nx == 0 {

@@ -6,7 +6,7 @@ func init() {
 	for i, m := range micros {
 		kernels.GEMM.Add(kernels.Variant[kernels.GEMMArgs]{
 			Name: m.name, Device: kernels.CPU, Rank: 10 + i, Note: m.note, Available: needs(m.level),
-			Usable: func(a *kernels.GEMMArgs) bool { return gemmF32(a) },
+			Usable: gemmUsable,
 			Run:    func(_ *kernels.Stream, a *kernels.GEMMArgs) error { m.gemm(a); return nil },
 		})
 	}
@@ -15,6 +15,12 @@ func init() {
 func gemmF32(a *kernels.GEMMArgs) bool {
 	_, m, n, k := a.Sizes()
 	return a.A.DType == kernels.F32 && a.B.DType == kernels.F32 && a.Out.DType == kernels.F32 && m > 0 && n > 0 && k > 0
+}
+
+// gemmUsable is gemmF32 with B in any format in which weights are stored.
+func gemmUsable(a *kernels.GEMMArgs) bool {
+	_, m, n, k := a.Sizes()
+	return a.A.DType == kernels.F32 && isWeight(&a.B) && a.Out.DType == kernels.F32 && m > 0 && n > 0 && k > 0
 }
 
 // gemm computes every product of the batch.
@@ -28,13 +34,14 @@ func (m *micro) gemm(a *kernels.GEMMArgs) {
 	}
 	p := product{m: mm, n: n, k: k, alpha: a.Alpha, accumulate: a.Accumulate, act: a.Act, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32()}
 	if m.pairs == nil {
-		p.a, p.b = matrix(a.A.F32(), mm, k, !a.TransA), matrix(a.B.F32(), n, k, a.TransB)
+		p.a, p.b = matrix(a.A.F32(), mm, k, !a.TransA), weight(&a.B, n, k, a.TransB)
 	} else {
-		x, y := m.pairs.matrices(a.A.F32(), mm, k, !a.TransA), m.pairs.matrices(a.B.F32(), n, k, a.TransB)
+		x := m.pairs.matrices(a.A.F32(), mm, k, !a.TransA)
 		defer x.put()
-		defer y.put()
+		y, own := m.pairs.weight(m.level, &a.B, n, k, a.TransB)
+		defer own.put()
 		p.k = ceilDiv(k, 2)
-		p.a, p.b = matrix(x.f, mm, p.k, !a.TransA), matrix(y.f, n, p.k, a.TransB)
+		p.a, p.b = matrix(x.f, mm, p.k, !a.TransA), matrix(y, n, p.k, a.TransB)
 	}
 	if batch == 1 {
 		m.multiply(&p, small(&p))
@@ -63,7 +70,9 @@ func (m *micro) batched(a *kernels.GEMMArgs, all product) {
 	}
 	one := func(i int, serial bool) {
 		p := all
-		p.a.data, p.b.data, p.out = p.a.data[i*stepA:], p.b.data[i*stepB:], p.out[i*mm*n:]
+		p.a.skipRaw(i * stepA)
+		p.b.skipRaw(i * stepB)
+		p.out = p.out[i*mm*n:]
 		if p.res != nil {
 			p.res = p.res[i*mm*n:]
 		}

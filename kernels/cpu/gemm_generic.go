@@ -2,7 +2,11 @@
 
 package cpu
 
-// microsASM and bf16ASM are empty where there is no assembly.
+import "syntic/kernels"
+
+// microsASM, bf16ASM and widenASM are empty where there is no assembly.
 func microsASM() []*micro { return nil }
 
 func bf16ASM() []*micro { return nil }
+
+func widenASM(isa, []float32, []uint16, kernels.DType) int { return 0 }

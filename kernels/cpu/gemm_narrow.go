@@ -26,7 +26,7 @@ func (m *micro) multiplyNarrow(all product, serial bool) {
 	b := getScratch(narrowN * ld)
 	clear(b.f)
 	for j := range p.n {
-		copy(b.f[j*ld:], p.b.data[j*p.b.ld:][:p.k])
+		p.b.column(m, b.f[j*ld:][:p.k], j)
 	}
 	rows := max(4, narrowSize/ld&^3)
 	if serial {

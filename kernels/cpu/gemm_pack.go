@@ -1,18 +1,28 @@
 package cpu
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"syntic/kernels"
+)
 
 // operand is one side of a product: a matrix of rows (of A, or columns of B) by depth.
 type operand struct {
-	data []float32
-	ld   int
-	deep bool   // element (r, k) is data[r·ld + k]; otherwise data[k·ld + r]
-	win  window // if it has an x — A: rows are pixels, depth is the window; B: depth is pixels, rows are the window
+	data  []float32
+	half  []uint16 // instead of data: a weight of B in its stored format, dtype (widen.go)
+	ld    int
+	deep  bool // element (r, k) is data[r·ld + k]; otherwise data[k·ld + r]
+	dtype kernels.DType
+	win   window // if it has an x — A: rows are pixels, depth is the window; B: depth is pixels, rows are the window
 }
 
 // pack writes rows r0..r1-1 of depth k0..k1-1 as [k1-k0][width]. If there are fewer than width rows, the rest is anything: no kernel
 // stores what it makes of them.
 func (o *operand) pack(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
+	if o.half != nil {
+		o.packHalf(m, dst, width, r0, r1, k0, k1)
+		return
+	}
 	rows, n := r1-r0, k1-k0
 	if !o.deep && m.strips != nil {
 		m.strips(unsafe.Pointer(&dst[0]), uintptr(4*width), uintptr(width), unsafe.Pointer(&o.data[k0*o.ld+r0]), uintptr(4*o.ld), uintptr(rows), uintptr(n))

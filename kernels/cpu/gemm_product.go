@@ -197,7 +197,7 @@ func (j *job) panel(w *worker, col, k0, k1 int) (b unsafe.Pointer, bs uintptr) {
 		return unsafe.Pointer(&j.packed[(k0-j.k0)*j.ld+i*nr]), uintptr(4 * j.ld)
 	case j.staged:
 		return unsafe.Pointer(&j.packed[i*nr*(j.k1-j.k0)+(k0-j.k0)*nr]), uintptr(4 * nr)
-	case !j.b.deep && col+nr <= j.n:
+	case !j.b.deep && j.b.half == nil && col+nr <= j.n:
 		return unsafe.Pointer(&j.b.data[k0*j.b.ld+col]), uintptr(4 * j.b.ld)
 	}
 	w.b = grown(w.b, (k1-k0)*nr)

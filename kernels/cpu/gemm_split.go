@@ -51,8 +51,8 @@ func (o *operand) skip(k int) {
 	case o.win.x != nil:
 		o.win.from += k
 	case o.deep:
-		o.data = o.data[k:]
+		o.skipRaw(k)
 	default:
-		o.data = o.data[k*o.ld:]
+		o.skipRaw(k * o.ld)
 	}
 }

@@ -6,7 +6,17 @@ func init() {
 	addGo(kernels.Permute, "rows copied, or tiles transposed", permuteRun)
 	addVector(kernels.CopyBlock, "", copyBlockRun)
 	addGo(kernels.Embedding, "", func(a *kernels.EmbeddingArgs) {
-		c, table, ids, o := a.Table.Dim(1), a.Table.F32(), a.IDs.I32(), a.Out.F32()
+		c, ids, o := a.Table.Dim(1), a.IDs.I32(), a.Out.F32()
+		if a.Table.DType != kernels.F32 {
+			table := a.Table.U16()
+			Ranges(len(ids), rowGrain(c), func(lo, hi int) {
+				for i := lo; i < hi; i++ {
+					widen(haveISA(), o[i*c:i*c+c], table[int(ids[i])*c:], a.Table.DType)
+				}
+			})
+			return
+		}
+		table := a.Table.F32()
 		Ranges(len(ids), rowGrain(c), func(lo, hi int) {
 			for i := lo; i < hi; i++ {
 				copy(o[i*c:i*c+c], table[int(ids[i])*c:int(ids[i])*c+c])

@@ -229,4 +229,9 @@ func getScratch(n int) *scratch {
 	return s
 }
 
-func (s *scratch) put() { scratchPool.Put(s) }
+// put gives it back; nil is nothing.
+func (s *scratch) put() {
+	if s != nil {
+		scratchPool.Put(s)
+	}
+}

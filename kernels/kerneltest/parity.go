@@ -85,15 +85,15 @@ func rounded(t *testing.T, op kernels.AnyOp, i int, v kernels.VariantInfo, s *ke
 	want, got := op.NewCase(i, uint64(i)+1), op.NewCase(i, uint64(i)+1)
 	for _, c := range []*kernels.Case{want, got} {
 		for _, in := range c.In {
-			if in.DType != kernels.F32 {
+			if in.DType == kernels.I32 {
 				continue
 			}
-			for j, x := range in.F32() {
-				if v.Operands == kernels.BF16 {
-					in.F32()[j] = kernels.BF16ToF32(kernels.F32ToBF16(x))
-				} else {
-					in.F32()[j] = kernels.F16ToF32(kernels.F32ToF16(x))
-				}
+			x := in.Floats() // in place, or a copy
+			half := make([]uint16, len(x))
+			kernels.Narrow(half, x, v.Operands)
+			kernels.Widen(x, half, v.Operands)
+			if in.DType != kernels.F32 {
+				kernels.Narrow(in.U16(), x, in.DType)
 			}
 		}
 	}
@@ -119,7 +119,7 @@ func compare(t *testing.T, what string, want, got *kernels.View, tol float64) {
 		require.Equal(t, want.I32(), got.I32(), what)
 		return
 	}
-	w, g := want.F32(), got.F32()
+	w, g := want.Floats(), got.Floats()
 	top := 0.0
 	for _, x := range w {
 		if a := math.Abs(float64(x)); a > top && !math.IsInf(a, 0) {

@@ -6,5 +6,6 @@
 // routines are written by hand in <routine>_amd64.go, beside the table that says which instruction set each needs.
 //
 // The map: main.go the command · gemm.go the micro-kernels of the matrix product and the dot products for few rows ·
-// pack.go the copies that fill their panels · bf16.go the micro-kernels and copies of products with bfloat16 operands.
+// pack.go the copies that fill their panels · bf16.go the micro-kernels and copies of products with bfloat16 operands ·
+// widen.go float32 from 16 bits.
 package main
