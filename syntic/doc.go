@@ -11,6 +11,7 @@
 //	vocabulary.go  Vocabulary: the tokenizer's ids that the decoder knows
 //	beam.go        Generate: greedy and beam search over cached keys and values
 //	train.go       Train: AdamW, warm-up, noise, shuffling by seed
+//	features.go    Features: rows with names, on disk
 //	store.go       Save and Load: GPT-2's names and layout, and a small JSON
 //	captioner.go   Captioner: feature in, sentence out
 //

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"syntic/cmd/internal/cli"
 	"syntic/syntic/pipeline"
 )
 
@@ -26,4 +29,12 @@ func modelFolder(cmd *cobra.Command, flag, dir, name string) (folder string, don
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "model: the drawn world's own %s (%s names a folder)\n", name, flag)
 	return folder, done, nil
+}
+
+// badInput marks an error of work on the user's files as theirs, but for an interruption.
+func badInput(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return cli.BadInput(err)
 }
