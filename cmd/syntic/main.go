@@ -24,6 +24,7 @@ var verbs = []func() *cobra.Command{
 	refineCmd,
 	projectCmd,
 	evalCmd,
+	convertCmd,
 	recipeCmd,
 	dataCmd,
 	worldCmd,

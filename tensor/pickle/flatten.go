@@ -214,6 +214,9 @@ func (w *flattener) take(name string, t *Tensor) error {
 	if len(name) > 4*maxName {
 		return fmt.Errorf("a name of %d bytes, %.40q…", len(name), name)
 	}
+	if len(w.s.Tensors) >= maxTensors {
+		return fmt.Errorf("more than %d tensors", maxTensors)
+	}
 	if w.names[name] {
 		return fmt.Errorf("two tensors are named %q", name)
 	}

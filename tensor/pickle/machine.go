@@ -12,12 +12,13 @@ import (
 // Limits bound what a pickle can make us hold; all are far above any real checkpoint.
 const (
 	maxPickle  = 256 << 20 // bytes of a pickle, without the storages
-	maxValues  = 4 << 20   // values made by one pickle
-	maxMemo    = 2 << 20   // memo entries
+	maxValues  = 1 << 20   // values made by one pickle
+	maxMemo    = 1 << 19   // memo entries
 	maxDepth   = 64        // of nested dicts and lists that hold tensors
 	maxName    = 512       // bytes of a name of module or class
 	maxInteger = 16        // bytes of an integer; torch's magic number has 10
-	maxVisits  = 4 << 20   // values looked at on the way to the tensors
+	maxVisits  = 1 << 20   // values looked at on the way to the tensors
+	maxTensors = 1 << 16   // tensors taken from one file
 )
 
 // machine runs one pickle.

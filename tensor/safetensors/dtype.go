@@ -1,5 +1,12 @@
 package safetensors
 
+import (
+	"encoding/binary"
+	"math"
+
+	"syntic/kernels"
+)
+
 // DType is the element type of a stored tensor, spelt as in the file's header.
 type DType string
 
@@ -37,4 +44,54 @@ func (d DType) Size() int {
 		return 8
 	}
 	return 0
+}
+
+// IsFloat tells the floating-point types from integers and BOOL.
+func (d DType) IsFloat() bool { return d == F64 || d == F32 || d == F16 || d == BF16 }
+
+// Float32s converts elements of any type, little endian, to float32, in a new slice: halves exactly, F64 and integers rounded to nearest even,
+// BOOL to 0 and 1.
+func Float32s(d DType, b []byte) []float32 {
+	out := make([]float32, len(b)/d.Size())
+	le := binary.LittleEndian
+	switch d {
+	case F32:
+		for i := range out {
+			out[i] = math.Float32frombits(le.Uint32(b[4*i:]))
+		}
+	case F64:
+		for i := range out {
+			out[i] = float32(math.Float64frombits(le.Uint64(b[8*i:])))
+		}
+	case F16:
+		for i := range out {
+			out[i] = kernels.F16ToF32(le.Uint16(b[2*i:]))
+		}
+	case BF16:
+		for i := range out {
+			out[i] = kernels.BF16ToF32(le.Uint16(b[2*i:]))
+		}
+	case U64:
+		for i := range out {
+			out[i] = float32(le.Uint64(b[8*i:]))
+		}
+	default:
+		for i := range out {
+			out[i] = float32(intAt(d, b, i))
+		}
+	}
+	return out
+}
+
+// Recode turns elements of one floating-point type into another's, by way of float32 as torch does, in a new slice unless the types are the same.
+func Recode(from DType, b []byte, to DType) []byte {
+	if from == to {
+		return b
+	}
+	x, size, put := Float32s(from, b), to.Size(), floatPutters[to]
+	out := make([]byte, len(x)*size)
+	for i, v := range x {
+		put(out[i*size:], v)
+	}
+	return out
 }

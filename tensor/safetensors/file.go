@@ -9,8 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"syntic/kernels"
 )
 
 // ErrClosed is returned by the methods of a File after Close.
@@ -168,36 +166,7 @@ func (f *File) Float32s(name string) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := f.entries[name].DType
-	out := make([]float32, len(b)/d.Size())
-	le := binary.LittleEndian
-	switch d {
-	case F32:
-		for i := range out {
-			out[i] = math.Float32frombits(le.Uint32(b[4*i:]))
-		}
-	case F64:
-		for i := range out {
-			out[i] = float32(math.Float64frombits(le.Uint64(b[8*i:])))
-		}
-	case F16:
-		for i := range out {
-			out[i] = kernels.F16ToF32(le.Uint16(b[2*i:]))
-		}
-	case BF16:
-		for i := range out {
-			out[i] = kernels.BF16ToF32(le.Uint16(b[2*i:]))
-		}
-	case U64:
-		for i := range out {
-			out[i] = float32(le.Uint64(b[8*i:]))
-		}
-	default:
-		for i := range out {
-			out[i] = float32(intAt(d, b, i))
-		}
-	}
-	return out, nil
+	return Float32s(f.entries[name].DType, b), nil
 }
 
 // Int64s converts a tensor of integers or BOOL to int64, in a new slice. Floats, and U64 values above 2^63-1, are an error.

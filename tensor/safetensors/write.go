@@ -17,7 +17,7 @@ import (
 	"syntic/tensor/wholefile"
 )
 
-// Tensor is one tensor to write. Exactly one of Bytes, Floats and Ints holds its elements, row-major.
+// Tensor is one tensor to write. Exactly one of Bytes, Floats, Ints and Make holds its elements, row-major.
 type Tensor struct {
 	Name   string
 	DType  DType
@@ -25,6 +25,9 @@ type Tensor struct {
 	Bytes  []byte    // little endian, for any DType
 	Floats []float32 // for F64, F32, F16, BF16; the halves round to nearest even
 	Ints   []int64   // for I64, I32, I16, I8, U8, BOOL; a value that does not fit is an error
+
+	// Make gives what Bytes would hold when its turn to be written comes, so that not all tensors are in memory at once.
+	Make func() ([]byte, error)
 
 	origin string // of a tensor taken from a File: its name there
 	mapped bool   // Bytes is a part of a mapped file
@@ -140,7 +143,10 @@ func (t *Tensor) check() (int64, error) {
 		}
 	}
 	have := int64(len(t.Bytes)) + int64(len(t.Floats)+len(t.Ints))*int64(size)
-	if given > 1 || have != n {
+	if t.Make != nil && given == 0 {
+		return n, nil // its length is looked at when it is made
+	}
+	if given > 1 || have != n || t.Make != nil {
 		return 0, fmt.Errorf("%s%v needs %d bytes, given are %d: want exactly one of Bytes, Floats, Ints of that size", t.DType, t.Shape, n, have)
 	}
 	_, isFloat := floatPutters[t.DType]
@@ -174,6 +180,17 @@ var intRanges = map[DType][2]int64{
 func (t *Tensor) encode(w io.Writer) error {
 	if t.Bytes != nil {
 		_, err := w.Write(t.Bytes)
+		return err
+	}
+	if t.Make != nil {
+		b, err := t.Make()
+		if err != nil {
+			return err
+		}
+		if n, err := byteCount(t.DType, t.Shape); err != nil || n != int64(len(b)) {
+			return fmt.Errorf("%s%v needs %d bytes, made were %d", t.DType, t.Shape, n, len(b))
+		}
+		_, err = w.Write(b)
 		return err
 	}
 	const block = 8192

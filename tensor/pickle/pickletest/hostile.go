@@ -212,9 +212,9 @@ func lengths(add adder) {
 	add("GLOBAL of a kilobyte", "a line of more than 512 bytes", proto+"c"+strings.Repeat("a", 1000)+"\nb\n.")
 	add("GLOBAL of two long halves", "a name of 801 bytes", proto+"c"+strings.Repeat("a", 400)+"\n"+strings.Repeat("b", 400)+"\n.")
 	add("string that is no UTF-8", "not valid UTF-8", proto+str("\xff\xfe")+".")
-	add("millions of lists", "more than 4194304 values", proto+strings.Repeat("]", 4<<20+8)+".")
-	add("millions of memo entries", "more than 2097152 memo entries", proto+"N"+strings.Repeat("\x94", 2<<20+8)+".")
-	add("millions of marks", "more than 4194304 values", proto+strings.Repeat("(", 4<<20+8)+".")
+	add("millions of lists", "more than 1048576 values", proto+strings.Repeat("]", 1<<20+8)+".")
+	add("millions of memo entries", "more than 524288 memo entries", proto+"N"+strings.Repeat("\x94", 1<<19+8)+".")
+	add("millions of marks", "more than 1048576 values", proto+strings.Repeat("(", 1<<20+8)+".")
 }
 
 // types are arguments of the wrong kinds.
@@ -283,8 +283,8 @@ func trees(add adder) {
 	for i := range 9 { // each level holds the one before ten times
 		laughs += "](" + strings.Repeat("h"+string(rune(i)), 10) + "eq" + string(rune(i+1))
 	}
-	add("a billion references", "more than", laughs+"\x85"+strings.Repeat("\x86", 9)+".")
-	add("a billion empty lists", "more than 4194304 values on the way", billion())
+	add("a billion references", "more than 65536 tensors", laughs+"\x85"+strings.Repeat("\x86", 9)+".")
+	add("a billion empty lists", "more than 1048576 values on the way", billion())
 	add("same name twice", `two tensors are named "a.b"`, proto+"}("+str("a.b")+t+str("a")+dict("b", t)+"u.")
 	add("name of a megabyte", "a name of 1048576 bytes", proto+dict(strings.Repeat("a", 1<<20), t)+".")
 }
