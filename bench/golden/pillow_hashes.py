@@ -19,6 +19,8 @@ def line(path, name):
         im = Image.open(path, formats=FORMATS)
     except UnidentifiedImageError:
         return None if name.endswith((".txt", ".json", ".tsv", ".svg")) else f"error 0 0 {name} -"
+    except Exception:
+        return f"error 0 0 {name} -"
     try:
         rgb = im.convert("RGB")
         clear = "A" in im.getbands() or im.info.get("transparency") is not None and not im.mode.startswith("I")

@@ -280,7 +280,7 @@ func (h *bmp) runLengths(data []byte) (*Image, error) {
 			}
 			x = 0
 		case v == 1:
-			skip(total)
+			return nil, fmt.Errorf("byte %d: %d of %d pixels before the end of the picture", at, len(index), total)
 		case v == 2:
 			if at+2 > len(data) {
 				return nil, fmt.Errorf("byte %d: %w", len(data), errCut)

@@ -133,6 +133,11 @@ func decodePNG(data []byte) (*Image, error) {
 		return nil, fmt.Errorf("byte %d: image data: %w", at, ended(err))
 	}
 	raw, err := h.unfilter(z)
+	if err == nil { // the checksum behind the data
+		if _, more := z.Read(make([]byte, 1)); more != nil && more != io.EOF {
+			err = more
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("byte %d: image data: %w", parts.at, ended(err))
 	}

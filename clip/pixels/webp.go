@@ -51,7 +51,15 @@ func readWebP(data []byte) (*webpFile, error) {
 	if len(data) < 20 {
 		return nil, errors.New("byte 12: the file ends in its header")
 	}
-	end := min(int64(len(data)), 8+int64(binary.LittleEndian.Uint32(data[4:])))
+	end := 8 + int64(binary.LittleEndian.Uint32(data[4:]))
+	if end > int64(len(data)) {
+		return nil, fmt.Errorf("byte 4: %d bytes are announced, %d are there: %w", end, len(data), errCut)
+	}
+	switch kind := string(data[12:16]); kind {
+	case "VP8 ", "VP8L", "VP8X":
+	default:
+		return nil, fmt.Errorf("byte 12: chunk %q: want VP8, VP8L or VP8X", kind)
+	}
 	f := &webpFile{}
 	if err := chunks(data[min(12, end):end], 12, f.chunk); err != nil {
 		return nil, err

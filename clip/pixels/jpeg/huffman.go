@@ -90,7 +90,6 @@ type bits struct {
 	pos    int // of the next byte to load
 	acc    uint64
 	n, pad int
-	last   int  // n less pad where the last symbol of the last block began
 	marker byte // run into, 0 if none
 	ended  bool // the data's end was run into
 }

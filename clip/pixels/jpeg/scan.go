@@ -166,8 +166,8 @@ func (d *decoder) walk(comps []*component, s band) error {
 			}
 		}
 	}
-	if d.single && d.ended && d.marker == 0 && d.last < 8 {
-		return errEnd // libjpeg wants 8 bits to look at, or a marker
+	if d.single && d.marker == 0 && d.pos >= len(d.data) { // nothing but the end marker is missing: libjpeg, which reads ahead, gives up
+		return errEnd
 	}
 	d.whole = d.single
 	return nil

@@ -97,8 +97,13 @@ func (d *decoder) segment(marker byte) error {
 	if marker == tem || marker >= rst0 && marker <= rst7 {
 		return nil
 	}
-	if marker == soi {
+	switch {
+	case marker == soi:
 		return errors.New("a second start marker")
+	case marker > sof2 && marker < rst0 && marker != dht && marker != dac:
+		return fmt.Errorf("frame of kind %d (marker ff %02x): want baseline, extended or progressive Huffman coding", marker-sof0, marker)
+	case marker < sof0 || marker > app0+15 && marker != com || marker > dri && marker < app0:
+		return fmt.Errorf("unknown marker ff %02x", marker)
 	}
 	start := d.pos
 	b, err := d.body()
@@ -124,11 +129,6 @@ func (d *decoder) segment(marker byte) error {
 		d.exif = b[6:]
 	case marker == app0+14 && len(b) >= 12 && string(b[:5]) == "Adobe":
 		d.adobe = int(b[11])
-	case marker >= app0 && marker <= app0+15 || marker == com || marker == dnl || marker == dac:
-	case marker > sof0 && marker < rst0:
-		err = fmt.Errorf("frame of kind %d (marker ff %02x): want baseline, extended or progressive Huffman coding", marker-sof0, marker)
-	default:
-		err = fmt.Errorf("unknown marker ff %02x", marker)
 	}
 	if err != nil {
 		d.pos = start

@@ -31,7 +31,6 @@ func (d *decoder) decodeBlock(c *component, blk *[64]int16, q *[64]uint16) (span
 	c.pred += int(diff)
 	blk[0] = int16(c.pred * int(q[0]))
 
-	began := 0
 	acc, n := b.acc, b.n // in registers while the block lasts
 	ac := &c.acT.coef
 	for k := 1; k < 64; k++ {
@@ -40,7 +39,6 @@ func (d *decoder) decodeBlock(c *component, blk *[64]int16, q *[64]uint16) (span
 			b.fill()
 			acc, n = b.acc, b.n
 		}
-		began = n - b.pad
 		e := ac[acc>>(64-peekBits)]
 		run := int(e >> 8 & 15)
 		if v := e >> 16; v != 0 { // code and value in one look
@@ -77,6 +75,6 @@ func (d *decoder) decodeBlock(c *component, blk *[64]int16, q *[64]uint16) (span
 		blk[at] = int16(v * int32(q[at]))
 		span |= int(at)
 	}
-	b.acc, b.n, b.last = acc, n, began
+	b.acc, b.n = acc, n
 	return span
 }
