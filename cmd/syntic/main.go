@@ -30,6 +30,7 @@ var verbs = []func() *cobra.Command{
 	worldCmd,
 	forwardCmd,
 	opCmd,
+	pixelsCmd,
 	compareCmd,
 	benchCmd,
 	kernelsCmd,
