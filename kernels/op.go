@@ -34,6 +34,7 @@ type Variant[A any] struct {
 	Available func() bool     // whether this machine can run it at all; nil: yes
 	Run       func(s *Stream, a *A) error
 	Operands  DType  // to which operands are rounded before they are multiplied; F32: not at all
+	Within    bool   // intermediate results are rounded to Operands too, before they are multiplied
 	Unordered bool   // sums in no fixed order: never taken unasked
 	Note      string // one line for `syntic kernels`: instruction set, limits, "emulated only"
 }
@@ -59,6 +60,7 @@ type VariantInfo struct {
 	Unordered bool
 	Note      string
 	Operands  DType
+	Within    bool
 }
 
 // Case is one set of arguments of an op, without its type.
@@ -238,7 +240,7 @@ func SetProfiler(p Profiler) { profiler = p }
 func (o *Op[A]) VariantList() []VariantInfo {
 	l := make([]VariantInfo, len(o.list))
 	for i, v := range o.list {
-		l[i] = VariantInfo{v.Name, v.Device, v.Rank, v.Available == nil || v.Available(), v.Unordered, v.Note, v.Operands}
+		l[i] = VariantInfo{v.Name, v.Device, v.Rank, v.Available == nil || v.Available(), v.Unordered, v.Note, v.Operands, v.Within}
 	}
 	return l
 }

@@ -154,31 +154,37 @@ func (t *attnHead) forward(mem []float32, from, rows int, o, top, sum []float32)
 			p.product(s, ls, q[i0*t.d:], t.d, 1, kt, 16, t.d*16, nq, round16(all), t.d, false)
 			for i := range nq {
 				r := i0 + i
-				row, seen := s[i*ls:][:round16(all)], t.visible(from+r, j0, j1)
-				t.row(row, from+r, j0, seen)
-				w := round16(seen)
-				clear(row[w:])
-				next := top[r]
-				if w > 0 {
-					next = max(next, p.maxRow(row[:w]))
-				}
-				if next == negInf {
-					clear(row)
-					continue
-				}
-				if next != top[r] {
-					if keep := exp32(top[r] - next); j0 > 0 {
-						sum[r] *= keep
-						p.scale(o[r*dp:(r+1)*dp], keep, 0)
-					}
-					top[r] = next
-				}
-				if w > 0 {
-					sum[r] += p.expRow(row[:w], row[:w], next)
-				}
+				t.softmaxRow(s[i*ls:][:round16(all)], from+r, j0, j1, o[r*dp:(r+1)*dp], &top[r], &sum[r])
 			}
 			p.product(o[i0*dp:], dp, s, ls, 1, v, ldv, 16, nq, dp, all, true)
 		}
+	}
+}
+
+// softmaxRow turns the scores of query i for keys from j0 into exp(scores − top), 0 where it does not see, and brings its sum o of values, its
+// top and its sum of exponentials up to date.
+func (t *attnHead) softmaxRow(row []float32, i, j0, j1 int, o []float32, top, sum *float32) {
+	seen, p := t.visible(i, j0, j1), t.p
+	t.row(row, i, j0, seen)
+	w := round16(seen)
+	clear(row[w:])
+	next := *top
+	if w > 0 {
+		next = max(next, p.maxRow(row[:w]))
+	}
+	if next == negInf {
+		clear(row)
+		return
+	}
+	if next != *top {
+		if keep := exp32(*top - next); j0 > 0 {
+			*sum *= keep
+			p.scale(o, keep, 0)
+		}
+		*top = next
+	}
+	if w > 0 {
+		*sum += p.expRow(row[:w], row[:w], next)
 	}
 }
 

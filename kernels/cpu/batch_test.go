@@ -157,6 +157,22 @@ func TestImagesOfConvolutionsDoNotDependOnTheirNumber(t *testing.T) {
 	}
 }
 
+// attentions are the variants of attention.
+func attentions() map[string]func(a *kernels.AttentionArgs) {
+	all := map[string]func(a *kernels.AttentionArgs){}
+	for _, p := range panels {
+		if p.available == nil || p.available() {
+			all[p.name] = p.attention
+		}
+	}
+	for _, m := range bf16Micros {
+		if m.available() {
+			all[m.name] = m.attention
+		}
+	}
+	return all
+}
+
 // Attention, forward and backward, of a batch item; and the queries of a head one by one.
 func TestAttentionDoesNotDependOnTheBatch(t *testing.T) {
 	for _, d := range [][]int{{9, 9, 2, 20, 1}, {5, 33, 3, 16, 2}, {70, 12, 1, 8, 0}} { // N, M, H, D, flags
@@ -189,13 +205,10 @@ func TestAttentionDoesNotDependOnTheBatch(t *testing.T) {
 	}
 	r := kernels.NewRand(3)
 	q, k, v := r.Normal(batchRows, 2, 24), r.Normal(1, 600, 2, 24), r.Normal(1, 600, 2, 24)
-	for _, p := range panels {
-		if p.available != nil && !p.available() {
-			continue
-		}
-		sameRows(t, p.name+" queries", func(lo, hi int) []float32 {
+	for name, attention := range attentions() {
+		sameRows(t, name+" queries", func(lo, hi int) []float32 {
 			a := kernels.AttentionArgs{Q: part(q, lo, hi).As(1, hi-lo, 2, 24), K: k, V: v, Out: kernels.Poison(1, hi-lo, 2, 24), Scale: 0.2}
-			p.attention(&a)
+			attention(&a)
 			return a.Out.F32()
 		})
 	}
@@ -206,28 +219,25 @@ func TestAttentionOfASequenceDoesNotDependOnWhatFollows(t *testing.T) {
 	const n, h, d = 90, 2, 20
 	r := kernels.NewRand(11)
 	q, k, v := r.Normal(n, h*d), r.Normal(n, h*d), r.Normal(n, h*d)
-	run := func(p *panel, from, to, keys int, mask []int32) []float32 {
+	run := func(attention func(*kernels.AttentionArgs), from, to, keys int, mask []int32) []float32 {
 		a := kernels.AttentionArgs{Q: part(q, from, to).As(1, to-from, h, d), K: part(k, 0, keys).As(1, keys, h, d), V: part(v, 0, keys).As(1, keys, h, d),
 			Out: kernels.Poison(1, to-from, h, d), Scale: 0.3, Causal: mask == nil}
 		if mask != nil {
 			a.KeyMask = kernels.Of(mask, 1, keys)
 		}
-		p.attention(&a)
+		attention(&a)
 		return a.Out.F32()
 	}
-	for _, p := range panels {
-		if p.available != nil && !p.available() {
-			continue
-		}
-		all := run(p, 0, n, n, nil)
+	for name, attention := range attentions() {
+		all := run(attention, 0, n, n, nil)
 		for _, m := range []int{1, 2, 15, 16, 17, 33, 64, 65, n - 1} {
-			require.Equal(t, all[:m*h*d], run(p, 0, m, m, nil), "%s: the first %d", p.name, m)
-			require.Equal(t, all[(m-1)*h*d:m*h*d], run(p, m-1, m, m, nil), "%s: token %d behind its keys", p.name, m)
+			require.Equal(t, all[:m*h*d], run(attention, 0, m, m, nil), "%s: the first %d", name, m)
+			require.Equal(t, all[(m-1)*h*d:m*h*d], run(attention, m-1, m, m, nil), "%s: token %d behind its keys", name, m)
 			mask := make([]int32, n)
 			for i := range m {
 				mask[i] = 1
 			}
-			require.Equal(t, all[(m-1)*h*d:m*h*d], run(p, m-1, m, n, mask), "%s: token %d before masked keys", p.name, m)
+			require.Equal(t, all[(m-1)*h*d:m*h*d], run(attention, m-1, m, n, mask), "%s: token %d before masked keys", name, m)
 		}
 	}
 }

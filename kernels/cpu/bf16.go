@@ -104,11 +104,16 @@ func (f *rounding) across(src []float32, blocks, k, width int) *scratch {
 
 // rowPairs rounds k rows of src, ld values apart, to (k+1)/2 rows of dst, each of width pairs.
 func (f *rounding) rowPairs(dst, src []float32, ld, k, width int) {
+	f.pairsOf(dst, width, src, ld, k, width)
+}
+
+// pairsOf rounds k rows of src, ld values apart, to (k+1)/2 rows of width pairs, step pairs apart.
+func (f *rounding) pairsOf(dst []float32, step int, src []float32, ld, k, width int) {
 	if k > 1 {
-		f.pairs(unsafe.Pointer(&dst[0]), uintptr(4*width), unsafe.Pointer(&src[0]), unsafe.Pointer(&src[ld]), uintptr(8*ld), uintptr(width), uintptr(k/2))
+		f.pairs(unsafe.Pointer(&dst[0]), uintptr(4*step), unsafe.Pointer(&src[0]), unsafe.Pointer(&src[ld]), uintptr(8*ld), uintptr(width), uintptr(k/2))
 	}
 	if k%2 == 1 {
-		f.lone(dst[k/2*width:][:width], src[(k-1)*ld:], true)
+		f.lone(dst[k/2*step:][:width], src[(k-1)*ld:], true)
 	}
 }
 
