@@ -16,7 +16,7 @@ func hubNames(f *safetensors.File) (*safetensors.File, error) {
 	}
 	var all []safetensors.Tensor
 	for _, name := range names {
-		if openAIBuffers[strings.TrimPrefix(name, "text.")] {
+		if openAIBuffers[strings.TrimPrefix(name, "text.")] || strings.HasSuffix(name, ".attn_mask") { // each block's, in TorchScript archives
 			continue
 		}
 		hub := hubName(name)

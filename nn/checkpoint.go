@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ type LoadOptions struct {
 	Rename  func(file string) string // the module's name for a name of the file; "" skips it
 	Ignore  func(file string) bool   // names of the file that are no parameters
 	Partial bool                     // parameters that the file lacks keep their values
-	Map     bool                     // use the file's memory where its format allows: the file must stay open as long as the module lives
+	Map     bool                     // on the CPU, use the file's memory, in its dtype: the file must stay open as long as the module lives
 }
 
 // Load fills a module from a checkpoint. The error lists every missing, unexpected and misshapen name; then nothing has been changed.
@@ -107,36 +108,65 @@ func fileShape(p Named) []int {
 	return s
 }
 
+// fill gives a parameter its values. With share it uses the file's memory, in the file's dtype, where the layouts are the same; 16-bit weights
+// of another layout are transposed in 16 bits, so that they take no more memory than in the file.
 func fill(p Named, f *safetensors.File, name string, share bool) error {
 	info, _ := f.Info(name)
-	if share && p.Layout == "" && info.DType == safetensors.F32 && p.Device().IsCPU() && p.Len() > 0 {
+	d, raw := mappable[info.DType]
+	if share && raw && p.Device().IsCPU() && p.Len() > 0 && (sameLayout(p) || d != tensor.F32) {
 		b, err := f.Bytes(name)
 		if err != nil {
 			return err
 		}
-		if at := unsafe.Pointer(unsafe.SliceData(b)); uintptr(at)%4 == 0 {
-			p.Map(unsafe.Slice((*float32)(at), p.Len()))
-			return nil
+		if !sameLayout(p) {
+			b = transposeHalves(p, b)
+			f.Forget(name)
 		}
+		p.MapRaw(d, b)
+		return nil
 	}
 	data, err := f.Float32s(name)
 	if err != nil {
 		return err
 	}
-	switch s := p.Shape(); p.Layout {
-	case "oihw":
-		data = transpose(data, s[0], s[3], s[1]*s[2])
-	case "io":
-		data = transpose(data, 1, s[1], s[0])
-	}
-	p.SetData(data)
+	p.SetData(inMemory(p, data))
 	f.Forget(name)
 	return nil
 }
 
+// mappable are the dtypes that parameters can be used in.
+var mappable = map[safetensors.DType]tensor.DType{safetensors.F32: tensor.F32, safetensors.F16: tensor.F16, safetensors.BF16: tensor.BF16}
+
+// sameLayout tells whether a parameter lies in memory as in the file.
+func sameLayout(p Named) bool {
+	s := p.Shape()
+	return p.Layout == "" || p.Layout == "oihw" && (s[1]*s[2] == 1 || s[3] == 1)
+}
+
+// inMemory turns the file's layout into the memory's.
+func inMemory[T any](p Named, data []T) []T {
+	switch s := p.Shape(); p.Layout {
+	case "oihw":
+		return transpose(data, s[0], s[3], s[1]*s[2])
+	case "io":
+		return transpose(data, 1, s[1], s[0])
+	}
+	return data
+}
+
+// transposeHalves is inMemory for elements of two bytes.
+func transposeHalves(p Named, b []byte) []byte {
+	x := make([]uint16, len(b)/2)
+	for i := range x {
+		x[i] = binary.NativeEndian.Uint16(b[2*i:]) // as a unit: the order of its bytes stays
+	}
+	x = inMemory(p, x)
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(b))
+}
+
 // transpose turns [n, a, b] into [n, b, a].
-func transpose(x []float32, n, a, b int) []float32 {
-	y := make([]float32, len(x))
+func transpose[T any](x []T, n, a, b int) []T {
+	y := make([]T, len(x))
 	for i := range n {
 		from, to := x[i*a*b:(i+1)*a*b], y[i*a*b:(i+1)*a*b]
 		for j := range a {

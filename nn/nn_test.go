@@ -184,3 +184,41 @@ func TestMappedWeights(t *testing.T) {
 	nn.Release(b)
 	require.NoError(t, f.Close())
 }
+
+// Weights of 16 bits stay in 16 bits, mapped or transposed, and have the values that loading as float32 gives.
+func TestMappedHalves(t *testing.T) {
+	dev := tensor.CPU()
+	type model struct {
+		Conv  *nn.Conv2D     `name:"conv"`
+		Point *nn.Conv2D     `name:"point"`
+		Fc    *nn.Linear     `name:"fc"`
+		IO    *tensor.Tensor `name:"io,io" init:"normal"`
+	}
+	build := func() *model {
+		return &model{nn.NewConv2D(dev, 3, 4, 3, 1, 1), nn.NewConv2D(dev, 4, 2, 1, 1, 0), nn.NewLinear(dev, 2, 5, true), tensor.NewParameter(dev, 3, 5)}
+	}
+	a := build()
+	nn.Init(a, 1)
+	for dtype, want := range map[string]tensor.DType{"F16": tensor.F16, "BF16": tensor.BF16, "F32": tensor.F32} {
+		path := filepath.Join(t.TempDir(), "m.safetensors")
+		require.NoError(t, nn.Save(path, a, dtype, nil))
+		f, err := safetensors.Open(path)
+		require.NoError(t, err)
+		plain, mapped := build(), build()
+		require.NoError(t, nn.Load(plain, f, nn.LoadOptions{}))
+		require.NoError(t, nn.Load(mapped, f, nn.LoadOptions{Map: true}))
+		s := tensor.NewScope(dev)
+		run := func(m *model) []float32 {
+			x := m.Fc.Forward(s, s.Reshape(m.Point.Forward(s, m.Conv.Forward(s, s.Full(0.5, 1, 6, 6, 3))), 36, 2))
+			return s.Linear(x, m.IO, nil).Float32s()
+		}
+		for i, p := range nn.Parameters(mapped) {
+			require.Equal(t, want, p.DType(), p.Name)
+			require.Equal(t, nn.Parameters(plain)[i].Float32s(), p.Float32s(), p.Name)
+		}
+		require.InDeltaSlice(t, run(plain), run(mapped), 1e-6, dtype)
+		s.Close()
+		nn.Release(mapped)
+		require.NoError(t, f.Close())
+	}
+}
