@@ -58,10 +58,30 @@ func (f *rounding) weight(level isa, w *kernels.View, rows, k int, deep bool) ([
 	if w.DType == kernels.BF16 && deep && k%2 == 0 && uintptr(w.Ptr())%4 == 0 { // these are the pairs
 		return unsafe.Slice((*float32)(w.Ptr()), w.Len()/2), nil
 	}
+	if w.DType != kernels.F32 && deep && k%2 == 0 {
+		s := f.reround(level, w)
+		return s.f, s
+	}
 	data, own := widened(level, w)
 	defer own.put()
 	s := f.matrices(data, rows, k, deep)
 	return s.f, s
+}
+
+// reround rounds all numbers of a weight of 16 bits to bfloat16, in order, without a whole copy in float32 between.
+func (f *rounding) reround(level isa, w *kernels.View) *scratch {
+	const most = 4096 // numbers that stay in the first-level cache
+	half, dst := w.U16(), getScratch(w.Len()/2)
+	Ranges(len(half), 2*roundGrain, func(lo, hi int) {
+		wide := getScratch(most)
+		for i := lo; i < hi; i += most {
+			n := min(most, hi-i)
+			widen(level, wide.f[:n], half[i:], w.DType)
+			f.rows(unsafe.Pointer(&dst.f[i/2]), 0, unsafe.Pointer(&wide.f[0]), 0, uintptr(n), 1)
+		}
+		wide.put()
+	})
+	return dst
 }
 
 // along rounds rows of k values, pairs being neighbours within a row: [rows, k] becomes [rows, (k+1)/2].

@@ -1,6 +1,10 @@
 package cpu
 
-import "syntic/kernels"
+import (
+	"unsafe"
+
+	"syntic/kernels"
+)
 
 // widen writes numbers of 16 bits as float32, with the loops of the level of instructions or lower; exact, so the level does not show.
 func widen(level isa, dst []float32, src []uint16, d kernels.DType) {
@@ -44,6 +48,10 @@ func (o *operand) packHalf(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
 		}
 		return
 	}
+	if part := partASM(m.level, o.dtype); part != nil && o.ld%2 == 0 && width%16 == 0 && k1-k0 >= 2 {
+		o.packPairs(m, dst, width, r0, r1, k0, k1, part)
+		return
+	}
 	const ld = widenDepth + 16 // rows that lie a multiple of 4 KiB apart drive each other out of the cache
 	block := getScratch(rows * ld)
 	for k := k0; k < k1; k += widenDepth {
@@ -56,6 +64,29 @@ func (o *operand) packHalf(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
 	}
 	block.put()
 }
+
+// packPairs transposes pairs of neighbours along the depth, which are as large as a float32, and then parts them.
+func (o *operand) packPairs(m *micro, dst []float32, width, r0, r1, k0, k1 int, part partFunc) {
+	block := getScratch(widenDepth / 2 * width)
+	pairs := operand{data: unsafe.Slice((*float32)(unsafe.Pointer(&o.half[0])), len(o.half)/2), ld: o.ld / 2, deep: true}
+	if k0%2 != 0 {
+		pairs.data = unsafe.Slice((*float32)(unsafe.Pointer(&o.half[1])), (len(o.half)-1)/2)
+	}
+	for k := k0; k+1 < k1; k += widenDepth {
+		n := min(widenDepth, k1-k) / 2
+		pairs.pack(m, block.f, width, r0, r1, k/2, k/2+n)
+		part(unsafe.Pointer(&dst[(k-k0)*width]), unsafe.Pointer(&block.f[0]), uintptr(width/16), uintptr(n))
+	}
+	if (k1-k0)%2 != 0 {
+		for r := r0; r < r1; r++ {
+			widen(m.level, dst[(k1-1-k0)*width+r-r0:][:1], o.half[r*o.ld+k1-1:], o.dtype)
+		}
+	}
+	block.put()
+}
+
+// partFunc parts n rows of 16·vecs pairs into twice as many rows of float32.
+type partFunc func(dst, src unsafe.Pointer, vecs, n uintptr)
 
 // column copies row r of a deep operand, all k of its depth.
 func (o *operand) column(m *micro, dst []float32, r int) {

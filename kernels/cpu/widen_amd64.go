@@ -34,6 +34,23 @@ func widenASM(level isa, dst []float32, src []uint16, d kernels.DType) int {
 	return n
 }
 
+// partASM is the routine that parts pairs; nil: none.
+func partASM(level isa, d kernels.DType) partFunc {
+	switch {
+	case min(level, haveISA()) < isaAVX512:
+		return nil
+	case d == kernels.F16:
+		return partF16x512
+	}
+	return partBF16x512
+}
+
+//go:noescape
+func partF16x512(dst, src unsafe.Pointer, vecs, n uintptr)
+
+//go:noescape
+func partBF16x512(dst, src unsafe.Pointer, vecs, n uintptr)
+
 //go:noescape
 func widenF16x512(dst, src unsafe.Pointer, n uintptr)
 

@@ -4,6 +4,69 @@
 
 #include "textflag.h"
 
+// func partF16x512(dst uintptr, src uintptr, vecs uintptr, n uintptr)
+// Requires: AVX, AVX512F
+TEXT ·partF16x512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ vecs+16(FP), DX
+	MOVQ n+24(FP), BX
+	MOVQ DX, SI
+	SHLQ $0x06, SI
+
+row:
+	MOVQ DX, DI
+
+vec:
+	VMOVDQU32 (CX), Z0
+	VPSRLD    $0x10, Z0, Z1
+	VPMOVDW   Z0, Y0
+	VPMOVDW   Z1, Y1
+	VCVTPH2PS Y0, Z0
+	VCVTPH2PS Y1, Z1
+	VMOVUPS   Z0, (AX)
+	VMOVUPS   Z1, (AX)(SI*1)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, AX
+	DECQ      DI
+	JNZ       vec
+	ADDQ      SI, AX
+	DECQ      BX
+	JNZ       row
+	VZEROUPPER
+	RET
+
+// func partBF16x512(dst uintptr, src uintptr, vecs uintptr, n uintptr)
+// Requires: AVX, AVX512F
+TEXT ·partBF16x512(SB), NOSPLIT, $0-32
+	MOVQ       dst+0(FP), AX
+	MOVQ       src+8(FP), CX
+	MOVQ       vecs+16(FP), DX
+	MOVQ       n+24(FP), BX
+	MOVQ       DX, SI
+	SHLQ       $0x06, SI
+	VPTERNLOGD $0xff, Z2, Z2, Z2
+	VPSLLD     $0x10, Z2, Z2
+
+row:
+	MOVQ DX, DI
+
+vec:
+	VMOVDQU32 (CX), Z0
+	VPANDD    Z2, Z0, Z1
+	VPSLLD    $0x10, Z0, Z0
+	VMOVUPS   Z0, (AX)
+	VMOVUPS   Z1, (AX)(SI*1)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, AX
+	DECQ      DI
+	JNZ       vec
+	ADDQ      SI, AX
+	DECQ      BX
+	JNZ       row
+	VZEROUPPER
+	RET
+
 // func widenF16x512(dst uintptr, src uintptr, n uintptr)
 // Requires: AVX, AVX512F
 TEXT ·widenF16x512(SB), NOSPLIT, $0-24
