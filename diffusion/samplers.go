@@ -34,6 +34,12 @@ func SamplerNames() []string {
 	return names
 }
 
+// CheckSampler tells whether a name is one of [SamplerNames] or [SchedulerNames].
+func CheckSampler(name string) error {
+	_, _, err := findSampler(name)
+	return err
+}
+
 // findSampler gives the class of a short name and the options it sets; the name of a class stands for itself.
 func findSampler(name string) (class, change string, err error) {
 	for _, s := range samplers {
@@ -42,7 +48,7 @@ func findSampler(name string) (class, change string, err error) {
 		}
 	}
 	if _, err := findClass(name); err != nil {
-		return "", "", fmt.Errorf("%w; or the short names %s", err, strings.Join(SamplerNames(), ", "))
+		return "", "", fmt.Errorf("%w; or of the short names %s", err, strings.Join(SamplerNames(), ", "))
 	}
 	return name, `{}`, nil
 }

@@ -129,7 +129,7 @@ func TestLambdaMinClippedLeavesOutTheNoisiestTimes(t *testing.T) {
 func TestSchedulerErrors(t *testing.T) {
 	for _, c := range []struct{ class, text, want string }{
 		{"", `{"_class_name": "FooScheduler"}`, "want one of DDIMScheduler, PNDMScheduler"},
-		{"foo", `{}`, "or the short names ddim, pndm, dpmsolver++"},
+		{"foo", `{}`, "or of the short names ddim, pndm, dpmsolver++"},
 		{"DDIMScheduler", `{"prediction_type": "x"}`, "prediction_type"},
 		{"DDIMScheduler", `{"timestep_spacing": "x"}`, "timestep_spacing"},
 		{"DDIMScheduler", `{"beta_schedule": "x"}`, "want one of exp, laplace, linear, scaled_linear, sigmoid, squaredcos_cap_v2"},

@@ -247,7 +247,9 @@ func (s sandbox) painters(add adder, out string) {
 		add(name, code, []string{want}, append([]string{"generate", "--prompt", "x", "--out", out}, args...)...)
 	}
 	prompt("no sd folder", 3, "nowhere/model_index.json", "--sd", s.path("nowhere"))
-	prompt("unknown sampler", 2, `--sampler "euler": want ddim, pndm or dpmsolver++`, "--sampler", "euler")
+	prompt("unknown sampler", 2, `--sampler "eular": want one of ddim, pndm, dpmsolver++`, "--sampler", "eular")
+	prompt("unknown noise", 2, `--rng "x": want torch or philox`, "--rng", "x")
+	prompt("fewer steps than the sampler can", 3, "want at most original_inference_steps 50", "--sampler", "lcm", "--steps", "51")
 	prompt("odd size", 2, "--size 63x64: want multiples of", "--size", "63x64")
 	prompt("half a size", 2, `--size "64": want WxH`, "--size", "64")
 	prompt("giant size", 2, "each 1 to 4096", "--size", "60000x60000")
@@ -306,7 +308,7 @@ func (s sandbox) recipes(add adder, out string) {
 	}
 	run("unknown key", `recipe.yaml:3:3|unknown key "refine.temprature": nearest is "refine.temperature"`, "--recipe", s.file("recipe.yaml", "preset: toy\nrefine:\n  temprature: 0.1\n"))
 	run("unknown key of --set", `nearest is "refine.temperature"`, "--set", "refine.temprature=1")
-	run("unknown sampler of a recipe", "sampler.yaml:1:18|want ddim, pndm, dpmsolver++", "--recipe", s.file("sampler.yaml", "synth: {sampler: euler}\n"))
+	run("unknown sampler of a recipe", "sampler.yaml:1:18|want ddim, pndm, dpmsolver++", "--recipe", s.file("sampler.yaml", "synth: {sampler: eular}\n"))
 	run("broken recipe", "broken.yaml:1", "--recipe", s.file("broken.yaml", "synth: [1\n"))
 	run("no recipe", `no preset "tyo": nearest is "toy"`, "--recipe", "tyo")
 	run("unknown row", `nearest is "syntic"`, "--set", "eval.rows=sintic")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"syntic/cmd/internal/cli"
+	"syntic/diffusion"
 	"syntic/syntic/config"
 	"syntic/syntic/pipeline"
 	"syntic/tensor"
@@ -26,7 +26,7 @@ const (
 
 type generateOptions struct {
 	prompt, texts, out, sd string
-	negative, sampler      string
+	negative, sampler, rng string
 	size                   string
 	steps, count           int
 	guidance               float64
@@ -37,21 +37,26 @@ func generateCmd() *cobra.Command {
 	o := generateOptions{}
 	cmd := &cobra.Command{
 		Use: "generate --prompt TEXT --out FILE.png", Short: "Draw images of texts with a Stable Diffusion model", Args: cobra.NoArgs,
-		Long: "Draw images of texts with the drawn world's tiny model or a Stable Diffusion 1.x folder in the diffusers layout.\n" +
-			"Without --steps, --guidance and --sampler, the drawn world's model takes the values of the toy recipe, a folder those of coco.\n" +
-			"Image k of text i depends on the texts, --seed, k and i alone. Each PNG says in its tEXt chunk \"parameters\" how it was made.",
+		Long: "Draw images of texts with the drawn world's tiny model or Stable Diffusion 1.x: a folder in the diffusers layout or a\n" +
+			"single-file checkpoint (.safetensors).\n" +
+			"Without --steps, --guidance and --sampler, the drawn world's model takes the values of the toy recipe, others those of coco and\n" +
+			"their own scheduler.\n" +
+			"With --rng torch, image n of all (from 0) has the noise of a PyTorch CPU generator of its own, of seed --seed + n, and is the\n" +
+			"image that diffusers makes of that seed; with --rng philox, image k of text i depends on --seed, k and i. How many images are\n" +
+			"made together changes nothing. Each PNG says in its tEXt chunk \"parameters\" how it was made, and syntic replay makes it again.",
 		Example: "  syntic generate --prompt \"a red ball on the grass\" --out ball.png\n" +
 			"  syntic generate --prompt \"a small blue house\" --count 8 --seed 7 --out house.png\n" +
-			"  syntic generate --texts captions.txt --sd stable-diffusion-v1-4 --sampler dpmsolver++ --steps 20 --out drawn.png",
+			"  syntic generate --texts captions.txt --sd stable-diffusion-v1-4 --sampler dpmsolver++-karras --steps 20 --out drawn.png",
 		RunE: func(cmd *cobra.Command, _ []string) error { return generate(cmd, &o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.prompt, "prompt", "", "the `text` to draw")
 	f.StringVar(&o.texts, "texts", "", "a `file` with a text a line, instead of --prompt")
 	f.StringVar(&o.out, "out", "", "`file` of the image, a .png; several are numbered: ball-1.png, ball-2.png")
-	f.StringVar(&o.sd, "sd", pipeline.World, "`folder` of the model, or world")
+	f.StringVar(&o.sd, "sd", pipeline.World, "`folder` or file of the model, or world")
 	f.StringVar(&o.negative, "negative", "", "`text` that the image is led away from")
-	f.StringVar(&o.sampler, "sampler", "", "denoising `method`: ddim, pndm or dpmsolver++")
+	f.StringVar(&o.sampler, "sampler", "", "denoising `method`: "+strings.Join(diffusion.SamplerNames(), ", ")+", or a class name of diffusers")
+	f.StringVar(&o.rng, "rng", "", "`source` of the noise: torch or philox (default: torch, for world philox)")
 	f.IntVar(&o.steps, "steps", 0, "denoising steps, `N`")
 	f.Float64Var(&o.guidance, "guidance", 0, "`scale` of classifier-free guidance; 1: none")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the noise, `N`")
@@ -77,36 +82,52 @@ func generate(cmd *cobra.Command, o *generateOptions) error {
 			return cli.BadInput(fmt.Errorf("--texts: %w", err))
 		}
 	}
-	batch, err := o.complete(cmd.Flags().Changed)
-	if err != nil {
+	if err := o.complete(cmd.Flags().Changed); err != nil {
 		return err
 	}
 	dev, err := tensor.Open(globals.Device)
 	if err != nil {
 		return cli.Usage(err)
 	}
-	tmp, err := os.MkdirTemp("", "syntic-generate-")
+	e, err := openEasel(cmd.Context(), dev, o.sd, o.sampler)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
-	p, err := pipeline.OpenPainter(dev, tmp, o.sd, o.sampler)
-	if err != nil {
-		return cli.BadInput(fmt.Errorf("--sd: %w", err))
+	defer e.Close()
+	if o.sampler == "" {
+		o.sampler = e.painter.Scheduler.Config.Class
 	}
-	defer p.Close()
-	if f := p.VAE.Factor(); width%f != 0 || height%f != 0 {
+	if f := e.painter.VAE.Factor(); width%f != 0 || height%f != 0 {
 		return cli.Usage(fmt.Errorf("--size %s: want multiples of %d for this model", o.size, f))
+	}
+	var list []drawing
+	all := len(texts) * o.count
+	for i, text := range texts {
+		for k := range o.count {
+			n := len(list)
+			d := drawing{path: o.name(n, all), parameters: parameters{Prompt: text, Negative: o.negative, Model: o.sd, ModelHash: e.hash, Sampler: o.sampler,
+				Steps: o.steps, Guidance: o.guidance, RNG: o.rng, Seed: o.seed, Item: i, Image: k, width: width, height: height}}
+			if o.rng == rngTorch {
+				d.Seed, d.Item, d.Image = o.seed+uint64(n), 0, 0
+			}
+			list = append(list, d)
+		}
 	}
 	bars := cli.NewProgress(cmd.ErrOrStderr())
 	defer bars.Close()
-	bar := bars.Stage("generate", len(texts)*o.count)
-	defer bar.Done()
-	return o.paint(cmd.Context(), p, texts, batch, pipeline.PaintOptions{Steps: o.steps, Guidance: o.guidance, Negative: o.negative, Width: width, Height: height},
-		func(path string) {
-			bar.Add(1)
-			fmt.Fprintln(cmd.OutOrStdout(), path)
-		})
+	finished := 0
+	err = e.paint(cmd.Context(), bars, list, func(d drawing, data []byte) error {
+		if err := wholefile.WriteBytes(d.path, data); err != nil {
+			return cli.BadInput(fmt.Errorf("--out: cannot write %s: %w", d.path, reason(err)))
+		}
+		finished++
+		fmt.Fprintln(cmd.OutOrStdout(), d.path)
+		return nil
+	})
+	if err != nil && finished > 0 {
+		fmt.Fprintf(bars, "%d of %d images were finished and are kept\n", finished, all)
+	}
+	return err
 }
 
 // check looks at what can be wrong before anything is read. Absent sizes are zeros.
@@ -120,28 +141,35 @@ func (o *generateOptions) check(given func(string) bool) (width, height int, err
 		return 0, 0, fmt.Errorf("--guidance %g: want 1 to 50", o.guidance)
 	case o.count < 1 || o.count > maxCount:
 		return 0, 0, fmt.Errorf("--count %d: want 1 to %d", o.count, maxCount)
-	case given("sampler") && o.sampler != "ddim" && o.sampler != "pndm" && o.sampler != "dpmsolver++":
-		return 0, 0, fmt.Errorf("--sampler %q: want ddim, pndm or dpmsolver++", o.sampler)
+	case given("sampler") && diffusion.CheckSampler(o.sampler) != nil:
+		return 0, 0, fmt.Errorf("--sampler %q: want one of %s, or a class name of diffusers", o.sampler, strings.Join(diffusion.SamplerNames(), ", "))
+	case given("rng") && o.rng != rngTorch && o.rng != rngPhilox:
+		return 0, 0, fmt.Errorf("--rng %q: want torch or philox", o.rng)
 	case !given("size"):
 		return 0, 0, nil
 	}
+	return parseSize("--size", o.size)
+}
+
+// parseSize reads WxH; the error names what it is.
+func parseSize(what, size string) (width, height int, err error) {
 	var rest string
-	n, _ := fmt.Sscanf(o.size+" .", "%dx%d %s", &width, &height, &rest)
+	n, _ := fmt.Sscanf(size+" .", "%dx%d %s", &width, &height, &rest)
 	if n != 3 || rest != "." || width < 1 || height < 1 || width > maxSide || height > maxSide {
-		return 0, 0, fmt.Errorf("--size %q: want WxH, each 1 to %d, such as 512x512", o.size, maxSide)
+		return 0, 0, fmt.Errorf("%s %q: want WxH, each 1 to %d, such as 512x512", what, size, maxSide)
 	}
 	return width, height, nil
 }
 
-// complete takes what was not given from the recipe that fits the model, and says how many images are denoised together.
-func (o *generateOptions) complete(given func(string) bool) (batch int, err error) {
+// complete takes what was not given from the recipe that fits the model.
+func (o *generateOptions) complete(given func(string) bool) error {
 	preset := "toy"
 	if o.sd != pipeline.World {
 		preset = "coco"
 	}
 	r, err := config.Load(preset, nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if !given("steps") {
 		o.steps = r.Synth.Steps
@@ -149,13 +177,16 @@ func (o *generateOptions) complete(given func(string) bool) (batch int, err erro
 	if !given("guidance") {
 		o.guidance = r.Synth.Guidance
 	}
-	if !given("sampler") {
+	if !given("sampler") && o.sd == pipeline.World {
 		o.sampler = r.Synth.Sampler
 	}
 	if !given("negative") {
 		o.negative = r.Synth.Negative
 	}
-	return r.Synth.Batch, nil
+	if !given("rng") {
+		o.rng = defaultRNG(o.sd)
+	}
+	return nil
 }
 
 // readTexts reads a text a line; empty lines do not count.
@@ -173,58 +204,6 @@ func readTexts(path string) (texts []string, err error) {
 		return nil, fmt.Errorf("%s: no texts: want one a line", path)
 	}
 	return texts, nil
-}
-
-// drawing is one image to make: image k of text i.
-type drawing struct {
-	text string
-	i, k int
-	path string
-}
-
-// key is the noise of a drawing, the same as that of synthetic pairs in a run.
-func (d drawing) key(seed uint64) tensor.Key {
-	return tensor.Key{Seed: seed, Item: uint64(d.k)<<32 + uint64(d.i)}
-}
-
-// paint makes the images batch by batch, writes each whole, and tells done its path.
-func (o *generateOptions) paint(ctx context.Context, p *pipeline.Painter, texts []string, batch int, po pipeline.PaintOptions, done func(path string)) error {
-	var list []drawing
-	for i, text := range texts {
-		for k := range o.count {
-			list = append(list, drawing{text, i, k, o.name(len(list), len(texts)*o.count)})
-		}
-	}
-	for len(list) > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		now := list[:min(batch, len(list))]
-		list = list[len(now):]
-		var prompts []string
-		var keys []tensor.Key
-		for _, d := range now {
-			prompts, keys = append(prompts, d.text), append(keys, d.key(o.seed))
-		}
-		images, err := p.Paint(ctx, prompts, keys, po)
-		if err != nil {
-			return err
-		}
-		for j, d := range now {
-			data, err := pipeline.EncodePNG(images[j])
-			if err != nil {
-				return err
-			}
-			if data, err = withText(data, "parameters", o.parameters(d, images[j].Width, images[j].Height)); err != nil {
-				return err
-			}
-			if err := wholefile.WriteBytes(d.path, data); err != nil {
-				return cli.BadInput(fmt.Errorf("--out: cannot write %s: %w", d.path, reason(err)))
-			}
-			done(d.path)
-		}
-	}
-	return nil
 }
 
 // name is the file of image n of all, from 0: numbered from 1 where there are several, with as many digits each.

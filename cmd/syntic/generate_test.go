@@ -54,7 +54,9 @@ func TestGenerate(t *testing.T) {
 	}
 	var got map[string]any
 	require.NoError(t, json.Unmarshal([]byte(text), &got))
-	assert.Equal(t, map[string]any{"prompt": prompt, "negative": "", "model": "world", "sampler": "dpmsolver++", "steps": 2.0, "guidance": config.Default().Synth.Guidance,
+	assert.Regexp(t, "^sha256:[0-9a-f]{64}$", got["model_hash"])
+	delete(got, "model_hash")
+	assert.Equal(t, map[string]any{"rng": "philox", "prompt": prompt, "negative": "", "model": "world", "sampler": "dpmsolver++", "steps": 2.0, "guidance": config.Default().Synth.Guidance,
 		"seed": 7.0, "item": 0.0, "image": 0.0, "size": "72x40"}, got)
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)

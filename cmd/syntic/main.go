@@ -19,6 +19,7 @@ var verbs = []func() *cobra.Command{
 	runCmd,
 	captionCmd,
 	generateCmd,
+	replayCmd,
 	encodeCmd,
 	detectCmd,
 	refineCmd,

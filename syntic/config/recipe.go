@@ -45,7 +45,7 @@ type Data struct {
 // Synth is the text-to-image step.
 type Synth struct {
 	Model            string  `yaml:"model" doc:"text-to-image model: world, or a directory in the diffusers layout"`
-	Sampler          string  `yaml:"sampler" doc:"denoising scheduler" oneof:"ddim|pndm|dpmsolver++"`
+	Sampler          string  `yaml:"sampler" doc:"denoising scheduler" oneof:"ddim|pndm|dpmsolver++|dpmsolver++-karras|dpmsolver++-1|dpmsolver++-sde|dpmsolver++-sde-karras|unipc|euler|euler-karras|euler-a|heun|lms|lms-karras|ddpm|lcm"`
 	Steps            int     `yaml:"steps" doc:"denoising steps an image" min:"1" max:"1000"`
 	Guidance         float64 `yaml:"guidance" doc:"classifier-free guidance scale; 1: none" min:"1" max:"50"`
 	Negative         string  `yaml:"negative" doc:"negative prompt; empty: the unconditional prompt"`

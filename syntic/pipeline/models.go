@@ -195,7 +195,7 @@ var clipLargeText = clip.TextConfig{VocabSize: 49408, Width: 768, MLP: 3072, Pro
 	Act: "quick_gelu", NormEps: 1e-5, BOS: 49406, EOS: 49407, PAD: 49407}
 
 // OpenPainter opens a folder in the diffusers layout, a single-file checkpoint of Stable Diffusion 1.x, or the drawn world's model if model is
-// "world" (written to dir first). sampler is one of [diffusion.SamplerNames], or empty for the model's own. Texts are cleaned as the
+// "world" (written to dir first). sampler is one of [diffusion.SamplerNames] or [diffusion.SchedulerNames], or empty for the model's own. Texts are cleaned as the
 // model's origin does it: the drawn world's as openai/CLIP's, others as Hugging Face's tokenizer.
 func OpenPainter(dev *tensor.Device, dir, model, sampler string) (p *Painter, err error) {
 	clean := bpe.HuggingFace
@@ -205,8 +205,10 @@ func OpenPainter(dev *tensor.Device, dir, model, sampler string) (p *Painter, er
 			return nil, err
 		}
 	}
-	if sampler != "" && !slices.Contains(diffusion.SamplerNames(), sampler) {
-		return nil, fmt.Errorf("sampler %q: want one of %s", sampler, strings.Join(diffusion.SamplerNames(), ", "))
+	if sampler != "" {
+		if err := diffusion.CheckSampler(sampler); err != nil {
+			return nil, fmt.Errorf("sampler: %w", err)
+		}
 	}
 	p = &Painter{dev: dev}
 	defer func() {

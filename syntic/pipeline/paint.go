@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"math"
 
 	"syntic/clip/bpe"
 	"syntic/clip/pixels"
@@ -19,6 +20,9 @@ type PaintOptions struct {
 	Guidance      float64
 	Negative      string
 	Width, Height int // of the image; 0: the model's
+
+	Torch  bool   // noise as diffusers draws it: PyTorch's CPU generator, one an image, seeded by keys[i].Seed
+	OnCall func() // called after each call of the model, which all images of a Paint share
 }
 
 // Paint makes one image for each text; image i depends on its text, keys[i] and the options alone.
@@ -36,6 +40,15 @@ func (p *Painter) Paint(ctx context.Context, texts []string, keys []tensor.Key, 
 	}
 	hidden := p.text.Hidden(s, s.FromInt32s(ids, len(texts)+1, p.text.Config.MaxPositions), nil)
 	so := diffusion.SampleOptions{Steps: o.Steps, Guidance: float32(o.Guidance), Keys: keys}
+	if o.Torch {
+		so.Keys = nil
+		for _, k := range keys {
+			so.Torch = append(so.Torch, diffusion.NewTorchRand(k.Seed))
+		}
+	}
+	if o.OnCall != nil {
+		so.OnStep = func(diffusion.Step) error { o.OnCall(); return nil }
+	}
 	if f := p.VAE.Factor(); o.Width != 0 || o.Height != 0 {
 		if o.Width%f != 0 || o.Height%f != 0 || o.Width <= 0 || o.Height <= 0 {
 			return nil, fmt.Errorf("image size %dx%d: want multiples of %d", o.Width, o.Height, f)
@@ -51,7 +64,11 @@ func (p *Painter) Paint(ctx context.Context, texts []string, keys []tensor.Key, 
 	for i := range texts {
 		im := &pixels.Image{Width: w, Height: h, Channels: 3, Pix: make([]uint8, h*w*3)}
 		for k, v := range values[i*len(im.Pix) : (i+1)*len(im.Pix)] {
-			im.Pix[k] = uint8(v*255 + 0.5)
+			if o.Torch { // halves to even, as numpy
+				im.Pix[k] = uint8(math.RoundToEven(float64(v * 255)))
+			} else {
+				im.Pix[k] = uint8(v*255 + 0.5)
+			}
 		}
 		images = append(images, im)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"syntic/clip/pixels"
+	"syntic/diffusion"
 	"syntic/syntic/config"
 	"syntic/syntic/metric"
 	"syntic/syntic/plan"
@@ -299,4 +301,11 @@ func TestKillAgainAndAgain(t *testing.T) {
 	}
 	require.Greater(t, tries, 2)
 	same(t, written(t, want), written(t, dir))
+}
+
+// TestRecipesTakeEverySampler holds the recipe's values against the samplers there are.
+func TestRecipesTakeEverySampler(t *testing.T) {
+	field, ok := reflect.TypeFor[config.Synth]().FieldByName("Sampler")
+	require.True(t, ok)
+	require.Equal(t, strings.Join(diffusion.SamplerNames(), "|"), field.Tag.Get("oneof"))
 }
