@@ -23,13 +23,17 @@ func DefaultCLIP() CLIP {
 }
 
 // Apply resizes the short edge, cuts the centre and normalizes: [Crop, Crop, 3]. Hugging Face lays transparent images on
-// white first and rounds the crop's corner down; openai/CLIP drops the alpha channel last and rounds halves to even.
+// white first and rounds the crop's corner down; openai/CLIP (and open_clip's transform of PIL images) drops the alpha channel last, resizes images
+// with a palette before they are RGB, hence to the nearest pixel, and rounds halves to even.
 func (p CLIP) Apply(im *Image) (*Floats, error) {
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("clip preprocessing: %w", err)
 	}
+	filter := p.Filter
 	if !p.OpenAI {
 		im = im.OverWhite()
+	} else if im.Indexed {
+		filter = Nearest
 	}
 	w, h := p.Size, p.Size
 	if im.Width < im.Height {
@@ -37,7 +41,7 @@ func (p CLIP) Apply(im *Image) (*Floats, error) {
 	} else {
 		w = int(float64(p.Size*im.Width) / float64(im.Height))
 	}
-	im, err := im.Resize(w, h, p.Filter)
+	im, err := im.Resize(w, h, filter)
 	if err != nil {
 		return nil, fmt.Errorf("clip preprocessing: %w", err)
 	}

@@ -127,6 +127,9 @@ func decodePNG(data []byte) (*Image, error) {
 	if h.kind == pngPalette && len(h.palette) == 0 {
 		return nil, fmt.Errorf("byte %d: a palette image without a palette", at)
 	}
+	if raw := int64(h.width) * int64(h.height) * int64(h.samples*h.depth) / 8; raw > 1032*int64(len(data)) { // deflate's best
+		return nil, fmt.Errorf("byte %d: %d bytes of pixels cannot be in %d: %w", at, raw, len(data), errCut)
+	}
 	parts := &pngData{data: data, at: at}
 	z, err := zlib.NewReader(parts)
 	if err != nil {
@@ -146,7 +149,7 @@ func decodePNG(data []byte) (*Image, error) {
 
 func ended(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the file is truncated: it ends before its image does")
+		return errCut
 	}
 	return err
 }
@@ -266,11 +269,13 @@ func unfilterRow(kind byte, row, above []byte, d int) error {
 			row[i] += uint8((int(row[i-d]) + int(above[i])) / 2)
 		}
 	case 4:
-		for i := range min(d, len(row)) {
-			row[i] += above[i]
-		}
-		for i := d; i < len(row); i++ {
-			row[i] += paeth(int(row[i-d]), int(above[i]), int(above[i-d]))
+		for first := range min(d, len(row)) { // a sample of the pixel after the other, so that what lies left stays in registers
+			left, corner := 0, 0
+			for i := first; i < len(row); i += d {
+				up := int(above[i])
+				left = int(row[i] + paeth(left, up, corner))
+				row[i], corner = uint8(left), up
+			}
 		}
 	default:
 		return fmt.Errorf("filter %d: want 0 to 4", kind)
@@ -352,6 +357,13 @@ func (h *pngHeader) paletteRow(in, out []byte, channels int) {
 }
 
 func (h *pngHeader) greyRow(in, out []byte, channels int) {
+	if h.depth == 8 && channels == 3 {
+		for x, v := range in {
+			p := out[3*x : 3*x+3 : 3*x+3]
+			p[0], p[1], p[2] = v, v, v
+		}
+		return
+	}
 	spread := uint8(255 / (1<<h.depth - 1))
 	for x := range h.width {
 		v := h.bitsAt(in, x) * spread
