@@ -1,6 +1,10 @@
 package metric
 
-import "math"
+import (
+	"math"
+
+	"syntic/syntic/metric/internal/work"
+)
 
 // BLEUStats are the counts of one image, or sums over images, from which BLEU is computed: sufficient statistics, so that a
 // resampled corpus is scored by adding them up.
@@ -43,7 +47,7 @@ func (s *BLEUStats) Score() [maxN]float64 {
 // BLEUStats counts the n-grams of every image, in the order of the set.
 func (c *Corpus) BLEUStats() []BLEUStats {
 	stats := make([]BLEUStats, c.n)
-	forChunks(c.n, 128, func(lo, hi int) {
+	work.Chunks(c.n, 128, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			stats[i] = c.bleuStats(i)
 		}

@@ -3,6 +3,8 @@ package metric
 import (
 	"math"
 	"slices"
+
+	"syntic/syntic/metric/internal/work"
 )
 
 // Interval is a score with its 95 % bootstrap interval (percentile method, Efron and Tibshirani 1993, ch. 13).
@@ -59,7 +61,7 @@ func BootstrapPaired(a, b []float64, n int, seed uint64) (Paired, bool) {
 func BootstrapBLEU(stats []BLEUStats, n int, seed uint64) [maxN]Interval {
 	scores := make([][maxN]float64, max(n, 0))
 	if len(stats) > 0 {
-		forChunks(len(scores), 16, func(lo, hi int) {
+		work.Chunks(len(scores), 16, func(lo, hi int) {
 			for r := lo; r < hi; r++ {
 				var sum BLEUStats
 				for d := range stats {
@@ -91,7 +93,7 @@ func resample(images, n int, score func(r int) float64) []float64 {
 		return nil
 	}
 	draws := make([]float64, n)
-	forChunks(n, 16, func(lo, hi int) {
+	work.Chunks(n, 16, func(lo, hi int) {
 		for r := lo; r < hi; r++ {
 			draws[r] = score(r)
 		}

@@ -1,6 +1,10 @@
 package metric
 
-import "math"
+import (
+	"math"
+
+	"syntic/syntic/metric/internal/work"
+)
 
 // ciderSigma is the width of the length penalty in words.
 const ciderSigma = 6
@@ -15,7 +19,7 @@ func (c *Corpus) CIDEr() []float64 {
 	for d := 1; d <= c.n; d++ {
 		logs[d] = math.Log(float64(d))
 	}
-	forChunks(c.n, 128, func(lo, hi int) {
+	work.Chunks(c.n, 128, func(lo, hi int) {
 		var hyp weights
 		for i := lo; i < hi; i++ {
 			scores[i] = c.cider(i, logs, &hyp)

@@ -3,6 +3,8 @@ package metric
 import (
 	"math/bits"
 	"slices"
+
+	"syntic/syntic/metric/internal/work"
 )
 
 // level holds the n-grams of one length n for all captions.
@@ -37,7 +39,7 @@ func (c *Corpus) countGrams(vocabulary int32) {
 		c.pairKeys(n, key)
 		c.grams[n-1] = numberPairs(key, doc)
 	}
-	forChunks(len(c.words), 512, func(lo, hi int) {
+	work.Chunks(len(c.words), 512, func(lo, hi int) {
 		for _, w := range c.words[lo:hi] {
 			for n := 1; n <= maxN; n++ {
 				slices.Sort(c.ofCaption(n, w))
@@ -63,7 +65,7 @@ func (c *Corpus) documents() []int32 {
 func (c *Corpus) pairKeys(n int, key []uint64) {
 	clear(key)
 	prev := c.grams[n-2].id
-	forChunks(len(c.words), 2048, func(lo, hi int) {
+	work.Chunks(len(c.words), 2048, func(lo, hi int) {
 		for _, w := range c.words[lo:hi] {
 			for t := w.lo; t+int32(n) <= w.hi; t++ {
 				key[t] = uint64(prev[t])<<32 | uint64(c.token[t+int32(n)-1]) + 1
@@ -94,7 +96,7 @@ func numberPairs(key []uint64, doc []int32) level {
 		}
 	}
 	l := level{id: make([]int32, len(key)), df: make([]int32, base[shards])}
-	forChunks(shards, 1, func(s, _ int) {
+	work.Chunks(shards, 1, func(s, _ int) {
 		numberShard(key, doc, tokens[base[s]:base[s+1]], base[s], l)
 	})
 	return l

@@ -1,5 +1,7 @@
 package metric
 
+import "syntic/syntic/metric/internal/work"
+
 // rougeBeta weighs recall above precision, as in pycocoevalcap.
 const rougeBeta = 1.2
 
@@ -8,7 +10,7 @@ const rougeBeta = 1.2
 // multi-reference rule of pycocoevalcap). The score of a corpus is the mean.
 func (c *Corpus) ROUGEL() []float64 {
 	scores := make([]float64, c.n)
-	forChunks(c.n, 128, func(lo, hi int) {
+	work.Chunks(c.n, 128, func(lo, hi int) {
 		var row []int32
 		for i := lo; i < hi; i++ {
 			scores[i] = c.rougeL(i, &row)

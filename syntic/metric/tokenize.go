@@ -1,6 +1,10 @@
 package metric
 
-import "strings"
+import (
+	"strings"
+
+	"syntic/syntic/metric/internal/work"
+)
 
 // removed are the tokens that pycocoevalcap drops as punctuation. Its list names brackets too, but in upper case (-LRB-), which
 // never occurs after lower-casing: they stay.
@@ -34,7 +38,7 @@ func withoutPunctuation(line string) string {
 // TokenizePTB is Tokenize with the punctuation kept.
 func TokenizePTB(captions []string) []string {
 	lines := make([]string, len(captions))
-	forChunks(len(captions), 1024, func(lo, hi int) {
+	work.Chunks(len(captions), 1024, func(lo, hi int) {
 		l := lexer{seen: map[string]string{}}
 		for i := lo; i < hi; i++ {
 			next := ""

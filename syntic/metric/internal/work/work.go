@@ -1,4 +1,5 @@
-package metric
+// Package work splits loops over many items among workers.
+package work
 
 import (
 	"runtime"
@@ -6,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// forChunks calls f for the parts [0, grain), [grain, 2·grain), … of n items, several at once. The parts do not depend on the
+// Chunks calls f for the parts [0, grain), [grain, 2·grain), … of n items, several at once. The parts do not depend on the
 // number of workers; f must write only what belongs to its part.
-func forChunks(n, grain int, f func(lo, hi int)) {
+func Chunks(n, grain int, f func(lo, hi int)) {
 	chunks := (n + grain - 1) / grain
 	workers := min(runtime.GOMAXPROCS(0), chunks)
 	if workers <= 1 {
