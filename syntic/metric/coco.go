@@ -16,6 +16,7 @@ type References struct {
 	Path     string
 	IDs      []ImageID            // images in the order of the file
 	Captions map[ImageID][]string // raw, in the order of the file; images without any are absent
+	Files    map[ImageID]string   // names of the image files, of those that have one
 }
 
 // Result is one generated caption.
@@ -43,7 +44,10 @@ func LoadReferences(path string) (*References, error) {
 
 func parseReferences(path string, data []byte) (*References, error) {
 	var file struct {
-		Images      []struct{ ID *ImageID }
+		Images []struct {
+			ID       *ImageID
+			FileName string `json:"file_name"`
+		}
 		Annotations []struct {
 			ImageID *ImageID `json:"image_id"`
 			Caption *string
@@ -55,7 +59,7 @@ func parseReferences(path string, data []byte) (*References, error) {
 	if len(file.Annotations) == 0 {
 		return nil, fmt.Errorf(`%s: no "annotations": want a COCO captions file with at least one caption`, path)
 	}
-	r := &References{Path: path, Captions: make(map[ImageID][]string, len(file.Images))}
+	r := &References{Path: path, Captions: make(map[ImageID][]string, len(file.Images)), Files: map[ImageID]string{}}
 	listed := make(map[ImageID]bool, len(file.Images))
 	for i, im := range file.Images {
 		switch {
@@ -66,6 +70,9 @@ func parseReferences(path string, data []byte) (*References, error) {
 		}
 		listed[*im.ID] = true
 		r.IDs = append(r.IDs, *im.ID)
+		if im.FileName != "" {
+			r.Files[*im.ID] = im.FileName
+		}
 	}
 	for i, a := range file.Annotations {
 		if a.ImageID == nil {

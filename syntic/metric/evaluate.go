@@ -3,29 +3,55 @@ package metric
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"syntic/syntic/metric/meteor"
 )
 
 // Options of Evaluate; the zero value is strict.
 type Options struct {
-	// AllowMissing scores only the images that have a result. Report.Missing then tells how many were left out.
+	// AllowMissing scores only the images that have both references and a result. Report.Missing and Report.Extra then tell how
+	// many were left out.
 	AllowMissing bool
+	// METEOR asks for METEOR too, with its options; nil leaves it out.
+	METEOR *meteor.Options
 }
 
 // Report holds the scores of a result file.
 type Report struct {
-	Scores   map[string]float64   // by name as in Names; fractions, not percent
+	Names    []string             // of the scores, in order
+	Scores   map[string]float64   // by name; fractions, not percent
 	Images   int                  // images scored, N
 	Missing  int                  // images with references but no result, left out; 0 unless allowed
+	Extra    int                  // images with a result but no references, left out; 0 unless allowed
 	IDs      []ImageID            // [N] in the order of the references
 	PerImage map[string][]float64 // [N] by name
 	BLEU     []BLEUStats          // [N] counts from which BLEU of a resampled corpus is computed
+	METEOR   []meteor.Stats       // [N] the same for METEOR; nil if not asked for
+	Stages   []string             // of METEOR that ran
+	Set      *Set                 // the captions scored, tokenised
+	CLIP     string               // which model CLIPScore is of; "" without it
 }
 
-// Evaluate tokenises references and results and scores them with every metric. It returns an error, and no score, if results
-// miss images (unless allowed), name unknown images, or an image has no reference.
+// meteorName is METEOR only if all of its stages ran; else it names those that did, so that such a score is never taken for METEOR 1.5.
+func meteorName(stages []string) string {
+	if slices.Contains(stages, "paraphrase") {
+		return "METEOR"
+	}
+	return "METEOR_" + strings.Join(stages, "_")
+}
+
+// Add puts a score with one value for each image at the end of the report; that of the corpus is their mean.
+func (r *Report) Add(name string, perImage []float64) {
+	r.Names = append(r.Names, name)
+	r.Scores[name], r.PerImage[name] = mean(perImage), perImage
+}
+
+// Evaluate tokenises references and results and scores them with every metric. It returns an error, and no score, if results miss
+// images or name unknown ones (unless allowed), or an image has no reference.
 func Evaluate(refs *References, results *Results, o Options) (*Report, error) {
-	captions, missing, err := match(refs, results, o)
+	captions, missing, extra, err := match(refs, results, o)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +75,12 @@ func Evaluate(refs *References, results *Results, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Missing = missing
+	r.Missing, r.Extra = missing, extra
+	if o.METEOR != nil {
+		if err := r.addMETEOR(set, *o.METEOR); err != nil {
+			return nil, err
+		}
+	}
 	return r, nil
 }
 
@@ -59,7 +90,7 @@ func EvaluateSet(set *Set) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Scores: map[string]float64{}, Images: c.n, IDs: set.IDs, PerImage: map[string][]float64{}, BLEU: c.BLEUStats()}
+	r := &Report{Names: Names(), Scores: map[string]float64{}, Images: c.n, IDs: set.IDs, PerImage: map[string][]float64{}, BLEU: c.BLEUStats(), Set: set}
 	for _, m := range metrics {
 		corpus, images := m.Score(c)
 		for k, name := range m.Names() {
@@ -69,16 +100,35 @@ func EvaluateSet(set *Set) (*Report, error) {
 	return r, nil
 }
 
-// match gives the caption of each image and the number of images without.
-func match(refs *References, results *Results, o Options) (map[ImageID]string, int, error) {
+// addMETEOR puts METEOR behind BLEU, as pycocoevalcap orders them.
+func (r *Report) addMETEOR(set *Set, o meteor.Options) error {
+	s, err := meteor.New(set.Cands, set.Refs, o)
+	if err != nil {
+		return fmt.Errorf("METEOR: %w", err)
+	}
+	r.METEOR, r.Stages = s.Images(), s.Stages()
+	var total meteor.Stats
+	perImage := make([]float64, len(r.METEOR))
+	for i := range r.METEOR {
+		total.Add(&r.METEOR[i])
+		perImage[i] = r.METEOR[i].Score()
+	}
+	name := meteorName(r.Stages)
+	r.Names = slices.Insert(r.Names, maxN, name)
+	r.Scores[name], r.PerImage[name] = total.Score(), perImage
+	return nil
+}
+
+// match gives the caption of each image to score and the numbers of images without a result and of results without references.
+func match(refs *References, results *Results, o Options) (captions map[ImageID]string, without, extra int, err error) {
 	if refs == nil || results == nil || len(results.Rows) == 0 {
-		return nil, 0, errors.New("metric: no references or no results: want at least one of each")
+		return nil, 0, 0, errors.New("metric: no references or no results: want at least one of each")
 	}
 	known := make(map[ImageID]bool, len(refs.IDs))
 	for _, id := range refs.IDs {
 		known[id] = true
 	}
-	captions := make(map[ImageID]string, len(results.Rows))
+	captions = make(map[ImageID]string, len(results.Rows))
 	var unknown, bare, missing, twice []ImageID
 	for _, row := range results.Rows {
 		if _, ok := captions[row.ImageID]; ok {
@@ -99,16 +149,18 @@ func match(refs *References, results *Results, o Options) (map[ImageID]string, i
 	}
 	switch {
 	case len(twice) > 0:
-		return nil, 0, fmt.Errorf("%s: %s with two captions: want one", results.Path, list(twice))
-	case len(unknown) > 0:
-		return nil, 0, fmt.Errorf("%s: results for %s that %s does not list", results.Path, list(unknown), refs.Path)
+		err = fmt.Errorf("%s: %s with two captions: want one", results.Path, list(twice))
+	case len(unknown) > 0 && !o.AllowMissing:
+		err = fmt.Errorf("%s: results for %s that %s does not list", results.Path, list(unknown), refs.Path)
+	case len(unknown) == len(results.Rows):
+		err = fmt.Errorf("%s: none of its images is in %s", results.Path, refs.Path)
 	case len(bare) > 0:
-		return nil, 0, fmt.Errorf("%s: no reference captions for %s", refs.Path, list(bare))
+		err = fmt.Errorf("%s: no reference captions for %s", refs.Path, list(bare))
 	case len(missing) > 0 && !o.AllowMissing:
-		return nil, 0, fmt.Errorf("%s: no result for %s of %d in %s: a score over the rest would not be comparable (allow missing images to have it all the same)",
+		err = fmt.Errorf("%s: no result for %s of %d in %s: a score over the rest would not be comparable (allow missing images to have it all the same)",
 			results.Path, list(missing), len(refs.IDs), refs.Path)
 	}
-	return captions, len(missing), nil
+	return captions, len(missing), len(unknown), err
 }
 
 // list names the first few ids: "3 images (1, 2, 3)".

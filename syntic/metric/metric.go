@@ -1,7 +1,7 @@
 package metric
 
-// Metric is one way to score a corpus. METEOR, SPICE and CLIPScore will be further entries of the table; until they are exact
-// their names appear nowhere in a report.
+// Metric is one way to score a corpus from its words alone. METEOR (package meteor), SPICE (spice) and CLIPScore (clipscore) need
+// more and are added to a report where that is at hand.
 type Metric interface {
 	// Names are the scores it gives, named as in pycocoevalcap.
 	Names() []string
@@ -12,7 +12,7 @@ type Metric interface {
 // metrics is the table of all metrics, in the order in which they are reported.
 var metrics = []Metric{bleu{}, rougeL{}, ciderD{}}
 
-// Names lists the scores that a report holds, in order.
+// Names lists the scores that every report holds, in order.
 func Names() []string {
 	var names []string
 	for _, m := range metrics {

@@ -5,12 +5,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"math"
 )
 
-// MarshalJSON gives {"scores": {"Bleu_1": …, "CIDEr": …}, "images": N}, the scores in the order of Names and with all digits.
-// Where images without a result were left out, "missing" tells how many.
+// MarshalJSON gives {"scores": {"Bleu_1": …, "CIDEr": …}, "images": N}, the scores in their order and with all digits. Where images
+// were left out, "missing" tells how many had no result and "extra" how many no references; "meteor" lists the stages that ran, "clip"
+// says which model CLIPScore is of.
 func (r *Report) MarshalJSON() ([]byte, error) {
-	scores, err := named(nil, func(name string) float64 { return r.Scores[name] })
+	scores, err := r.named(nil, func(name string) float64 { return r.Scores[name] })
 	if err != nil {
 		return nil, err
 	}
@@ -18,7 +20,10 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Scores  json.RawMessage `json:"scores"`
 		Images  int             `json:"images"`
 		Missing int             `json:"missing,omitempty"`
-	}{scores, r.Images, r.Missing})
+		Extra   int             `json:"extra,omitempty"`
+		METEOR  []string        `json:"meteor,omitempty"`
+		CLIP    string          `json:"clip,omitempty"`
+	}{scores, r.Images, r.Missing, r.Extra, r.Stages, r.CLIP})
 }
 
 // WritePerImage writes a JSON list, one image a line: {"image_id": …, "Bleu_1": …, "CIDEr": …}.
@@ -29,7 +34,7 @@ func (r *Report) WritePerImage(w io.Writer) error {
 		if r.IDs != nil {
 			id = &r.IDs[i]
 		}
-		row, err := named(id, func(name string) float64 { return r.PerImage[name][i] })
+		row, err := r.named(id, func(name string) float64 { return r.PerImage[name][i] })
 		if err != nil {
 			return err
 		}
@@ -41,17 +46,20 @@ func (r *Report) WritePerImage(w io.Writer) error {
 	return b.Flush()
 }
 
-// named writes an object of all scores in the order of Names; encoding/json would sort them.
-func named(id *ImageID, score func(name string) float64) ([]byte, error) {
+// named writes an object of all scores in their order; encoding/json would sort them. What is no number is null.
+func (r *Report) named(id *ImageID, score func(name string) float64) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	if id != nil {
 		b.WriteString(`"image_id":` + string(*id))
 	}
-	for _, name := range Names() {
-		v, err := json.Marshal(score(name))
-		if err != nil {
-			return nil, err
+	for _, name := range r.Names {
+		v := []byte("null")
+		if x := score(name); !math.IsNaN(x) {
+			var err error
+			if v, err = json.Marshal(x); err != nil {
+				return nil, err
+			}
 		}
 		if b.Len() > 1 {
 			b.WriteByte(',')
