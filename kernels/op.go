@@ -196,6 +196,18 @@ func (o *Op[A]) Choose(k DeviceKind, a *A) (*Variant[A], error) {
 	return nil, fmt.Errorf("no variant for %s on %v", o.describe(a), k)
 }
 
+// Rounds is the format to which the variant asked for by name rounds operands; F32 if it does not, or none was asked for.
+func (o *Op[A]) Rounds() DType {
+	if name := Overridden(o.Name); name != "" {
+		for _, v := range o.list {
+			if v.Name == name {
+				return v.Operands
+			}
+		}
+	}
+	return F32
+}
+
 func (o *Op[A]) describe(a *A) string {
 	in, out := o.Views(a)
 	var b strings.Builder

@@ -129,7 +129,11 @@ func fill(p Named, f *safetensors.File, name string, share bool) error {
 	if err != nil {
 		return err
 	}
-	p.SetData(inMemory(p, data))
+	if share {
+		p.Map(inMemory(p, data)) // its own, but never written
+	} else {
+		p.SetData(inMemory(p, data))
+	}
 	f.Forget(name)
 	return nil
 }

@@ -32,12 +32,12 @@ func (s *Scope) Conv2DFull(x, w, b, residual *Tensor, o ConvOptions) *Tensor {
 		fail("convolution of x %v, weight %v, pad %v: the window is larger than the padded image", x, w, o.Pad)
 	}
 	out := s.Empty(x.Dim(0), h/o.Stride+1, v/o.Stride+1, w.Dim(0))
-	run(s, kernels.Conv2D, kernels.Conv2DArgs{X: x.View(), W: w.stored(), Bias: b.View(), Residual: residual.View(), Out: out.v, Stride: o.Stride, Pad: o.Pad, Act: o.Act})
+	run(s, kernels.Conv2D, kernels.Conv2DArgs{X: x.View(), W: w.weight(kernels.Conv2D.Rounds()), Bias: b.View(), Residual: residual.View(), Out: out.v, Stride: o.Stride, Pad: o.Pad, Act: o.Act})
 	if s.tracks(x, w, b, residual) {
 		s.record(out, func(g *Gradients, dout *Tensor) {
 			if x.wants() {
 				dx := s.Empty(x.Shape()...)
-				run(s, kernels.Conv2DGradX, kernels.Conv2DGradXArgs{DOut: dout.View(), W: w.stored(), DX: dx.v, Stride: o.Stride, Pad: o.Pad})
+				run(s, kernels.Conv2DGradX, kernels.Conv2DGradXArgs{DOut: dout.View(), W: w.weight(kernels.Conv2DGradX.Rounds()), DX: dx.v, Stride: o.Stride, Pad: o.Pad})
 				g.Add(x, dx)
 			}
 			switch {

@@ -89,6 +89,7 @@ type buffer struct {
 	pool  *pool
 	hold  any                    // keeps someone else's memory alive
 	wide  atomic.Pointer[Tensor] // float32 copy of memory of 16 bits, for ops that need one
+	round atomic.Pointer[Tensor] // copy of someone else's memory in the format to which products round it
 }
 
 // pool keeps freed buffers by size class: powers of two and three steps between.

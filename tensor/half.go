@@ -72,6 +72,28 @@ func (t *Tensor) stored() kernels.View {
 
 func (t *Tensor) storedAs(shape ...int) kernels.View { return t.stored().As(shape...) }
 
+// weight is stored for the weight of a product that rounds its operands to `to`. Of memory that nobody writes to, which is that of mapped
+// parameters, a copy so rounded is made once and kept, so that it need not be rounded at every use; results are the same bits.
+func (t *Tensor) weight(to DType) kernels.View {
+	v := t.stored()
+	if to != BF16 || v.DType == to || t.buf.hold == nil || !t.dev.IsCPU() || t.Rank() == 0 || t.Dim(-1)%2 != 0 {
+		return v
+	}
+	r := t.buf.round.Load()
+	if r == nil {
+		widening.Lock()
+		defer widening.Unlock()
+		if r = t.buf.round.Load(); r == nil {
+			half := make([]uint16, t.Len())
+			kernels.Narrow(half, v.Floats(), to)
+			r = NewParameter(t.dev, t.Len())
+			r.MapRaw(to, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(half))), 2*len(half)))
+			t.buf.round.Store(r)
+		}
+	}
+	return r.v.As(t.Shape()...)
+}
+
 var widening sync.Mutex
 
 // widened is a float32 copy of a parameter with 16 bits, the same for all its reshaped twins.

@@ -99,3 +99,25 @@ func TestMapRawRefuses(t *testing.T) {
 	w.MapRaw(tensor.F32, make([]byte, 12))
 	assert.Equal(t, []float32{0, 0, 0}, w.Data())
 }
+
+// A mapped weight is rounded once; what is mapped or set afterwards counts from then on.
+func TestRoundedWeightsFollowTheirParameter(t *testing.T) {
+	dev := tensor.CPU()
+	s := tensor.NewScope(dev)
+	defer s.Close()
+	x := s.Randn(tensor.Key{Seed: 1}, 5, 34)
+	before := kernels.GEMM.NewCase(0, 1).Chosen(kernels.CPU)
+	defer func() { require.NoError(t, kernels.Override("gemm="+before)) }()
+	require.NoError(t, kernels.Override("gemm=bf16_go"))
+	w, plain := tensor.NewParameter(dev, 9, 34), tensor.NewParameter(dev, 9, 34)
+	for i, fill := range []func(data []float32){w.Map, w.SetData, w.Map, func(d []float32) { b, _ := raw(tensor.F16, d, 0); w.MapRaw(tensor.F16, b) }} {
+		data := s.Randn(tensor.Key{Seed: 2, Item: uint64(i)}, 9, 34).Float32s()
+		fill(data)
+		plain.SetData(w.Float32s())
+		for range 2 {
+			assert.Equal(t, s.Linear(x, plain, nil).Float32s(), s.Linear(x, w, nil).Float32s(), "%d", i)
+		}
+	}
+	w.Own()
+	assert.Equal(t, s.Linear(x, plain, nil).Float32s(), s.Linear(x, w, nil).Float32s())
+}

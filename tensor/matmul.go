@@ -99,7 +99,7 @@ func (s *Scope) linear(x, w, b, residual *Tensor, act Act) *Tensor {
 	shape := append([]int(nil), x.Shape()...)
 	shape[len(shape)-1] = n
 	out := s.Empty(shape...)
-	args := kernels.GEMMArgs{A: x.as(1, m, k), B: w.storedAs(1, n, k), TransB: true, Out: out.as(1, m, n), Bias: b.View(), Alpha: 1, Act: act}
+	args := kernels.GEMMArgs{A: x.as(1, m, k), B: w.weight(kernels.GEMM.Rounds()).As(1, n, k), TransB: true, Out: out.as(1, m, n), Bias: b.View(), Alpha: 1, Act: act}
 	if residual != nil {
 		args.Residual = residual.as(1, m, n)
 	}
@@ -109,7 +109,7 @@ func (s *Scope) linear(x, w, b, residual *Tensor, act Act) *Tensor {
 			dv := dout.as(1, m, n)
 			if x.wants() {
 				dx := s.Empty(x.Shape()...)
-				run(s, kernels.GEMM, kernels.GEMMArgs{A: dv, B: w.storedAs(1, n, k), Out: dx.as(1, m, k), Alpha: 1})
+				run(s, kernels.GEMM, kernels.GEMMArgs{A: dv, B: w.weight(kernels.GEMM.Rounds()).As(1, n, k), Out: dx.as(1, m, k), Alpha: 1})
 				g.Add(x, dx)
 			}
 			if w.wants() {

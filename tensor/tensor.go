@@ -180,7 +180,7 @@ func (t *Tensor) SetData(data []float32) {
 	if len(data) != t.Len() || t.v.DType == I32 {
 		fail("set %v to %d float32 values", t, len(data))
 	}
-	if t.isHalf() { // it becomes float32
+	if t.isHalf() || t.buf.hold != nil { // it becomes float32, and its own
 		t.Release()
 	}
 	if t.buf.ptr == nil || t.buf.bytes == 0 {
@@ -223,8 +223,10 @@ func (t *Tensor) Release() {
 	if t.buf.bytes > 0 && t.buf.ptr != nil {
 		t.buf.pool.put(t.buf.ptr, t.buf.bytes)
 	}
-	if w := t.buf.wide.Load(); w != nil {
-		w.Release()
+	for _, w := range []*Tensor{t.buf.wide.Load(), t.buf.round.Load()} {
+		if w != nil {
+			w.Release()
+		}
 	}
 	*t.buf = buffer{}
 	t.v = kernels.NewView(F32, nil, append([]int(nil), t.v.Shape()...)...)
