@@ -59,17 +59,8 @@ func Load(module any, f *safetensors.File, o LoadOptions) error {
 		}
 		slices.Sort(missing)
 	}
-	var wrong []string
-	for _, l := range []struct {
-		what  string
-		names []string
-	}{{"missing", missing}, {"unexpected", unexpected}, {"misshapen", misshapen}} {
-		if len(l.names) > 0 {
-			wrong = append(wrong, fmt.Sprintf("%d %s: %s", len(l.names), l.what, list(l.names)))
-		}
-	}
-	if wrong != nil {
-		return fmt.Errorf("tensors do not fit the model: %s", strings.Join(wrong, "; "))
+	if m := (&Misfit{missing, unexpected, misshapen}); m.any() {
+		return m
 	}
 	for _, q := range pairs {
 		if err := fill(q.p, f, q.file, o.Map); err != nil {
@@ -77,6 +68,40 @@ func Load(module any, f *safetensors.File, o LoadOptions) error {
 		}
 	}
 	return nil
+}
+
+// Misfit is the error of tensors that do not fit a model, with all their names; its text has the first few.
+type Misfit struct {
+	Missing    []string `json:"missing,omitempty"`    // of the model, with the shape wanted
+	Unexpected []string `json:"unexpected,omitempty"` // of the file
+	Misshapen  []string `json:"misshapen,omitempty"`  // of the file, with the shapes found and wanted
+}
+
+func (m *Misfit) any() bool { return len(m.Missing)+len(m.Unexpected)+len(m.Misshapen) > 0 }
+
+func (m *Misfit) Error() string {
+	var wrong []string
+	for _, l := range []struct {
+		what  string
+		names []string
+	}{{"missing", m.Missing}, {"unexpected", m.Unexpected}, {"misshapen", m.Misshapen}} {
+		if len(l.names) > 0 {
+			wrong = append(wrong, fmt.Sprintf("%d %s: %s", len(l.names), l.what, list(l.names)))
+		}
+	}
+	return "tensors do not fit the model: " + strings.Join(wrong, "; ")
+}
+
+// Memory is how many bytes of a module's parameters are used where they lie in the file, and how many are in memory of their own.
+func Memory(module any) (mapped, own int64) {
+	for _, p := range Parameters(module) {
+		if n := int64(p.Bytes()); p.Held() && sameLayout(p) {
+			mapped += n
+		} else {
+			own += n
+		}
+	}
+	return mapped, own
 }
 
 // in is a tensor's name in the file, and that of the part it stands for, where that is another.

@@ -44,12 +44,12 @@ func LoadGPT2(dev *tensor.Device, dir string) (d *Decoder, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	weights := filepath.Join(dir, "model.safetensors")
-	f, err := safetensors.Open(weights)
+	f, err := safetensors.OpenFolder(dir, "", "model")
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() // nothing is mapped: a decoder that starts from GPT-2 is trained
+	weights := f.Path()
 	if blocks := len(f.Names()) / 12; sh.Layers > blocks {
 		return nil, fmt.Errorf("%s: n_layer %d, but %s holds %d tensors: want 12 a layer", path, sh.Layers, weights, len(f.Names()))
 	}

@@ -208,6 +208,9 @@ func (t *Tensor) Map(data []float32) {
 	t.buf.hold = data
 }
 
+// Held tells whether a parameter uses memory of someone else (Map, MapRaw).
+func (t *Tensor) Held() bool { return t.buf.hold != nil }
+
 // Own gives a parameter memory of its own if it uses someone else's: needed before an op writes to it.
 func (t *Tensor) Own() {
 	if t.buf.hold == nil {
