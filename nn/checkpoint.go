@@ -51,6 +51,9 @@ func Load(module any, f *safetensors.File, o LoadOptions) error {
 		if want := fileShape(p); !slices.Equal(want, info.Shape) {
 			misshapen = append(misshapen, fmt.Sprintf("%s: found %v, want %v", in(f, name), info.Shape, want))
 		}
+		if !info.DType.IsFloat() {
+			misshapen = append(misshapen, fmt.Sprintf("%s: found %s, want F32, F16, BF16 or F64", in(f, name), info.DType))
+		}
 		pairs = append(pairs, pair{name, p})
 	}
 	if !o.Partial {
@@ -74,7 +77,7 @@ func Load(module any, f *safetensors.File, o LoadOptions) error {
 type Misfit struct {
 	Missing    []string `json:"missing,omitempty"`    // of the model, with the shape wanted
 	Unexpected []string `json:"unexpected,omitempty"` // of the file
-	Misshapen  []string `json:"misshapen,omitempty"`  // of the file, with the shapes found and wanted
+	Misshapen  []string `json:"misshapen,omitempty"`  // of the file, with the shapes found and wanted, or a dtype of no weights
 }
 
 func (m *Misfit) any() bool { return len(m.Missing)+len(m.Unexpected)+len(m.Misshapen) > 0 }

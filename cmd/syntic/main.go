@@ -25,6 +25,7 @@ var verbs = []func() *cobra.Command{
 	refineCmd,
 	projectCmd,
 	evalCmd,
+	inspectCmd,
 	convertCmd,
 	recipeCmd,
 	dataCmd,
