@@ -5,12 +5,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	_ "embed"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -44,7 +41,7 @@ func CLIP(clean Cleaning) (*Tokenizer, error) {
 		merges: t.merges, words: map[string][]int32{}}, nil
 }
 
-// Load reads a tokenizer folder (vocab.json and merges.txt) or, where path is a file, openai/CLIP's bpe_simple_vocab_16e6.txt.gz.
+// Load reads a tokenizer folder (vocab.json and merges.txt, or tokenizer.json) or, where path is a file, openai/CLIP's bpe_simple_vocab_16e6.txt.gz.
 // The error names the file and what is wrong in it.
 func Load(path string, clean Cleaning) (*Tokenizer, error) {
 	t, err := load(path)
@@ -68,26 +65,15 @@ func load(path string) (*Tokenizer, error) {
 		defer fd.Close()
 		return readMergesGz(fd, path)
 	}
-	vocab, err := readLimited(filepath.Join(path, "vocab.json"))
+	v, err := readVocabulary(path)
 	if err != nil {
 		return nil, err
 	}
-	var ids map[string]int32
-	if err := json.Unmarshal(vocab, &ids); err != nil {
-		return nil, fmt.Errorf("%s: %w: want an object of piece to id", filepath.Join(path, "vocab.json"), err)
-	}
-	text, err := readLimited(filepath.Join(path, "merges.txt"))
+	t, err := newTokenizer(v.ids, v.merges)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	merges, err := parseMerges(text, -1)
-	if err == nil {
-		var t *Tokenizer
-		if t, err = newTokenizer(ids, merges); err == nil {
-			return t, nil
-		}
-	}
-	return nil, fmt.Errorf("%s: %w", path, err)
+	return t, nil
 }
 
 func readLimited(path string) ([]byte, error) {
@@ -162,10 +148,30 @@ func idsOf(merges [][2]string) map[string]int32 {
 	return ids
 }
 
-// newTokenizer builds the tables and checks that they fit together.
+// newTokenizer builds CLIP's tables and checks that they fit together.
 func newTokenizer(ids map[string]int32, merges [][2]string) (*Tokenizer, error) {
+	t, err := newTable(ids, merges)
+	if t == nil {
+		return nil, err
+	}
+	look := func(p string) int32 {
+		id, ok := ids[p]
+		if !ok && err == nil {
+			err = fmt.Errorf("vocabulary: no piece %.40q", p)
+		}
+		return id
+	}
+	t.start, t.end = look(startText), look(endText)
+	for i, r := range visible {
+		t.bytes[byteOrder[i]], t.finals[byteOrder[i]] = look(string(r)), look(string(r)+wordEnd)
+	}
+	return t, err
+}
+
+// newTable builds the tables of pieces and merges.
+func newTable(ids map[string]int32, merges [][2]string) (*Tokenizer, error) {
 	t := &Tokenizer{ids: ids, merges: make(map[uint64]merge, len(merges)), words: map[string][]int32{}}
-	top := int32(0)
+	top := int32(-1)
 	for p, id := range ids {
 		if id < 0 || int(id) > 4*len(ids)+1024 { // a gap or two is fine, an id of a billion is not
 			return nil, fmt.Errorf("vocabulary: id %d of %.40q: want 0 to about %d", id, p, len(ids)-1)
@@ -179,33 +185,23 @@ func newTokenizer(ids map[string]int32, merges [][2]string) (*Tokenizer, error) 
 		}
 		t.pieces[id] = p
 	}
-	find := func(p string) (int32, error) {
-		if id, ok := ids[p]; ok {
-			return id, nil
-		}
-		return 0, fmt.Errorf("vocabulary: no piece %.40q", p)
-	}
-	var errs []error
+	var err error
 	look := func(p string) int32 {
-		id, err := find(p)
-		if err != nil && errs == nil {
-			errs = append(errs, err)
+		id, ok := ids[p]
+		if !ok && err == nil {
+			err = fmt.Errorf("vocabulary: no piece %.40q", p)
 		}
 		return id
-	}
-	t.start, t.end = look(startText), look(endText)
-	for i, r := range visible {
-		t.bytes[byteOrder[i]], t.finals[byteOrder[i]] = look(string(r)), look(string(r)+wordEnd)
 	}
 	for i, m := range merges {
 		a, b, c := look(m[0]), look(m[1]), look(m[0]+m[1])
 		key := uint64(uint32(a))<<32 | uint64(uint32(b))
-		if _, twice := t.merges[key]; twice && errs == nil {
-			errs = append(errs, fmt.Errorf("merges line %d: %q %q: given twice", i+2, m[0], m[1]))
+		if _, twice := t.merges[key]; twice && err == nil {
+			err = fmt.Errorf("merges line %d: %q %q: given twice", i+2, m[0], m[1])
 		}
 		t.merges[key] = merge{rank: int32(i), id: c}
 	}
-	return t, errors.Join(errs...)
+	return t, err
 }
 
 // visible spells each byte as a character that can be printed: byte byteOrder[i] as visible[i]. Bytes that are printable in
