@@ -45,17 +45,7 @@ func fixLine(s string, entities bool) string {
 
 // unescapeWhole resolves only references that end in a semicolon, and known names also written in capitals (&EACUTE; is É).
 func unescapeWhole(s string) string {
-	if !strings.Contains(s, "&") {
-		return s
-	}
-	var b strings.Builder
-	for s != "" {
-		i := strings.IndexByte(s, '&')
-		if i < 0 {
-			break
-		}
-		b.WriteString(s[:i])
-		s = s[i:]
+	return replaceReferences(s, func(s string) (int, string) {
 		n := 1
 		if n < len(s) && s[n] == '#' {
 			n++
@@ -65,15 +55,10 @@ func unescapeWhole(s string) string {
 			n++
 		}
 		if n == first || n == len(s) || s[n] != ';' {
-			b.WriteByte('&')
-			s = s[1:]
-			continue
+			return 1, "&"
 		}
-		b.WriteString(wholeReference(s[:n+1]))
-		s = s[n+1:]
-	}
-	b.WriteString(s)
-	return b.String()
+		return n + 1, wholeReference(s[:n+1])
+	})
 }
 
 // wholeReference resolves one reference that ends in its semicolon; one that would leave the semicolon stays.

@@ -1,12 +1,16 @@
 package bpe
 
 import (
+	"bytes"
+	"compress/gzip"
+	_ "embed"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // GPT2 is the byte-level tokenizer of GPT-2 (Radford et al. 2019, section 2.2): text as it is, cut into words with the blank before them, words'
@@ -20,6 +24,44 @@ type GPT2 struct {
 type added struct {
 	text string
 	id   int32
+}
+
+//go:embed gpt2.txt.gz
+var embeddedGPT2 []byte
+
+// loadOwnGPT2 reads GPT-2's own merges, from which its ids follow: bytes, merges in order, <|endoftext|>.
+var loadOwnGPT2 = sync.OnceValues(func() (*GPT2, error) {
+	z, err := gzip.NewReader(bytes.NewReader(embeddedGPT2))
+	if err != nil {
+		return nil, err
+	}
+	text, err := limited(z, "embedded gpt2.txt.gz")
+	if err != nil {
+		return nil, err
+	}
+	merges, err := parseMerges(text, -1)
+	if err != nil {
+		return nil, err
+	}
+	v := &vocabulary{ids: make(map[string]int32, 257+len(merges)), merges: merges}
+	for i, r := range visible {
+		v.ids[string(r)] = int32(i)
+	}
+	for i, m := range merges {
+		v.ids[m[0]+m[1]] = int32(256 + i)
+	}
+	v.ids[endText] = int32(256 + len(merges))
+	v.added = map[string]int32{endText: v.ids[endText]}
+	return v.gpt2("embedded gpt2.txt.gz")
+})
+
+// OwnGPT2 is the tokenizer of OpenAI's GPT-2 models of all sizes (50,257 ids), from the embedded merges (vocab.bpe of openai/gpt-2, MIT licence).
+func OwnGPT2() (*GPT2, error) {
+	g, err := loadOwnGPT2()
+	if err != nil {
+		return nil, fmt.Errorf("bpe: %w", err)
+	}
+	return g, nil
 }
 
 // LoadGPT2 reads a tokenizer folder: vocab.json and merges.txt, or tokenizer.json where they are not there. The error names the file and what is
@@ -42,6 +84,11 @@ func loadGPT2(dir string) (*GPT2, error) {
 	if err != nil {
 		return nil, err
 	}
+	return v.gpt2(dir)
+}
+
+// gpt2 builds the tables; the error names the place where the vocabulary is from.
+func (v *vocabulary) gpt2(dir string) (*GPT2, error) {
 	if v.clip() {
 		return nil, fmt.Errorf("%s: pieces end in %s: this is CLIP's tokenizer, not GPT-2's", dir, wordEnd)
 	}

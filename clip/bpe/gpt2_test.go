@@ -3,9 +3,14 @@ package bpe
 import (
 	"bufio"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -133,4 +138,37 @@ func FuzzGPT2(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) { // nothing is lost
 		assert.Equal(t, strings.ToValidUTF8(s, "\ufffd"), tok.Decode(tok.Encode(s)))
 	})
+}
+
+// GPT-2's own vocabulary is the original's, id by id, and gives the 3,000 strings the ids that the tokenizers library gives
+// (bench/golden/make_token_hashes.py).
+func TestOwnGPT2(t *testing.T) {
+	tok, err := OwnGPT2()
+	require.NoError(t, err)
+	require.Equal(t, 50257, tok.Size())
+	assert.EqualValues(t, 50256, tok.End())
+	h := sha256.New()
+	for id, piece := range tok.t.pieces {
+		fmt.Fprintf(h, "%d %s\n", id, piece)
+	}
+	assert.Equal(t, "069daad39dc37a5e524fa56dabd4e3721844e429140b8e9bc13c8049f4759894", hex.EncodeToString(h.Sum(nil)))
+	h, n := sha256.New(), 0
+	for _, r := range rows(t) {
+		ids := tok.Encode(r.Text)
+		n += len(ids)
+		writeIDs(h, ids)
+	}
+	assert.Equal(t, 50962, n)
+	assert.Equal(t, "a6b2840f834af42a1d4da54fc0f8197ee1232cee3aab3a9db297a1b3ce66ee05", hex.EncodeToString(h.Sum(nil)))
+}
+
+func writeIDs(w io.Writer, ids []int32) {
+	var b []byte
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendInt(b, int64(id), 10)
+	}
+	_, _ = w.Write(append(b, '\n'))
 }

@@ -8,24 +8,25 @@ import (
 )
 
 // unescape resolves HTML's character references as Python's html.unescape does (HTML5 rules, the semicolon may be missing).
-func unescape(s string) string {
+func unescape(s string) string { return replaceReferences(s, reference) }
+
+// replaceReferences replaces what begins with & by what resolve makes of it: how many bytes it takes and what it stands for.
+func replaceReferences(s string, resolve func(s string) (n int, text string)) string {
 	if !strings.Contains(s, "&") {
 		return s
 	}
 	var b strings.Builder
-	for s != "" {
+	for {
 		i := strings.IndexByte(s, '&')
 		if i < 0 {
-			break
+			b.WriteString(s)
+			return b.String()
 		}
 		b.WriteString(s[:i])
-		s = s[i:]
-		n, text := reference(s)
+		n, text := resolve(s[i:])
 		b.WriteString(text)
-		s = s[n:]
+		s = s[i+n:]
 	}
-	b.WriteString(s)
-	return b.String()
 }
 
 // reference resolves the reference s starts with: how many bytes it takes and what it stands for.

@@ -27,6 +27,7 @@ var verbs = []func() *cobra.Command{
 	evalCmd,
 	inspectCmd,
 	convertCmd,
+	tokensCmd,
 	recipeCmd,
 	dataCmd,
 	worldCmd,
