@@ -25,7 +25,7 @@ type rule func(l *lexer, i int) int
 var (
 	wordRules = []rule{contraction, wordBeforeNot, yAll, dotted, abbreviation, apostropheWord, word, hyphenated, compound, date, fraction,
 		number, slashed, ampersand, cPlusPlus, currencyWord, url, domain, email}
-	signRules = []rule{domain, entity, number, tag, phone, handle, smiley, years, clitic, elided, doubleQuote, dashes, dots, repeated}
+	signRules = []rule{domain, bracketed, entity, number, tag, phone, handle, smiley, years, clitic, elided, doubleQuote, dashes, dots, repeated}
 )
 
 func (l *lexer) run() []string {

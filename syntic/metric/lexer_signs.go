@@ -30,7 +30,7 @@ func entity(l *lexer, i int) int {
 		return i
 	}
 	end := l.while(i+1, isLetter)
-	if entities[l.lower(i, end)] == "" || l.at(end) != ';' {
+	if _, ok := entities[l.lower(i, end)]; !ok || l.at(end) != ';' {
 		return i
 	}
 	return end + 1
@@ -127,7 +127,7 @@ func elided(l *lexer, i int) int {
 		return end + 1
 	}
 	switch {
-	case w == "n", w == "til", w == "cause", w == "round", w == "bout":
+	case w == "n" && l.at(end) != '"', w == "til", w == "till", w == "cause", w == "round", w == "bout":
 		return end
 	case strings.HasPrefix(w, "em"):
 		return i + 3
@@ -164,6 +164,10 @@ func repeated(l *lexer, i int) int {
 	switch l.at(i) {
 	case '!', '?':
 		return l.while(i, func(r rune) bool { return r == '!' || r == '?' })
+	case '<', '>':
+		if l.at(i+1) == l.at(i) {
+			return i + 2
+		}
 	case '*':
 		return l.while(i, func(r rune) bool { return r == '*' })
 	case '_':
@@ -183,7 +187,9 @@ func (l *lexer) emit(i, end int) {
 	}
 	switch {
 	case r == '&' && l.text[end-1] == ';':
-		l.out = append(l.out, entities[l.lower(i, end-1)])
+		if s := l.entity(i, end); s != "" {
+			l.out = append(l.out, s)
+		}
 	case r == '-' && l.text[end-1] == '-':
 		l.out = append(l.out, "--")
 	case r == '.' && l.text[end-1] == '.':
@@ -194,6 +200,15 @@ func (l *lexer) emit(i, end int) {
 			l.out = append(l.out, ".")
 		}
 	}
+}
+
+// entity spells "&amp;"; "&quot;" opens before a word as a quote does, "&nbsp;" is nothing.
+func (l *lexer) entity(i, end int) string {
+	s := entities[l.lower(i, end-1)]
+	if next := l.at(end); s == "''" && next < 0x80 && isWordRune(next) {
+		return "``"
+	}
+	return s
 }
 
 // spell lower-cases a token and replaces what the Treebank writes otherwise.

@@ -41,7 +41,7 @@ func (l *lexer) trimURL(i, end int) int {
 
 // domain: "www.example.com", "example.com/a?b=c".
 func domain(l *lexer, i int) int {
-	if l.at(i) < 0x80 && !isWordRune(l.at(i)) {
+	if l.at(i) < 0x80 && !isASCIILetter(l.at(i)) {
 		return i
 	}
 	best := i
@@ -66,6 +66,21 @@ func domain(l *lexer, i int) int {
 }
 
 var topDomains = set("com net org edu")
+
+// bracketed: "<me@example.com>", or without its end.
+func bracketed(l *lexer, i int) int {
+	if l.at(i) != '<' || !isWordRune(l.at(i+1)) {
+		return i
+	}
+	end := email(l, i+1)
+	switch {
+	case end == i+1:
+		return i
+	case l.at(end) == '>':
+		return end + 1
+	}
+	return end
+}
 
 // email: "me@example.com".
 func email(l *lexer, i int) int {

@@ -208,12 +208,29 @@ func apostropheWord(l *lexer, i int) int {
 	if end == i || !isApostrophe(l.at(end)) {
 		return i
 	}
+	switch w, whole := l.lower(i, end), l.while(end+1, isLetter); {
+	case withApostrophe[l.lower(i, whole)]:
+		return whole
+	case finalApostrophe[w] && l.apostropheWordAt(i, end) == i:
+		return end + 1
+	}
+	return l.apostropheWordAt(i, end)
+}
+
+// withApostrophe are words that hold one, finalApostrophe those that end in one; "d'oeuvre" is longer than "d'" and goes first.
+var (
+	withApostrophe  = set("li'l nor'easter ev'ry nat'l")
+	finalApostrophe = set("d j l ol dunkin")
+)
+
+// apostropheWordAt is apostropheWord for letters that end at an apostrophe.
+func (l *lexer) apostropheWordAt(i, end int) int {
 	last, next := l.at(end-1), l.at(end+1)
 	ok, more := false, isLetter
 	switch {
 	case !isLetter(next) || clitic(l, end) == l.while(end+1, isLetter):
 	case end == i+1 && strings.ContainsRune("oO", last):
-		ok, more = true, isWordRune
+		ok, more = isLetter(l.at(end+2)), isWordRune
 	case end == i+1 && strings.ContainsRune("dDlL", last):
 		ok, more = strings.ContainsRune("aeiouhAEIOUH", next), isWordRune
 	case end == i+1:

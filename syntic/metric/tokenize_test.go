@@ -114,6 +114,21 @@ func TestFinalAbbreviation(t *testing.T) {
 	}
 }
 
+// What the reference makes of abbreviations, signs and words with apostrophes that the golden captions do not have.
+func TestRareTokens(t *testing.T) {
+	for _, c := range [][2]string{
+		{"the Dept. of Fish", "the dept. of fish"}, {"the Univ. Was here", "the univ. . was here"}, {"Jekyll Rd.", "jekyll rd. ."},
+		{"as Fig. 21 and a fig. it", "as fig. 21 and a fig . it"}, {"home from mass.", "home from mass ."}, {"in Mass. was", "in mass. was"},
+		{"the pl. was", "the pl . was"}, {"a Ph. Charging", "a ph. charging"},
+		{">> A herd", ">> a herd"}, {"a <3@user b", "a <3@user b"}, {"<me@example.com>", "<me@example.com>"}, {"350.org", "350 . org"},
+		{"cars. &nbsp;", "cars ."}, {"&quot;a&quot;", "`` a ''"},
+		{"Dunkin' Donuts", "dunkin' donuts"}, {"hors d' oevures", "hors d' oevures"}, {"an ol' man", "an ol' man"}, {"li'l nor'easter", "li'l nor'easter"},
+		{"'till death", "'till death"}, {"hors d'oeuvre", "hors d'oeuvre"},
+	} {
+		assert.Equal(t, c[1], TokenizePTB(c[:1])[0])
+	}
+}
+
 // A caption of one endless word must not cost the square of its length: at 30 s it does.
 func TestHostileCaption(t *testing.T) {
 	began := time.Now()
