@@ -22,6 +22,10 @@ type Shape struct {
 	Layout    string `json:"layout"`    // "tokens": feature and objects are prefix tokens of their own; "concat": one token
 	Slots     int    `json:"slots"`     // K, object features an image: 0 none, 1 pooled, more: one for each tag
 	Null      bool   `json:"null"`      // a learned feature stands for "nothing detected"
+
+	// What decoders from elsewhere may have in place of GPT-2's: torch's nn.TransformerEncoder with an output layer is {Act: "gelu", Head: true}.
+	Act  string `json:"act,omitempty"`  // of the feed-forward layers: "" is gelu_new, "gelu" the exact one
+	Head bool   `json:"head,omitempty"` // an output layer of its own, and not the embedding table
 }
 
 // ShapeOf is the shape that a recipe asks for, with features of size e.
@@ -61,6 +65,8 @@ func (sh Shape) validate() error {
 		return fmt.Errorf("decoder shape %+v: want layout tokens or concat", sh)
 	case sh.Slots < 0 || sh.Slots > maxShape || sh.Layout == "concat" && sh.Slots > 1 || sh.Null && sh.Slots == 0:
 		return fmt.Errorf("decoder shape %+v: want slots of 0 or more, at most 1 with layout concat, at least 1 with null", sh)
+	case sh.Act != "" && sh.Act != "gelu":
+		return fmt.Errorf("decoder shape %+v: want act gelu, or none for gelu_new", sh)
 	case sh.Positions <= sh.prefix():
 		return fmt.Errorf("decoder shape %+v: want more positions than the %d of the prefix", sh, sh.prefix())
 	}
@@ -94,6 +100,9 @@ func NewDecoder(dev *tensor.Device, sh Shape, vocab *Vocabulary, std float64, se
 func newDecoder(dev *tensor.Device, sh Shape, vocab *Vocabulary) *Decoder {
 	m := &GPT2{Tokens: nn.NewEmbedding(dev, vocab.Size(), sh.Width), Positions: nn.NewEmbedding(dev, sh.Positions, sh.Width),
 		Norm: nn.NewLayerNorm(dev, sh.Width, layerNormEps)}
+	if sh.Head {
+		m.Head = nn.NewLinear(dev, sh.Width, vocab.Size(), false)
+	}
 	for range sh.Layers {
 		m.Blocks = append(m.Blocks, newBlock(dev, sh))
 	}
@@ -130,10 +139,11 @@ func (d *Decoder) Release() { nn.Release(d) }
 
 // GPT2 is the Transformer behind the prefix.
 type GPT2 struct {
-	Tokens    *nn.Embedding `name:"wte"` // [V, C], also the output layer
+	Tokens    *nn.Embedding `name:"wte"` // [V, C], also the output layer unless there is Head
 	Positions *nn.Embedding `name:"wpe"` // [positions, C]
 	Blocks    []*Block      `name:"h"`
 	Norm      *nn.LayerNorm `name:"ln_f"`
+	Head      *nn.Linear    `name:"head"` // [V, C], usually nil
 }
 
 // Block is one layer: attention and a feed-forward layer, each behind a layer norm and added to its input.
@@ -143,6 +153,7 @@ type Block struct {
 	Norm2 *nn.LayerNorm `name:"ln_2"`
 	MLP   MLP           `name:"mlp"`
 	heads int
+	act   tensor.Act
 }
 
 // SelfAttention has queries, keys and values in one matrix, as GPT-2 stores them.
@@ -151,7 +162,7 @@ type SelfAttention struct {
 	Out conv1D `name:"c_proj"` // C → C
 }
 
-// MLP is the feed-forward layer with GPT-2's gelu_new between.
+// MLP is the feed-forward layer, with GPT-2's gelu_new between unless the shape says otherwise.
 type MLP struct {
 	In  conv1D `name:"c_fc"`   // C → FFN
 	Out conv1D `name:"c_proj"` // FFN → C
@@ -172,7 +183,7 @@ func newBlock(dev *tensor.Device, sh Shape) *Block {
 	return &Block{
 		Norm1: nn.NewLayerNorm(dev, c, layerNormEps), Attn: SelfAttention{newConv1D(dev, c, 3*c), newConv1D(dev, c, c)},
 		Norm2: nn.NewLayerNorm(dev, c, layerNormEps), MLP: MLP{newConv1D(dev, c, sh.FFN), newConv1D(dev, sh.FFN, c)},
-		heads: sh.Heads,
+		heads: sh.Heads, act: map[string]tensor.Act{"": tensor.GELUTanh, "gelu": tensor.GELU}[sh.Act],
 	}
 }
 
@@ -192,7 +203,7 @@ func (b *Block) forward(s *tensor.Scope, x *tensor.Tensor, before past, mask *te
 	m := now.k.Dim(1)
 	a := s.Attention(split(qkv[0], n), split(now.k, m), split(now.v, m), tensor.AttentionOptions{Causal: true, KeyMask: mask})
 	x = drop.residual(s, s.Reshape(a, a.Dim(0), n, c), b.Attn.Out, x)
-	h = s.LinearAct(b.Norm2.Forward(s, x), b.MLP.In.Weight, b.MLP.In.Bias, tensor.GELUTanh) // [B, N, FFN]
+	h = s.LinearAct(b.Norm2.Forward(s, x), b.MLP.In.Weight, b.MLP.In.Bias, b.act) // [B, N, FFN]
 	return drop.residual(s, h, b.MLP.Out, x), now
 }
 
@@ -217,6 +228,9 @@ func (m *GPT2) hidden(s *tensor.Scope, x, mask *tensor.Tensor, drop *dropout) *t
 
 // logits scores every row of the vocabulary after each hidden state: [..., C] → [..., V].
 func (m *GPT2) logits(s *tensor.Scope, hidden *tensor.Tensor) *tensor.Tensor {
+	if m.Head != nil {
+		return m.Head.Forward(s, hidden)
+	}
 	return s.Linear(hidden, m.Tokens.Weight, nil)
 }
 
