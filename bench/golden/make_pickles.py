@@ -70,9 +70,10 @@ class Block(torch.nn.Module):
         self.register_buffer("mask", torch.tril(torch.ones(2, 2)))
         self.scale = torch.nn.Parameter(torch.ones([]))
         self.width = 2
+        self.sizes, self.table, self.flags = [1, 2], {"a": 1.5}, [True, False]
 
     def forward(self, x):
-        return self.layers(x) * self.scale + self.mask
+        return self.layers(x) * self.scale + self.mask + len(self.sizes) + self.table["a"] + len(self.flags)
 
 
 block = Block()

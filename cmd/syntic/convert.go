@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,7 +27,7 @@ func convertCmd() *cobra.Command {
 		Long: "Turn a checkpoint of torch.save (zip archives since torch 1.6, the format before, TorchScript archives) into a safetensors file. Pickles are\n" +
 			"read as data by a machine of our own that knows twenty names; a file that wants any other is refused by that name, and nothing is written.\n" +
 			"Tensors in nested dicts are named by their path, joined by dots. Weights that lie below one of the keys that trainings use (state_dict, model, …)\n" +
-			"are taken from there; --key takes another path, --key . everything. A safetensors file or the index of shards becomes one file.",
+			"are taken from there; --key takes another path, --key . everything. A safetensors file, or the index of shards of either kind, becomes one file.",
 		Example: "  syntic convert pytorch_model.bin model.safetensors\n" +
 			"  syntic convert sd-v1-4.ckpt sd-v1-4.safetensors --key state_dict --dtype F16\n" +
 			"  syntic convert model.safetensors.index.json model.safetensors --dtype BF16",
@@ -86,6 +88,9 @@ type source struct {
 }
 
 func openSource(path, key string) (*source, error) {
+	if strings.HasSuffix(path, ".bin.index.json") {
+		return openPickledShards(path, key)
+	}
 	if ext := filepath.Ext(path); ext == ".safetensors" || ext == ".json" {
 		if key != "" {
 			return nil, fmt.Errorf("%s: --key is for pickles: a safetensors file holds no tree", path)
@@ -126,6 +131,45 @@ func openSource(path, key string) (*source, error) {
 		s.note += fmt.Sprintf("; %d tensors shared memory with others and have their own now", sel.Shared)
 	}
 	return s, nil
+}
+
+// openPickledShards opens every shard of an index (pytorch_model.bin.index.json); each tensor must be where the index says.
+func openPickledShards(path, key string) (*source, error) {
+	where, err := safetensors.ReadIndex(path)
+	if err != nil {
+		return nil, err
+	}
+	all := &source{}
+	var opened []*source
+	all.close = func() error {
+		var err error
+		for _, s := range opened {
+			err = errors.Join(err, s.close())
+		}
+		return err
+	}
+	found := map[string]bool{}
+	for _, shard := range slices.Compact(slices.Sorted(maps.Values(where))) {
+		s, err := openSource(filepath.Join(filepath.Dir(path), shard), key)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: shard %w", path, err), all.close())
+		}
+		opened = append(opened, s)
+		for _, t := range s.tensors {
+			if where[t.Name] != shard {
+				return nil, errors.Join(fmt.Errorf("%s: tensor %q of shard %s is not listed there", path, t.Name, shard), all.close())
+			}
+			found[t.Name] = true
+		}
+		all.tensors, all.meta = append(all.tensors, s.tensors...), s.meta
+	}
+	for _, name := range slices.Sorted(maps.Keys(where)) {
+		if !found[name] {
+			return nil, errors.Join(fmt.Errorf("%s: tensor %q is not in shard %s, where the index puts it", path, name, where[name]), all.close())
+		}
+	}
+	all.note = fmt.Sprintf(", of %d shards", len(opened))
+	return all, nil
 }
 
 // recoded is a tensor that becomes dtype to when it is written, if it holds floating-point numbers; to "" leaves it.

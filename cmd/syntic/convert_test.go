@@ -101,3 +101,40 @@ func TestConvertRefuses(t *testing.T) {
 	refused("a folder", 3, "not a regular file", dir, out)
 	refused("one argument", 2, "see syntic convert --help", good)
 }
+
+// TestConvertShards joins the shards of pickles that an index names.
+func TestConvertShards(t *testing.T) {
+	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "out.safetensors")
+	copyTo := func(name, from string) {
+		b, err := os.ReadFile(pickles + from)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o644))
+	}
+	copyTo("a.bin", "list.pt")
+	copyTo("b.bin", "one.pt")
+	index := filepath.Join(dir, "pytorch_model.bin.index.json")
+	write := func(weights string) {
+		require.NoError(t, os.WriteFile(index, []byte(`{"metadata": {}, "weight_map": {`+weights+`}}`), 0o644))
+	}
+	write(`"0": "a.bin", "1.a": "a.bin", "tensor": "b.bin"`)
+	code, _, errs := execute("convert", index, out)
+	require.Zero(t, code, errs)
+	assert.Contains(t, errs, "3 tensors, 28 B, of 2 shards")
+	f, err := safetensors.Open(out)
+	require.NoError(t, err)
+	defer f.Close()
+	assert.ElementsMatch(t, []string{"0", "1.a", "tensor"}, f.Names())
+	for want, weights := range map[string]string{
+		`tensor "1.a" of shard a.bin is not listed there`:           `"0": "a.bin", "tensor": "b.bin"`,
+		`tensor "x" is not in shard b.bin, where the index puts it`: `"0": "a.bin", "1.a": "a.bin", "tensor": "b.bin", "x": "b.bin"`,
+		"c.bin: no such file": `"0": "c.bin"`,
+		"weight_map is empty": ``,
+	} {
+		write(weights)
+		code, stdout, errs := execute("convert", index, filepath.Join(dir, "no.safetensors"))
+		assert.Equal(t, 3, code, errs)
+		assert.Empty(t, stdout)
+		assert.Contains(t, errs, want)
+		assert.NoFileExists(t, filepath.Join(dir, "no.safetensors"))
+	}
+}

@@ -17,7 +17,7 @@
 // Three names of the table stand for objects that no checkpoint needs but that common ones carry: argparse.Namespace (the arguments of a
 // training) becomes a dict, numpy's scalars become numbers, and pytorch_lightning's ModelCheckpoint, a key of the dict of callbacks in files such
 // as Stable Diffusion's .ckpt, is a name that can be held but not called. In TorchScript archives, such as openai/CLIP's, classes of the
-// archive's own code (__torch__.…) are bags of attributes: their code is not read. Everything else that would need a class to be imported is
+// archive's own code (__torch__.…) are bags of attributes, whose code is not read, and five names that tell the type of a list are known. Everything else that would need a class to be imported is
 // refused, needed or not: whether an unknown name is harmless cannot be told from the name.
 //
 // # Limits

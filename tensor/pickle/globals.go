@@ -46,8 +46,11 @@ var storageTypes = map[global]safetensors.DType{
 
 const namespace = global("argparse.Namespace")
 
-// scriptLists are TorchScript's names for lists of one type; they stand for the list itself and occur beside its own classes only.
-const scriptLists = "torch.jit._pickle.build_"
+// scriptTyped are TorchScript's ways to say the type of a list or dict; they stand for their first argument, and occur beside its own classes only.
+var scriptTyped = map[global]int{ // how many arguments
+	"torch.jit._pickle.build_intlist": 1, "torch.jit._pickle.build_tensorlist": 1, "torch.jit._pickle.build_doublelist": 1,
+	"torch.jit._pickle.build_boollist": 1, "torch.jit._pickle.restore_type_tag": 2,
+}
 
 // find pushes a name, if it is in the table.
 func (m *machine) find(module, name string) error {
@@ -56,7 +59,7 @@ func (m *machine) find(module, name string) error {
 		return fmt.Errorf("a name of %d bytes: want at most %d", len(full), maxName)
 	}
 	g := global(full)
-	if _, ok := allowed[g]; !ok && !(m.script && (strings.HasPrefix(full, "__torch__.") || strings.HasPrefix(full, scriptLists))) {
+	if _, ok := allowed[g]; !ok && !(m.script && (strings.HasPrefix(full, "__torch__.") || scriptTyped[g] > 0)) {
 		return fmt.Errorf("the pickle wants %q, which is not among the %d names that checkpoints may hold: refused; nothing was run", full, len(allowed))
 	}
 	m.push(g)
@@ -118,8 +121,8 @@ func reduce(m *machine) error {
 	if err != nil {
 		return err
 	}
-	if m.script && strings.HasPrefix(string(g), scriptLists) {
-		if len(args) != 1 {
+	if n := scriptTyped[g]; m.script && n > 0 {
+		if len(args) != n {
 			return wrongArgs(g, args)
 		}
 		m.push(args[0])

@@ -19,9 +19,9 @@ const maxIndex = 64 << 20
 
 // addShards opens every file that an index names. Index and shards must agree: each tensor lies in the shard that the index says, and in no other.
 func (f *File) addShards(path string) error {
-	where, err := readIndex(path)
+	where, err := ReadIndex(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	shards := slices.Sorted(maps.Values(where))
 	for i, shard := range slices.Compact(shards) {
@@ -53,7 +53,15 @@ func (f *File) addShards(path string) error {
 	return nil
 }
 
-// readIndex reads weight_map of an index: the shard of each tensor. Shards are files beside the index.
+// ReadIndex reads weight_map of an index: the name of the shard of each tensor, a file beside the index. The error names the index.
+func ReadIndex(path string) (map[string]string, error) {
+	where, err := readIndex(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return where, nil
+}
+
 func readIndex(path string) (map[string]string, error) {
 	fd, err := os.Open(path)
 	if err != nil {
@@ -160,12 +168,13 @@ func FindFolder(dir, variant string, stems ...string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("safetensors: %w", err)
 	}
-	for _, e := range entries {
-		if ext := filepath.Ext(e.Name()); slices.Contains([]string{".bin", ".pt", ".pth", ".ckpt"}, ext) {
-			from, to := filepath.Join(dir, e.Name()), filepath.Join(dir, names[0])
-			hint = fmt.Sprintf("; syntic convert %s %s makes one of the pickle there", from, to)
-			break
-		}
+	pickle := func(e fs.DirEntry) bool { return slices.Contains([]string{".bin", ".pt", ".pth", ".ckpt"}, filepath.Ext(e.Name())) }
+	i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), ".bin.index.json") })
+	if i < 0 {
+		i = slices.IndexFunc(entries, pickle)
+	}
+	if i >= 0 {
+		hint = fmt.Sprintf("; syntic convert %s %s makes one of the pickle there", filepath.Join(dir, entries[i].Name()), filepath.Join(dir, names[0]))
 	}
 	return "", fmt.Errorf("safetensors: %s: none of %s: %w%s", dir, strings.Join(names, ", "), fs.ErrNotExist, hint)
 }

@@ -62,6 +62,9 @@ func TestVariants(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "pytorch_model.bin"), nil, 0o644))
 	_, err = OpenFolder(dir, "", "model")
 	assert.ErrorContains(t, err, fmt.Sprintf("syntic convert %[1]s/pytorch_model.bin %[1]s/model.safetensors", dir))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "pytorch_model.bin.index.json"), nil, 0o644))
+	_, err = OpenFolder(dir, "", "model")
+	assert.ErrorContains(t, err, fmt.Sprintf("syntic convert %[1]s/pytorch_model.bin.index.json %[1]s/model.safetensors", dir))
 	for _, name := range []string{"weights.fp16.safetensors.index.json", "weights.safetensors.index.fp16.json", "model.fp16.safetensors"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o644))
 		path, err := FindFolder(dir, "fp16", "model", "weights")
