@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits bound what a pickle can make us hold; all are far above any real checkpoint.
+// These bound what a pickle can make us hold; all are far above any real checkpoint.
 const (
 	maxPickle  = 256 << 20 // bytes of a pickle, without the storages
 	maxValues  = 1 << 20   // values made by one pickle

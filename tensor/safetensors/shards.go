@@ -168,7 +168,9 @@ func FindFolder(dir, variant string, stems ...string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("safetensors: %w", err)
 	}
-	pickle := func(e fs.DirEntry) bool { return slices.Contains([]string{".bin", ".pt", ".pth", ".ckpt"}, filepath.Ext(e.Name())) }
+	pickle := func(e fs.DirEntry) bool {
+		return slices.Contains([]string{".bin", ".pt", ".pth", ".ckpt"}, filepath.Ext(e.Name()))
+	}
 	i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), ".bin.index.json") })
 	if i < 0 {
 		i = slices.IndexFunc(entries, pickle)
