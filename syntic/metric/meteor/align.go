@@ -19,7 +19,6 @@ type path struct {
 	next    int32 // word of the reference behind the last match
 	candEnd int32 // word of the candidate behind the last match, -1 if the word before was skipped
 
-	parent int32 // among the paths of the word before
 	chosen int32 // index of the match taken at this word, -1 for none
 	used   []uint64
 	picks  []match
@@ -30,9 +29,9 @@ type aligner struct {
 	matcher
 	fixed    []match // by first word of the reference; refLen 0 if none
 	fixedRef []bool
-	now      []path
-	then     []path
-	pool     [][]uint64
+	now      []path // the best, in their order, at most beam
+	then     []path // what they become at the next word, the same
+	pushed   int32  // paths offered to then
 }
 
 // weigh gives what a match of n words on one side adds to the words covered. METEOR gives exact words weight 1 and all others 0.5,
@@ -55,8 +54,8 @@ func (a *aligner) alignment(cand, ref []int32) []match {
 	a.fix(&start, len(ref))
 	a.now = append(a.now[:0], start)
 	for j := int32(0); j < int32(len(ref)); j++ {
-		a.then = a.then[:0]
-		for k := range a.now[:min(beam, len(a.now))] {
+		a.then, a.pushed = a.then[:0], 0
+		for k := range a.now {
 			a.extend(j, int32(k))
 		}
 		if len(a.then) == 0 {
@@ -65,7 +64,7 @@ func (a *aligner) alignment(cand, ref []int32) []match {
 		a.keepBest(j)
 	}
 	best := a.now[0]
-	for k := range a.now[:min(beam, len(a.now))] {
+	for k := range a.now {
 		p := &a.now[k]
 		if p.candEnd != -1 {
 			p.chunks++
@@ -130,7 +129,7 @@ func (a *aligner) free(used []uint64, m match) bool {
 // extend appends to then what path k of now may become at word j of the reference.
 func (a *aligner) extend(j, k int32) {
 	p := a.now[k]
-	p.parent, p.chosen = k, -1
+	p.chosen = -1
 	if j < p.next {
 		a.push(p)
 		return
@@ -171,19 +170,27 @@ func (p *path) take(m match) {
 	p.candEnd = m.cand + m.candLen
 }
 
+// push puts a path in its place among the best of then.
 func (a *aligner) push(p path) {
-	p.order = int32(len(a.then))
-	a.then = append(a.then, p)
+	p.order = a.pushed
+	a.pushed++
+	if len(a.then) == beam && compare(&p, &a.then[beam-1]) > 0 {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(a.then, &p, func(x path, p *path) int { return compare(&x, p) })
+	if len(a.then) < beam {
+		a.then = append(a.then, path{})
+	}
+	copy(a.then[at+1:], a.then[at:])
+	a.then[at] = p
 }
 
 func compare(x, y *path) int {
 	return cmp.Or(cmp.Compare(y.covered, x.covered), cmp.Compare(x.chunks, y.chunks), cmp.Compare(x.distance, y.distance), cmp.Compare(x.order, y.order))
 }
 
-// keepBest brings the best paths of then to now and writes down what they took at word j.
+// keepBest writes down what the paths of then took at word j and brings them to now.
 func (a *aligner) keepBest(j int32) {
-	slices.SortFunc(a.then, func(x, y path) int { return compare(&x, &y) })
-	a.then = a.then[:min(beam, len(a.then))]
 	for k := range a.then {
 		p := &a.then[k]
 		if p.chosen < 0 {

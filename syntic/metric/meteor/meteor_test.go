@@ -121,6 +121,15 @@ func TestNoWords(t *testing.T) {
 	}
 }
 
+// Where every word matches every other the search must stay bounded: 250,000 matches.
+func TestHostileCaption(t *testing.T) {
+	s, err := New([]string{strings.Repeat("a ", 500)}, [][]string{{strings.Repeat("a ", 500) + "b"}}, Options{})
+	require.NoError(t, err)
+	x := s.Images()[0]
+	assert.Equal(t, 500, x.CandMatches)
+	assert.Equal(t, 1, x.Chunks)
+}
+
 func TestSameForAnyWorkers(t *testing.T) {
 	cands, refs := readGolden(t).corpus()
 	cands, refs = cands[:70], refs[:70]
