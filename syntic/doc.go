@@ -6,7 +6,7 @@
 //	memory.go      Memory: the bank of text features; Project, Neighbours
 //	objects.go     Detection, SelectTags, TagTable: detections become tags, tags become features
 //	decoder.go     Decoder: GPT-2 with a tied head; hidden states, loss
-//	gpt2.go        LoadGPT2: folders of Hugging Face's GPT-2
+//	gpt2.go        LoadGPT2, StartFromGPT2: folders of Hugging Face's GPT-2
 //	prefix.go      the prefix tokens made of feature and objects
 //	vocabulary.go  Vocabulary: the tokenizer's ids that the decoder knows
 //	beam.go        Generate: greedy and beam search over cached keys and values

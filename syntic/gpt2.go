@@ -30,6 +30,28 @@ type gpt2Config struct {
 // LoadGPT2 reads a folder of Hugging Face's GPT-2, config.json and model.safetensors (names with or without "transformer."), as a decoder
 // without a prefix of its own and with the whole vocabulary. Its errors name the file and what is wrong in it.
 func LoadGPT2(dev *tensor.Device, dir string) (d *Decoder, err error) {
+	if d, err = readGPT2(dev, dir, func(Shape) Shape { return Shape{Features: 1, Layout: "tokens"} }); err == nil {
+		d.Prefix = nil // GPT-2 has none
+	}
+	return d, err
+}
+
+// StartFromGPT2 makes a decoder to be trained whose Transformer has the weights of a folder of GPT-2, as ClipCap's does (Mokady et al. 2021), behind a
+// prefix with random weights as [NewDecoder] makes them. Of sh only Features, Layout, Slots and Null are looked at, and Positions, where it is not
+// 0: the first so many of GPT-2's are taken. The vocabulary is the whole of GPT-2's: captions are ids of bpe.GPT2.
+func StartFromGPT2(dev *tensor.Device, dir string, sh Shape, std float64, seed uint64) (*Decoder, error) {
+	d, err := readGPT2(dev, dir, func(Shape) Shape { return sh })
+	if err != nil {
+		return nil, err
+	}
+	prefix := &Decoder{Model: &GPT2{}, Prefix: d.Prefix, Shape: d.Shape} // its parameters have the names that they have in d
+	nn.Init(prefix, seed)
+	prefix.rescale(std)
+	return d, nil
+}
+
+// readGPT2 reads a folder; with tells the prefix for the Transformer's shape.
+func readGPT2(dev *tensor.Device, dir string, with func(Shape) Shape) (d *Decoder, err error) {
 	defer tensor.Catch(&err)
 	path := filepath.Join(dir, "config.json")
 	text, err := readLimited(path, maxDecoderJSON)
@@ -44,6 +66,16 @@ func LoadGPT2(dev *tensor.Device, dir string) (d *Decoder, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	of, positions := with(sh), sh.Positions
+	sh.Features, sh.Layout, sh.Slots, sh.Null = of.Features, of.Layout, of.Slots, of.Null
+	if of.Positions != 0 {
+		if sh.Positions = of.Positions; sh.Positions > positions {
+			return nil, fmt.Errorf("%s: n_positions %d: want the decoder's %d or more", path, positions, sh.Positions)
+		}
+	}
+	if err := sh.validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	f, err := safetensors.OpenFolder(dir, "", "model")
 	if err != nil {
 		return nil, err
@@ -54,12 +86,34 @@ func LoadGPT2(dev *tensor.Device, dir string) (d *Decoder, err error) {
 		return nil, fmt.Errorf("%s: n_layer %d, but %s holds %d tensors: want 12 a layer", path, sh.Layers, weights, len(f.Names()))
 	}
 	d = newDecoder(dev, sh, FullVocabulary(c.Vocabulary, c.End))
-	d.Prefix = nil // GPT-2 has none
-	if err := nn.Load(d, f, nn.LoadOptions{Rename: gpt2Name}); err != nil {
+	table, err := firstRows(f, sh.Positions, positions)
+	if err != nil {
+		return nil, err
+	}
+	if err := nn.Load(&Decoder{Model: d.Model}, table, nn.LoadOptions{Rename: gpt2Name}); err != nil {
 		d.Release()
 		return nil, fmt.Errorf("%s: %w", weights, err)
 	}
 	return d, nil
+}
+
+// firstRows is f with the first n rows of its table of positions, where the model takes fewer than the file has.
+func firstRows(f *safetensors.File, n, of int) (*safetensors.File, error) {
+	if n == of {
+		return f, nil
+	}
+	var all []safetensors.Tensor
+	for _, name := range f.Names() {
+		t, err := f.As(name, name)
+		if err != nil {
+			return nil, err
+		}
+		if gpt2Name(name) == "transformer.wpe.weight" && len(t.Shape) == 2 && t.Shape[0] == of {
+			t.Bytes, t.Shape[0] = t.Bytes[:len(t.Bytes)/of*n], n
+		}
+		all = append(all, t)
+	}
+	return f.Derive(all)
 }
 
 // shape checks the configuration.
@@ -78,7 +132,7 @@ func (c *gpt2Config) shape() (Shape, error) {
 	case c.Vocabulary < 1 || c.Vocabulary > maxShape || c.End < 0 || int(c.End) >= c.Vocabulary:
 		return sh, fmt.Errorf("vocab_size %d, eos_token_id %d: want a size from 1 to %d and an id below it", c.Vocabulary, c.End, maxShape)
 	}
-	return sh, sh.validate()
+	return sh, nil
 }
 
 // gpt2Name is our name for one of the checkpoint's: the hub's first files lack "transformer." and hold the causal masks.
