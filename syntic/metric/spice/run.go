@@ -157,7 +157,7 @@ func (p *Program) wait(ctx context.Context, java string, args []string, dir stri
 			case err != nil && strings.Contains(said.String(), "OutOfMemoryError"):
 				return fmt.Errorf("SPICE ran out of its memory: give it more than %s", memoryOf(args))
 			case err != nil:
-				return fmt.Errorf("SPICE: %s: %w: %s", filepath.Base(java), err, tail(said.Bytes()))
+				return fmt.Errorf("SPICE: %s: %w: %s", filepath.Base(java), err, complaint(said.Bytes()))
 			}
 			return nil
 		}
@@ -171,6 +171,20 @@ func memoryOf(args []string) string {
 		}
 	}
 	return ""
+}
+
+// complaint gives the lines in which a Java program says why it ended, without the stack, or else the end of what it said.
+func complaint(text []byte) string {
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "at ") && (strings.Contains(line, "Exception") || strings.Contains(line, "Error")) {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) == 0 {
+		return tail(text)
+	}
+	return tail([]byte(strings.Join(lines[:min(3, len(lines))], "; ")))
 }
 
 // tail gives the end of what a program said, on one line.

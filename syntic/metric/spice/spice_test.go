@@ -31,6 +31,22 @@ func TestF(t *testing.T) {
 	}
 }
 
+// The example of the paper's figure 1 in small: a young girl on a court.
+func TestCount(t *testing.T) {
+	cand := []Tuple{{"girl"}, {"court"}, {"girl", "young"}, {"girl", "on", "court"}, {"girl"}}
+	refs := []Tuple{{"child"}, {"court"}, {"child", "young"}, {"court", "tennis"}, {"child", "on", "court"}, {"court"}}
+	assert.Equal(t, Counts{TP: 1, FP: 3, FN: 4}, Count(cand, refs, nil))
+	synonym := func(a, b string) bool { return a == "girl" && b == "child" }
+	n := Count(cand, refs, synonym)
+	assert.Equal(t, Counts{TP: 4, FP: 0, FN: 1}, n)
+	f, ok := n.F()
+	assert.True(t, ok)
+	assert.InDelta(t, 2*1*0.8/1.8, f, 1e-15)
+	// one tuple of the references matches one of the caption only, the equal one first
+	assert.Equal(t, Counts{TP: 1, FP: 1}, Count([]Tuple{{"girl"}, {"child"}}, []Tuple{{"child"}}, synonym))
+	assert.Zero(t, Count(nil, nil, nil))
+}
+
 // install makes a folder with a jar and libraries that are none and a java that is a shell script.
 func install(t *testing.T, script string) *Program {
 	if runtime.GOOS == "windows" {
@@ -91,7 +107,7 @@ func TestOldJavaTakesNoOpens(t *testing.T) {
 
 func TestRunFails(t *testing.T) {
 	for name, c := range map[string]struct{ script, want string }{
-		"crash":     {modern + "echo 'Exception in thread main: no models' >&2; exit 1", "no models"},
+		"crash":     {modern + "echo 'Exception in thread main: no models' >&2; echo '	at a.b.C(C.java:1)' >&2; exit 1", "exit status 1: Exception in thread main: no models"},
 		"memory":    {modern + "echo 'java.lang.OutOfMemoryError: Java heap space' >&2; exit 1", "more than 8G"},
 		"silent":    {modern + "exit 0", "without a result"},
 		"unknown":   {"echo what; exit 0", "want version"},
