@@ -79,7 +79,7 @@ func TestDamaged(t *testing.T) {
 
 func FuzzOpen(f *testing.F) {
 	for _, c := range pickletest.Hostile() {
-		if len(c.File) < 4096 {
+		if len(c.File) < 4096 && !strings.HasPrefix(c.Name, "a billion") { // those are slow
 			f.Add(c.File)
 		}
 	}

@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -76,6 +77,9 @@ func (f *File) add(path string) (map[string]string, error) {
 	f.unmap = append(f.unmap, unmap)
 	h, err := parseHeader(data)
 	if err != nil {
+		if bytes.HasPrefix(data, []byte("PK\x03\x04")) || bytes.HasPrefix(data, []byte("\x80\x02")) {
+			err = errors.New("a file of torch.save, and not of safetensors: syntic convert makes one of it")
+		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return h.meta, f.take(path, h, data, true)

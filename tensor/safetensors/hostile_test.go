@@ -83,6 +83,10 @@ func TestHostileFiles(t *testing.T) {
 			assert.ErrorContains(t, err, path)
 		})
 	}
+	for _, name := range []string{"list.pt", "types_legacy.pt"} {
+		_, err := Open("../pickle/testdata/" + name)
+		assert.ErrorContains(t, err, name+": a file of torch.save, and not of safetensors: syntic convert")
+	}
 	_, err := Open(filepath.Join(t.TempDir(), "absent"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	_, err = Open(t.TempDir())
