@@ -9,6 +9,7 @@
 //	encode.go    EncodeTexts, EncodeImages: whole corpora, on the host
 //	load.go      Load, LoadText, Open, Save: folders in Hugging Face's layout
 //	init.go      the initial values of a training
+//	openclip.go  open_clip_config.json
 //	openai.go    checkpoints with the names of openai/CLIP and open_clip
 //	bpe/         the tokenizer
 //	pixels/      image files to input

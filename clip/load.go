@@ -19,19 +19,31 @@ const (
 	configFile       = "config.json"
 	weightsStem      = "model"
 	preprocessorFile = "preprocessor_config.json"
+
+	openCLIPFile = "open_clip_config.json"
+	openCLIPStem = "open_clip_model"
 )
 
 // Load reads a folder in the layout of Hugging Face's CLIPModel: config.json, model.safetensors (or its shards) and, if it is there,
-// preprocessor_config.json. The checkpoint may also have the names of openai/CLIP or open_clip. On the CPU weights are used in place, in the
+// preprocessor_config.json. The checkpoint may also have the names of openai/CLIP or open_clip, and the folder
+// may be open_clip's: open_clip_config.json and open_clip_model.safetensors. On the CPU weights are used in place, in the
 // mapped file, until Close: it must not be overwritten, only replaced. The error names the file and what is missing, unexpected or misshapen.
 func Load(dir string, dev *tensor.Device) (m *Model, err error) {
 	defer tensor.Catch(&err)
 	c, err := nn.ReadJSON(filepath.Join(dir, configFile), ParseConfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		if o, e := nn.ReadJSON(filepath.Join(dir, openCLIPFile), parseOpenCLIP); !errors.Is(e, fs.ErrNotExist) {
+			if err = e; e == nil {
+				if m, err = newModel(o.Config, dev); err == nil {
+					m.Pixels = o.Pixels
+				}
+			}
+		}
+	} else if err == nil {
+		m, err = newModel(c, dev)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("clip: %w", err)
-	}
-	if m, err = newModel(c, dev); err != nil {
-		return nil, fmt.Errorf("clip: %s: %w", dir, err)
 	}
 	switch p, e := pixels.ReadCLIP(filepath.Join(dir, preprocessorFile)); {
 	case e == nil:
@@ -113,7 +125,7 @@ func Open(weights, config []byte, dev *tensor.Device) (m *Model, err error) {
 
 // openWeights opens a folder's checkpoint; whatever its names were, it has Hugging Face's afterwards.
 func openWeights(dir string) (*safetensors.File, error) {
-	f, err := safetensors.OpenFolderOrHalf(dir, weightsStem)
+	f, err := safetensors.OpenFolderOrHalf(dir, weightsStem, openCLIPStem)
 	if err != nil {
 		return nil, fmt.Errorf("clip: %w", err)
 	}

@@ -199,6 +199,44 @@ func TestBadFoldersAreErrors(t *testing.T) {
 	require.ErrorContains(t, err, "config.json")
 }
 
+// TestOpenCLIPFolder loads what open_clip writes.
+func TestOpenCLIPFolder(t *testing.T) {
+	want, _ := load(t)
+	dir := t.TempDir()
+	file := foreign(t, "open_clip_text.header", "26daacb547c83f3cd6913bb24b1520c38824de05abfbce268d07db4b64fe541d")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "open_clip_model.safetensors"), file, 0o644))
+	const good = `{"model_cfg": {"embed_dim": 40, "quick_gelu": true, "vision_cfg": {"image_size": 32, "layers": 3, "width": 64, "head_width": 16, "patch_size": 8},
+		"text_cfg": {"context_length": 77, "vocab_size": 1000, "width": 48, "heads": 4, "layers": 3}}, "preprocess_cfg": {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.1]}}`
+	write := func(config string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "open_clip_config.json"), []byte(config), 0o644))
+	}
+	write(good)
+	got, err := Load(dir, tensor.CPU())
+	require.NoError(t, err)
+	defer got.Close()
+	sameParameters(t, want, got)
+	require.Equal(t, want.Config.Image, got.Config.Image)
+	require.Equal(t, want.Config.Text.EOS, got.Config.Text.EOS)
+	require.Equal(t, 32, got.Pixels.Size)
+	require.True(t, got.Pixels.OpenAI)
+	require.Equal(t, [3]float32{0.5, 0.4, 0.3}, got.Pixels.Mean)
+	for from, c := range map[string][2]string{
+		`"layers": 3, "width": 64`: {`"layers": [3, 4, 6, 3], "width": 64`, "ResNets are not supported"},
+		`"head_width": 16`:         {`"head_width": 0`, "head_width 0"},
+		`"embed_dim": 40, `:        {``, "embed_dim is missing"},
+		`"vocab_size": 1000`:       {`"vocab_size": -1`, "vocab_size -1"},
+		`"context_length": 77`:     {`"hf_model_name": "roberta"`, "are not supported"},
+		`"patch_size": 8`:          {`"patch_size": 16`, "patch_embedding"},
+		`0.1]`:                     {`0]`, "preprocess_cfg.std"},
+		`{"model_cfg"`:             {`"model_cfg"`, "open_clip_config.json"},
+	} {
+		write(strings.Replace(good, from, c[0], 1))
+		_, err := Load(dir, tensor.CPU())
+		require.ErrorContains(t, err, c[1])
+		require.ErrorContains(t, err, dir)
+	}
+}
+
 // TestMisshapenOpenAITensors: what cannot be taken apart is named.
 func TestMisshapenOpenAITensors(t *testing.T) {
 	config, err := os.ReadFile(filepath.Join(tiny, "config.json"))

@@ -112,6 +112,10 @@ func (in *inspector) folder(dir string) error {
 		in.r.Architecture = architecture
 		return in.part("", dir, load)
 	}
+	if exists(dir, "open_clip_config.json") {
+		in.r.Architecture = "CLIP"
+		return in.part("", dir, loadCLIP)
+	}
 	return in.bare(dir)
 }
 
@@ -175,7 +179,7 @@ func (in *inspector) captioner(dir string) error {
 
 // part describes a folder's checkpoint and loads it.
 func (in *inspector) part(name, dir string, load loader) error {
-	f, err := safetensors.OpenFolderOrHalf(dir, "model", "diffusion_pytorch_model", "decoder")
+	f, err := safetensors.OpenFolderOrHalf(dir, "model", "open_clip_model", "diffusion_pytorch_model", "decoder")
 	if err != nil {
 		return err
 	}
