@@ -228,6 +228,7 @@ func TestOpenCLIPFolder(t *testing.T) {
 		`"context_length": 77`:     {`"hf_model_name": "roberta"`, "are not supported"},
 		`"patch_size": 8`:          {`"patch_size": 16`, "patch_embedding"},
 		`0.1]`:                     {`0]`, "preprocess_cfg.std"},
+		`"preprocess_cfg": {`:      {`"preprocess_cfg": {"resize_mode": "squash", `, "resize_mode \"squash\": want bicubic and shortest"},
 		`{"model_cfg"`:             {`"model_cfg"`, "open_clip_config.json"},
 	} {
 		write(strings.Replace(good, from, c[0], 1))

@@ -35,6 +35,9 @@ type openCLIPConfig struct {
 	Pixels struct {
 		Mean *[3]float32 `json:"mean"`
 		Std  *[3]float32 `json:"std"`
+
+		Filter string `json:"interpolation"`
+		Resize string `json:"resize_mode"`
 	} `json:"preprocess_cfg"`
 }
 
@@ -61,6 +64,8 @@ func parseOpenCLIP(data []byte) (m struct {
 		return m, fmt.Errorf("towers of other libraries (%.60q, %.60q) are not supported", v.Timm, t.HF)
 	case v.HeadWidth < 1 || v.Width < 1 || v.Width%v.HeadWidth != 0:
 		return m, fmt.Errorf("vision_cfg.width %d, head_width %d: want a width of whole heads", v.Width, v.HeadWidth)
+	case c.Pixels.Filter != "" && c.Pixels.Filter != "bicubic", c.Pixels.Resize != "" && c.Pixels.Resize != "shortest":
+		return m, fmt.Errorf("preprocess_cfg.interpolation %q, resize_mode %q: want bicubic and shortest", c.Pixels.Filter, c.Pixels.Resize)
 	case !(v.Ratio > 0 && v.Ratio < 64 && t.Ratio > 0 && t.Ratio < 64):
 		return m, fmt.Errorf("mlp_ratio %g and %g: want more than 0", v.Ratio, t.Ratio)
 	}

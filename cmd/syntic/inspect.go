@@ -87,7 +87,7 @@ func showReport(out io.Writer, r *inspect.Report, asJSON bool) error {
 		case len(p.Missing)+len(p.Unexpected)+len(p.Misshapen) > 0:
 			t.Row("loads", "no")
 		default:
-			t.Row("loads", "not tried: not the checkpoint of a folder with config.json")
+			t.Row("loads", "not tried: not the checkpoint of a folder with a configuration")
 		}
 		for _, i := range p.List {
 			t.Row(i.Name, fmt.Sprintf("%s %v", i.DType, i.Shape))
