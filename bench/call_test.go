@@ -26,6 +26,13 @@ func stored(name string, v *kernels.View) safetensors.Tensor {
 		}
 		return t
 	}
+	if d, half := map[kernels.DType]safetensors.DType{kernels.F16: safetensors.F16, kernels.BF16: safetensors.BF16}[v.DType]; half {
+		t.DType = d
+		for _, x := range v.U16() {
+			t.Bytes = binary.LittleEndian.AppendUint16(t.Bytes, x)
+		}
+		return t
+	}
 	t.Floats = slices.Clone(v.F32())
 	return t
 }
@@ -36,6 +43,7 @@ func written(t *testing.T, ts []safetensors.Tensor) *safetensors.File {
 	header, data := map[string]any{}, []byte{}
 	for _, x := range ts {
 		at := len(data)
+		data = append(data, x.Bytes...)
 		for _, v := range x.Floats {
 			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
 		}
