@@ -97,6 +97,8 @@ def blocks(m):
 def sd_unet(d, name):
     import diffusers as D
     import make_sd
+    for layer in (torch.nn.Linear, torch.nn.Conv2d):
+        layer.reset_parameters = lambda self: None  # 860 million numbers that randomise draws anew
     m = randomise(D.UNet2DConditionModel(**{**make_sd.UNET, **SD_UNET}), 10)
     with torch.no_grad():
         m.conv_out.weight.mul_(0.5)

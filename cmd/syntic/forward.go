@@ -39,7 +39,7 @@ func forwardCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return forward(cmd, args[0], names, o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.model, "model", pipeline.World, "`folder` of the model, or of a pipeline with the model in it; world: the drawn world's own")
+	f.StringVar(&o.model, "model", pipeline.World, "`folder` of the model, or of a pipeline with the model in it, or a single-file checkpoint; world: the drawn world's own")
 	f.StringVar(&o.in, "in", "", "safetensors `file` of the inputs")
 	f.StringVar(&o.out, "out", "", "safetensors `file` of the outputs")
 	f.BoolVar(&o.layers, "layers", false, "write what every layer gives, too")

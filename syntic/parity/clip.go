@@ -5,7 +5,9 @@ import (
 	"strings"
 
 	"syntic/clip"
+	"syntic/diffusion"
 	"syntic/nn"
+	"syntic/syntic/pipeline"
 	"syntic/tensor"
 )
 
@@ -69,7 +71,11 @@ func (r *run) clipText() error {
 }
 
 func (r *run) sdText() error {
-	t, err := clip.LoadText(r.part("text_encoder"), r.dev)
+	open := func() (*clip.TextModel, error) { return clip.LoadText(r.part("text_encoder"), r.dev) }
+	if diffusion.IsLDM(r.dir) {
+		open = func() (*clip.TextModel, error) { return pipeline.OpenText(r.dev, r.dir) }
+	}
+	t, err := open()
 	if err != nil {
 		return err
 	}

@@ -231,22 +231,27 @@ func OpenPainter(dev *tensor.Device, dir, model, sampler string) (p *Painter, er
 
 // openText opens text encoder and tokenizer.
 func (p *Painter) openText(model string, clean bpe.Cleaning) (err error) {
-	if diffusion.IsLDM(model) {
-		f, err := diffusion.LDMText(model)
-		if err != nil {
-			return err
-		}
-		if p.text, err = clip.OpenText(f, clipLargeText, p.dev); err != nil {
-			return err
-		}
-		p.tok, err = bpe.CLIP(clean)
+	if p.text, err = OpenText(p.dev, model); err != nil {
 		return err
 	}
-	if p.text, err = clip.LoadText(filepath.Join(model, "text_encoder"), p.dev); err != nil {
+	if diffusion.IsLDM(model) {
+		p.tok, err = bpe.CLIP(clean)
 		return err
 	}
 	p.tok, err = bpe.Load(filepath.Join(model, "tokenizer"), clean)
 	return err
+}
+
+// OpenText opens the text encoder of a folder in the diffusers layout or of a single-file checkpoint.
+func OpenText(dev *tensor.Device, model string) (*clip.TextModel, error) {
+	if !diffusion.IsLDM(model) {
+		return clip.LoadText(filepath.Join(model, "text_encoder"), dev)
+	}
+	f, err := diffusion.LDMText(model)
+	if err != nil {
+		return nil, err
+	}
+	return clip.OpenText(f, clipLargeText, dev)
 }
 
 // Close frees the models.
