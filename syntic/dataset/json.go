@@ -61,18 +61,15 @@ func recogniseImages(d *json.Decoder) (Format, bool) {
 	if t, err := d.Token(); err != nil || t != json.Delim('[') {
 		return COCO, true
 	}
-	for d.More() {
-		var first map[string]json.RawMessage
-		if err := d.Decode(&first); err != nil {
-			return COCO, true
-		}
-		if first["sentences"] != nil {
-			return Karpathy, true
-		}
-		return COCO, true
+	if !d.More() {
+		_, err := d.Token()
+		return COCO, err != nil // an empty list: go on
 	}
-	_, err := d.Token()
-	return COCO, err != nil // an empty list: go on
+	var first map[string]json.RawMessage
+	if err := d.Decode(&first); err == nil && first["sentences"] != nil {
+		return Karpathy, true
+	}
+	return COCO, true
 }
 
 // isImage tells whether a name is that of a picture.
