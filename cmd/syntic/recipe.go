@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,11 +29,15 @@ func (f *recipeFlags) load() (*config.Recipe, error) {
 
 func recipeCmd() *cobra.Command {
 	var flags recipeFlags
-	var keys bool
+	var keys, rows bool
 	cmd := &cobra.Command{
 		Use: "recipe", Short: "Show or check a recipe: every key, its value and where the value came from", Args: cobra.NoArgs,
-		Example: "  syntic recipe --recipe coco > my.yaml\n  syntic recipe --recipe my.yaml --set refine.steps=20 --keys",
+		Example: "  syntic recipe --recipe coco > my.yaml\n  syntic recipe --recipe my.yaml --set refine.steps=20 --keys\n" +
+			"  syntic recipe --rows",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if rows {
+				return showRows(cmd.OutOrStdout())
+			}
 			r, err := flags.load()
 			if err != nil {
 				return err
@@ -42,6 +47,7 @@ func recipeCmd() *cobra.Command {
 	}
 	flags.register(cmd)
 	cmd.Flags().BoolVar(&keys, "keys", false, "a table instead of YAML")
+	cmd.Flags().BoolVar(&rows, "rows", false, "the rows that eval.rows may name: paper, what is as there, what differs, which keys they set")
 	return cmd
 }
 
@@ -50,9 +56,26 @@ func showRecipe(r *config.Recipe, keys bool, w io.Writer) error {
 		_, err := w.Write(r.Lock())
 		return err
 	}
-	table := cli.NewTable("key", "value", "from", "meaning")
+	table := cli.NewTable("key", "value", "from", "meaning", "why the default")
 	for _, k := range r.Keys() {
-		table.Row(k.Path, fmt.Sprint(k.Value), r.Origin(k.Path), k.Doc)
+		table.Row(k.Path, fmt.Sprint(k.Value), r.Origin(k.Path), k.Doc, k.Why)
 	}
 	return table.Write(w)
+}
+
+// showRows tells what each row of the table is.
+func showRows(w io.Writer) error {
+	for i, row := range config.Rows {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		sets := strings.Join(row.Set, " ")
+		if sets == "" {
+			sets = "nothing: the recipe as it is"
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s\n  paper    %s\n  as there %s\n  differs  %s\n  sets     %s\n", row.Name, row.Label, row.Paper, row.Same, row.Differs, sets); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -29,7 +29,9 @@ func TestPresetsAndOrigins(t *testing.T) {
 	for i, k := range toy.Keys() {
 		assert.Equal(t, Default().Keys()[i].Value, k.Value, k.Path)
 		assert.NotEmpty(t, k.Doc, k.Path)
+		assert.NotEmpty(t, k.Why, k.Path)
 	}
+	assert.Len(t, reasons, len(toy.Keys()), "no reason of a key that is gone")
 	path := write(t, "train:\n  lr: 3e-5\npreset: coco\nsynth: {negative: \"blurred, cut\"}\neval:\n  rows:\n  - syntic\n  - capdec\n")
 	r, err := Load(path, []string{"refine.steps=50", "eval.bootstrap=0", "objects.prompt=a {tag}, drawn"})
 	require.NoError(t, err)
@@ -125,6 +127,7 @@ func TestRowsChangeOnlyWhatTheySay(t *testing.T) {
 		require.NoError(t, err)
 		before := r.Lock()
 		for _, row := range Rows {
+			assert.NotContains(t, []string{row.Label, row.Paper, row.Same, row.Differs}, "", row.Name)
 			variant, err := r.Row(row.Name)
 			require.NoError(t, err, row.Name)
 			changed := 0
@@ -141,7 +144,7 @@ func TestRowsChangeOnlyWhatTheySay(t *testing.T) {
 	full, err := Load("", Full())
 	require.NoError(t, err)
 	assert.Equal(t, 3, full.Seeds)
-	assert.Len(t, full.Eval.Rows, len(Rows))
+	assert.Len(t, full.Eval.Rows, 6)
 	_, err = full.Row("syntik")
 	assert.ErrorContains(t, err, `nearest is "syntic"`)
 }

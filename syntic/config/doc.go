@@ -6,6 +6,7 @@
 //
 //   - recipe.go: Recipe and its sections; the doc tags are the manual of the keys
 //   - defaults.go: the default of every key, and where the number comes from
+//   - reasons.go: the same in a line a key
 //   - load.go: Load: presets, files, overrides
 //   - schema.go: the walk over all keys; reading a scalar into a field
 //   - validate.go: ranges and combinations

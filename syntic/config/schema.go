@@ -14,6 +14,7 @@ import (
 type Key struct {
 	Path  string // refine.steps
 	Doc   string
+	Why   string // where the default comes from: a paper, or "ours" and the reason
 	Type  string // integer, number, text, true or false, list of texts
 	Value any    // int, int64, float64, string, bool or []string
 	tag   reflect.StructTag
@@ -35,7 +36,7 @@ func walk(v reflect.Value, prefix string) []Key {
 			keys = append(keys, walk(v.Field(i), prefix+name+".")...)
 			continue
 		}
-		keys = append(keys, Key{prefix + name, f.Tag.Get("doc"), typeName(f.Type), v.Field(i).Interface(), f.Tag, v.Field(i)})
+		keys = append(keys, Key{prefix + name, f.Tag.Get("doc"), reasons[prefix+name], typeName(f.Type), v.Field(i).Interface(), f.Tag, v.Field(i)})
 	}
 	return keys
 }
