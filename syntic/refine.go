@@ -3,6 +3,7 @@ package syntic
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"syntic/nn"
 	"syntic/syntic/config"
@@ -13,8 +14,14 @@ import (
 // Refined is what Refine returns.
 type Refined struct {
 	Features []float32 // [N, E], unit length
-	// Loss is the mean contrastive loss of the items before each step, and last after all steps: K + 1 values.
+	// Loss is the mean contrastive loss of the items before each step, and last after all steps: K + 1 values. An item whose batch ended early
+	// counts with its last loss.
 	Loss []float64
+	// Recall is, like Loss, the share of items whose most similar text among the negatives is their own (or one with the same feature). Nil where
+	// the negatives are the memory, for the time it takes, unless StopRecall needs it.
+	Recall []float64
+	// Steps is how many steps an item was moved, on average.
+	Steps float64
 	// Before and After are R@1: the share of items whose most similar text of all N is their own (or one with the same feature). It is measured
 	// on at most recallItems items, evenly spread.
 	Before, After float64
@@ -30,11 +37,12 @@ const (
 // Refine moves the features s [N, E] of synthetic images towards those of their own texts [N, E] and away from others', staying among the
 // unit vectors:
 //
-//	L_i = −log( exp(⟨s_i, t_i⟩/τ) / Σ_j exp(⟨s_i, t_j⟩/τ) ),   s_i ← normalise(s_i − lr · ∂L_i/∂s_i)   (or Adam's step),   Steps times
+//	L_i = −log( exp(⟨s_i, t_i⟩/τ) / Σ_j exp(⟨s_i, t_j⟩/τ) ),   s_i ← normalise(s_i − lr · ∂L_i/∂s_i),   Steps times
 //
 // (SynTIC's refinement by a contrastive loss; InfoNCE is van den Oord et al. 2018). The paper leaves open what o says: Direction takes the sum
 // over j of texts, of images, or the mean of both losses; Negatives takes as j those of the batch, or for the image → text direction all N
-// texts. Batches are dealt from (seed), so that neighbours in a corpus, often captions of one picture, are not each other's negatives.
+// texts. Optimiser "momentum" steps by v_i ← Momentum · v_i + ∂L_i/∂s_i instead, "adam" by Adam's rule. A batch ends before Steps where StopRecall or
+// StopPlateau says so. Batches are dealt from (seed), so that neighbours in a corpus, often captions of one picture, are not each other's negatives.
 // Features and texts are brought to unit length first. The result is the same bits for any number of processors.
 func Refine(ctx context.Context, dev *tensor.Device, features, texts []float32, e int, o config.Refine, seed uint64, progress plan.Progress) (out *Refined, err error) {
 	defer tensor.Catch(&err)
@@ -47,12 +55,15 @@ func Refine(ctx context.Context, dev *tensor.Device, features, texts []float32, 
 	} else if m != n || n == 0 {
 		return nil, fmt.Errorf("refine: %d images, %d texts: want a text an image, at least one", n, m)
 	}
-	if o.Batch < 2 || o.Steps < 0 || !(o.Temperature > 0) || !(o.LR > 0) {
-		return nil, fmt.Errorf("refine %+v: want a batch of at least 2, 0 or more steps, temperature and lr above 0", o)
+	if err := checkRefine(o); err != nil {
+		return nil, err
 	}
 	scale := tensor.Scalar(dev, float32(1/o.Temperature))
 	defer scale.Release()
 	r := &refiner{e: e, o: o, dev: dev, scale: scale, out: &Refined{Features: make([]float32, n*e), Loss: make([]float64, o.Steps+1)}}
+	if r.o.Negatives != "memory" || r.o.StopRecall > 0 {
+		r.out.Recall = make([]float64, o.Steps+1)
+	}
 	bank, err := NewMemory(dev, texts, e)
 	if err != nil {
 		return nil, err
@@ -79,8 +90,23 @@ func Refine(ctx context.Context, dev *tensor.Device, features, texts []float32, 
 	for i := range r.out.Loss {
 		r.out.Loss[i] /= float64(n)
 	}
+	for i := range r.out.Recall {
+		r.out.Recall[i] /= float64(n)
+	}
+	r.out.Steps /= float64(n)
 	r.out.After, r.out.CosineAfter, err = r.recall(ctx)
 	return r.out, err
+}
+
+// checkRefine looks at what Refine itself depends on.
+func checkRefine(o config.Refine) error {
+	switch {
+	case o.Batch < 2 || o.Steps < 0 || !(o.Temperature > 0) || !(o.LR > 0):
+		return fmt.Errorf("refine %+v: want a batch of at least 2, 0 or more steps, temperature and lr above 0", o)
+	case !(o.Momentum >= 0 && o.Momentum < 1) || !(o.StopRecall >= 0 && o.StopRecall <= 1) || !(o.StopPlateau >= 0 && o.StopPlateau < 1) || o.StopPlateau > 0 && o.Patience < 1:
+		return fmt.Errorf("refine %+v: want momentum and stop_plateau from 0 and below 1, stop_recall from 0 to 1, with a plateau a patience of 1 or more", o)
+	}
+	return nil
 }
 
 type refiner struct {
@@ -93,54 +119,116 @@ type refiner struct {
 	out   *Refined
 }
 
+// group is a batch that is refined together.
+type group struct {
+	moved    *tensor.Tensor // [B, E]
+	velocity *tensor.Tensor // [B, E], of momentum
+	adam     *nn.AdamW
+	texts    []float32 // [B, E]
+	own      []int32   // [B]: rows of all texts
+	loss     []float64 // sums before each step
+}
+
 // batch refines some items together.
 func (r *refiner) batch(ctx context.Context, items []int) error {
 	b, e := len(items), r.e
-	x, y, own := make([]float32, b*e), make([]float32, b*e), make([]int32, b)
+	x := make([]float32, b*e)
+	g := &group{texts: make([]float32, b*e), own: make([]int32, b), moved: tensor.NewParameter(r.dev, b, e), velocity: tensor.NewParameter(r.dev, b, e)}
+	defer g.moved.Release()
+	defer g.velocity.Release()
 	for i, at := range items {
 		copy(x[i*e:(i+1)*e], r.out.Features[at*e:])
-		copy(y[i*e:(i+1)*e], r.texts[at*e:])
-		own[i] = int32(at)
+		copy(g.texts[i*e:(i+1)*e], r.texts[at*e:])
+		g.own[i] = int32(at)
 	}
-	moved := tensor.NewParameter(r.dev, b, e)
-	defer moved.Release()
-	moved.SetData(x)
-	adam := nn.NewAdamW(r.dev, []nn.Named{{Name: "features", Tensor: moved}}, nn.AdamWOptions{})
-	defer adam.Release()
+	g.moved.SetData(x)
+	g.velocity.SetData(make([]float32, b*e))
+	g.adam = nn.NewAdamW(r.dev, []nn.Named{{Name: "features", Tensor: g.moved}}, nn.AdamWOptions{})
+	defer g.adam.Release()
 	for step := range r.o.Steps + 1 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		sum := r.step(moved, adam, y, own, step < r.o.Steps)
-		r.out.Loss[step] += sum
+		sum, hits, moved := r.step(g, step)
 		if !finite(sum) {
 			return fmt.Errorf("refine: step %d: the loss is %g: want a larger refine.temperature or a smaller refine.lr", step, sum)
 		}
+		r.record(step, sum, hits)
+		if !moved {
+			for left := step + 1; left <= r.o.Steps; left++ {
+				r.record(left, sum, hits)
+			}
+			r.out.Steps += float64(step * b)
+			break
+		}
 	}
-	x = moved.Float32s()
+	x = g.moved.Float32s()
 	for i, at := range items {
 		copy(r.out.Features[at*e:(at+1)*e], x[i*e:])
 	}
 	return nil
 }
 
-// step moves the features once, if asked to, and returns the loss before.
-func (r *refiner) step(moved *tensor.Tensor, adam *nn.AdamW, texts []float32, own []int32, move bool) float64 {
+// record adds a batch's sums to the curves.
+func (r *refiner) record(step int, loss, hits float64) {
+	r.out.Loss[step] += loss
+	if r.out.Recall != nil {
+		r.out.Recall[step] += hits
+	}
+}
+
+// step returns the loss and the hits as they are, and moves the features once unless this is the end.
+func (r *refiner) step(g *group, step int) (sum, hits float64, moved bool) {
 	s := tensor.NewScope(r.dev, tensor.WithTape())
 	defer s.Close()
-	loss := r.loss(s, moved, s.FromFloat32s(texts, moved.Shape()...), own)
-	sum := float64(loss.Item())
-	if !move {
-		return sum
+	texts := s.FromFloat32s(g.texts, g.moved.Shape()...)
+	loss := r.loss(s, g.moved, texts, g.own)
+	sum = float64(loss.Item())
+	if r.out.Recall != nil {
+		hits = r.hits(s, g, texts)
 	}
-	g, to := s.Backward(loss), moved
-	if r.o.Optimiser == "adam" {
-		adam.Step(s, g, float32(r.o.LR))
-	} else {
-		to = s.AddScaled(moved, 1, g.Of(moved), -float32(r.o.LR))
+	g.loss = append(g.loss, sum)
+	if step == r.o.Steps || !finite(sum) || r.over(g, hits) {
+		return sum, hits, false
 	}
-	moved.SetData(s.Normalize(s.Detach(to)).Float32s())
-	return sum
+	grad, to := s.Backward(loss), g.moved
+	switch r.o.Optimiser {
+	case "adam":
+		g.adam.Step(s, grad, float32(r.o.LR))
+	case "momentum":
+		v := s.Detach(s.AddScaled(g.velocity, float32(r.o.Momentum), grad.Of(g.moved), 1))
+		g.velocity.SetData(v.Float32s())
+		to = s.AddScaled(g.moved, 1, v, -float32(r.o.LR))
+	default:
+		to = s.AddScaled(g.moved, 1, grad.Of(g.moved), -float32(r.o.LR))
+	}
+	g.moved.SetData(s.Normalize(s.Detach(to)).Float32s())
+	return sum, hits, true
+}
+
+// over tells whether a batch ends before its last step.
+func (r *refiner) over(g *group, hits float64) bool {
+	if r.o.StopRecall > 0 && hits >= r.o.StopRecall*float64(len(g.own)) {
+		return true
+	}
+	now, before := len(g.loss)-1, len(g.loss)-1-r.o.Patience
+	return r.o.StopPlateau > 0 && before >= 0 && g.loss[before]-g.loss[now] < r.o.StopPlateau*g.loss[before]
+}
+
+// hits counts the items whose most similar text of the negatives is their own, or has the same feature.
+func (r *refiner) hits(s *tensor.Scope, g *group, texts *tensor.Tensor) float64 {
+	among, data := texts, g.texts
+	if r.o.Negatives == "memory" {
+		among, data = r.bank.bank, r.texts
+	}
+	_, index := s.TopK(s.Detach(g.moved), among, 1)
+	e, count := r.e, 0.0
+	for i, found := range index.Int32s() {
+		if slices.Equal(g.texts[i*e:(i+1)*e], data[int(found)*e:(int(found)+1)*e]) {
+			count++
+		}
+	}
+	return count
 }
 
 // loss is the sum of the losses of the batch's items: then the gradient of an item does not depend on how many they are.

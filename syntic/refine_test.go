@@ -34,6 +34,7 @@ func TestRefineFindsOwnTexts(t *testing.T) {
 		func(o *config.Refine) { o.Negatives = "memory" },
 		func(o *config.Refine) { o.Negatives, o.Direction = "memory", "both" },
 		func(o *config.Refine) { o.Optimiser, o.LR = "gd", 0.01 },
+		func(o *config.Refine) { o.Optimiser, o.LR, o.Momentum = "momentum", 0.004, 0.5 },
 	} {
 		o := base
 		change(&o)
@@ -106,6 +107,117 @@ func TestRefineStepIsTheEquation(t *testing.T) {
 	assert.InDelta(t, total/n, r.Loss[0], 1e-5)
 }
 
+// refineLoop is gradient descent with momentum in float64, on the exact gradient of the image → text loss on the sphere.
+func refineLoop(x, t [][]float64, tau, lr, momentum float64, steps int) {
+	v := make([][]float64, len(x))
+	dot := func(a, b []float64) (s float64) {
+		for d := range a {
+			s += a[d] * b[d]
+		}
+		return s
+	}
+	for range steps {
+		for i := range x {
+			sum, p := 0.0, make([]float64, len(t))
+			for j := range t {
+				p[j] = math.Exp(dot(x[i], t[j]) / tau)
+				sum += p[j]
+			}
+			g := make([]float64, len(x[i]))
+			for j := range t {
+				w := p[j] / sum / tau
+				if i == j {
+					w -= 1 / tau
+				}
+				for d := range g {
+					g[d] += w * t[j][d]
+				}
+			}
+			if v[i] == nil {
+				v[i] = make([]float64, len(g))
+			}
+			along := dot(g, x[i])
+			for d := range g {
+				v[i][d] = momentum*v[i][d] + g[d] - along*x[i][d]
+			}
+			for d := range g {
+				x[i][d] -= lr * v[i][d]
+			}
+			norm := math.Sqrt(dot(x[i], x[i]))
+			for d := range g {
+				x[i][d] /= norm
+			}
+		}
+	}
+}
+
+func wide(rows []float32, e int) (out [][]float64) {
+	for i := range len(rows) / e {
+		row := make([]float64, e)
+		for d, x := range unit(rows[i*e : (i+1)*e]) {
+			row[d] = float64(x)
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+func TestRefineWithMomentumIsALoop(t *testing.T) {
+	const n, e, tau, lr, momentum, steps = 6, 10, 0.2, 0.02, 0.8, 7
+	images, texts := pairs(n, e)
+	for _, negatives := range []string{"batch", "memory"} { // one batch of all: the same texts
+		o := config.Refine{Direction: "image_to_text", Temperature: tau, Optimiser: "momentum", Momentum: momentum, LR: lr, Steps: steps, Batch: n, Negatives: negatives}
+		r, err := Refine(ctx, tensor.CPU(), images, texts, e, o, 3, nil)
+		require.NoError(t, err)
+		x := wide(images, e)
+		refineLoop(x, wide(texts, e), tau, lr, momentum, steps)
+		for i := range x {
+			for d, want := range x[i] {
+				require.InDelta(t, want, r.Features[i*e+d], 1e-5, "%s, item %d", negatives, i)
+			}
+		}
+		assert.Equal(t, float64(steps), r.Steps)
+	}
+}
+
+func TestRefineEndsEarly(t *testing.T) {
+	const n, e = 75, 32
+	images, texts := pairs(n, e)
+	base := config.Refine{Direction: "image_to_text", Temperature: 0.05, Optimiser: "adam", LR: 0.02, Steps: 200, Batch: 32, Negatives: "batch", Patience: 5}
+	for _, negatives := range []string{"batch", "memory"} {
+		o := base
+		o.Negatives, o.StopRecall = negatives, 0.9
+		r, err := Refine(ctx, tensor.CPU(), images, texts, e, o, 3, nil)
+		require.NoError(t, err)
+		assert.Less(t, r.Steps, 50.0)
+		require.Len(t, r.Recall, 201)
+		assert.Less(t, r.Recall[0], 0.9)
+		assert.GreaterOrEqual(t, r.Recall[200], 0.9)
+		shorter := base // as many steps as the slowest batch took, and no early end: no item is further than there
+		shorter.Negatives, shorter.Steps = negatives, 0
+		for shorter.Steps < 200 && r.Loss[shorter.Steps] != r.Loss[200] {
+			shorter.Steps++
+		}
+		all, err := Refine(ctx, tensor.CPU(), images, texts, e, shorter, 3, nil)
+		require.NoError(t, err)
+		same := 0
+		for i := range n {
+			if assert.ObjectsAreEqual(all.Features[i*e:(i+1)*e], r.Features[i*e:(i+1)*e]) {
+				same++
+			}
+		}
+		assert.GreaterOrEqual(t, same, 25, "the batch that went on longest is where it would be")
+		assert.Equal(t, negatives == "memory", all.Recall == nil)
+	}
+	o := base
+	o.StopPlateau = 0.05
+	r, err := Refine(ctx, tensor.CPU(), images, texts, e, o, 3, nil)
+	require.NoError(t, err)
+	assert.Greater(t, r.Steps, 5.0)
+	assert.Less(t, r.Steps, 100.0)
+	assert.Equal(t, r.Loss[199], r.Loss[200])
+}
+
 // withProcs runs fn with 1, 2 and 8 processors.
 func withProcs(t *testing.T, fn func(procs int)) {
 	t.Helper()
@@ -146,6 +258,10 @@ func TestRefineRefuses(t *testing.T) {
 	texts[9] = 1
 	_, err = Refine(ctx, tensor.CPU(), images, texts, 8, config.Refine{}, 1, nil)
 	assert.ErrorContains(t, err, "want a batch of at least 2")
+	bad := o
+	bad.StopPlateau, bad.Patience = 0.1, 0
+	_, err = Refine(ctx, tensor.CPU(), images, texts, 8, bad, 1, nil)
+	assert.ErrorContains(t, err, "with a plateau a patience of 1 or more")
 	stop, cancel := context.WithCancel(ctx)
 	cancel()
 	_, err = Refine(stop, tensor.CPU(), images, texts, 8, o, 1, nil)

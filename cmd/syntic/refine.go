@@ -38,7 +38,11 @@ func refineCmd() *cobra.Command {
 	f.IntVar(&o.refine.Steps, "steps", o.refine.Steps, "number of steps, `N`")
 	f.Float64Var(&o.refine.LR, "lr", o.refine.LR, "step size, `X`")
 	f.IntVar(&o.refine.Batch, "batch", o.refine.Batch, "items refined together, each other's negatives, `N`")
-	f.StringVar(&o.refine.Optimiser, "optimiser", o.refine.Optimiser, "`adam|gd`")
+	f.StringVar(&o.refine.Optimiser, "optimiser", o.refine.Optimiser, "`adam|gd|momentum`")
+	f.Float64Var(&o.refine.Momentum, "momentum", o.refine.Momentum, "share of the last step that --optimiser momentum adds, `X`")
+	f.Float64Var(&o.refine.StopRecall, "stop-recall", 0, "end a batch when this share of it finds its own texts, `X`; 0: never")
+	f.Float64Var(&o.refine.StopPlateau, "stop-plateau", 0, "end a batch when its loss fell by less than this share in --patience steps, `X`; 0: never")
+	f.IntVar(&o.refine.Patience, "patience", o.refine.Patience, "steps that --stop-plateau looks back, `N`")
 	f.StringVar(&o.refine.Direction, "direction", o.refine.Direction, "of the loss: `image_to_text|text_to_image|both`")
 	f.StringVar(&o.refine.Negatives, "negatives", o.refine.Negatives, "texts to move away from: `batch|memory` (all)")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of how items are dealt to batches, `N`")
@@ -54,7 +58,7 @@ func (o *refineOptions) check() error {
 	for _, c := range []struct {
 		flag, value string
 		of          []string
-	}{{"optimiser", r.Optimiser, []string{"adam", "gd"}}, {"direction", r.Direction, []string{"image_to_text", "text_to_image", "both"}},
+	}{{"optimiser", r.Optimiser, []string{"adam", "gd", "momentum"}}, {"direction", r.Direction, []string{"image_to_text", "text_to_image", "both"}},
 		{"negatives", r.Negatives, []string{"batch", "memory"}}} {
 		if !slices.Contains(c.of, c.value) {
 			return fmt.Errorf("--%s %q: want one of %v", c.flag, c.value, c.of)
@@ -69,6 +73,14 @@ func (o *refineOptions) check() error {
 		return fmt.Errorf("--lr %g: want more than 0, at most 10", r.LR)
 	case r.Batch < 2 || r.Batch > maxBatch:
 		return fmt.Errorf("--batch %d: want 2 to %d", r.Batch, maxBatch)
+	case !(r.Momentum >= 0 && r.Momentum < 1):
+		return fmt.Errorf("--momentum %g: want 0 or more, below 1", r.Momentum)
+	case !(r.StopRecall >= 0 && r.StopRecall <= 1):
+		return fmt.Errorf("--stop-recall %g: want 0 to 1", r.StopRecall)
+	case !(r.StopPlateau >= 0 && r.StopPlateau < 1):
+		return fmt.Errorf("--stop-plateau %g: want 0 or more, below 1", r.StopPlateau)
+	case r.Patience < 1 || r.Patience > 10000:
+		return fmt.Errorf("--patience %d: want 1 to 10000", r.Patience)
 	}
 	return nil
 }
@@ -99,14 +111,17 @@ func refine(cmd *cobra.Command, o *refineOptions) error {
 		return err
 	}
 	return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
-		Out          string  `json:"out"`
-		Features     int     `json:"features"`
-		Size         int     `json:"size"`
-		LossBefore   float64 `json:"loss_before"`
-		LossAfter    float64 `json:"loss_after"`
-		RecallBefore float64 `json:"r@1_before"`
-		RecallAfter  float64 `json:"r@1_after"`
-		CosineBefore float64 `json:"cosine_before"`
-		CosineAfter  float64 `json:"cosine_after"`
-	}{o.out, images.Len(), images.Size, r.Loss[0], r.Loss[len(r.Loss)-1], r.Before, r.After, r.CosineBefore, r.CosineAfter})
+		Out          string    `json:"out"`
+		Features     int       `json:"features"`
+		Size         int       `json:"size"`
+		Steps        float64   `json:"steps"` // mean over items
+		LossBefore   float64   `json:"loss_before"`
+		LossAfter    float64   `json:"loss_after"`
+		RecallBefore float64   `json:"r@1_before"`
+		RecallAfter  float64   `json:"r@1_after"`
+		CosineBefore float64   `json:"cosine_before"`
+		CosineAfter  float64   `json:"cosine_after"`
+		Loss         []float64 `json:"loss"`             // before each step, and last
+		Recall       []float64 `json:"recall,omitempty"` // the same: R@1 among the negatives
+	}{o.out, images.Len(), images.Size, r.Steps, r.Loss[0], r.Loss[len(r.Loss)-1], r.Before, r.After, r.CosineBefore, r.CosineAfter, r.Loss, r.Recall})
 }

@@ -151,7 +151,7 @@ func TestRowsChangeOnlyWhatTheySay(t *testing.T) {
 
 func TestSection(t *testing.T) {
 	s := Default().Section("refine", "seed")
-	assert.Len(t, s, 9)
+	assert.Len(t, s, 13)
 	assert.Equal(t, 10, s["refine.steps"])
 	assert.Panics(t, func() { Default().Section("refine.none") })
 }

@@ -20,7 +20,9 @@ var reasons = map[string]string{
 
 	"refine.enabled": "SynTIC", "refine.direction": "ours: SynTIC says contrastive, not which direction; this one needs no other image",
 	"refine.temperature": "ours, measured on the drawn world (.01 to .1 do alike)", "refine.optimiser": "ours, measured on the drawn world", "refine.lr": "ours, measured on the drawn world",
-	"refine.steps": "ours, measured on the drawn world (10 to 50 do alike)", "refine.batch": "ours", "refine.negatives": "ours: those of the batch, as in CLIP's own training",
+	"refine.steps": "ours, measured on the drawn world (10 to 50 do alike)", "refine.batch": "ours", "refine.momentum": "ours: the usual one",
+	"refine.stop_recall": "ours: all steps; SynTIC says nothing of an early end", "refine.stop_plateau": "ours: all steps", "refine.patience": "ours",
+	"refine.negatives": "ours: those of the batch, as in CLIP's own training",
 
 	"memory.source": "SynTIC, DeCap: the training texts", "memory.top_k": "SynTIC, DeCap: all texts", "memory.temperature": "DeCap's code: 1/100",
 	"memory.exclude_self": "ours: without it a training feature finds its own caption, which no test image does", "memory.normalise": "DeCap's code",

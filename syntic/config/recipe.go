@@ -66,11 +66,15 @@ type Refine struct {
 	Enabled     bool    `yaml:"enabled" doc:"refine synthetic features before training"`
 	Direction   string  `yaml:"direction" doc:"contrastive loss from image to text, from text to image, or the mean of both" oneof:"image_to_text|text_to_image|both"`
 	Temperature float64 `yaml:"temperature" doc:"tau_r of the contrastive loss" min:">0" max:"10"`
-	Optimiser   string  `yaml:"optimiser" doc:"how a feature is moved" oneof:"adam|gd"`
+	Optimiser   string  `yaml:"optimiser" doc:"how a feature is moved: plain gradient descent, with momentum, or Adam; back to unit length after each step" oneof:"adam|gd|momentum"`
+	Momentum    float64 `yaml:"momentum" doc:"share of the last step that optimiser: momentum adds to the gradient" min:"0" max:"<1"`
 	LR          float64 `yaml:"lr" doc:"step size" min:">0" max:"10"`
 	Steps       int     `yaml:"steps" doc:"number of steps K" min:"0" max:"10000"`
 	Batch       int     `yaml:"batch" doc:"items refined together; with negatives: batch they are each other's negatives" min:"2" max:"65536"`
 	Negatives   string  `yaml:"negatives" doc:"texts to move away from: those of the batch, or the whole memory" oneof:"batch|memory"`
+	StopRecall  float64 `yaml:"stop_recall" doc:"a batch is done when this share of its items find their own text first among the negatives; 0: never before the last step" min:"0" max:"1"`
+	StopPlateau float64 `yaml:"stop_plateau" doc:"a batch is done when its loss fell by less than this share of itself in patience steps; 0: never before the last step" min:"0" max:"<1"`
+	Patience    int     `yaml:"patience" doc:"steps that stop_plateau looks back" min:"1" max:"10000"`
 }
 
 // Memory is the bank of text features.
