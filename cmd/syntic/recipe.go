@@ -18,7 +18,7 @@ type recipeFlags struct {
 }
 
 func (f *recipeFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.source, "recipe", "toy", "`file or preset` with the choices of the run (toy, coco, flickr30k)")
+	cmd.Flags().StringVar(&f.source, "recipe", "toy", "`file or preset` with the choices of the run (syntic recipe --list shows all presets)")
 	cmd.Flags().StringArrayVar(&f.sets, "set", nil, "override `key=value`, such as refine.steps=20 (repeatable)")
 }
 
@@ -29,13 +29,16 @@ func (f *recipeFlags) load() (*config.Recipe, error) {
 
 func recipeCmd() *cobra.Command {
 	var flags recipeFlags
-	var keys, rows bool
+	var keys, rows, list bool
 	cmd := &cobra.Command{
 		Use: "recipe", Short: "Show or check a recipe: every key, its value and where the value came from", Args: cobra.NoArgs,
 		Example: "  syntic recipe --recipe coco > my.yaml\n  syntic recipe --recipe my.yaml --set refine.steps=20 --keys\n" +
-			"  syntic recipe --rows",
+			"  syntic recipe --list\n  syntic recipe --rows",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if rows {
+			switch {
+			case list:
+				return listRecipes(cmd.OutOrStdout())
+			case rows:
 				return showRows(cmd.OutOrStdout())
 			}
 			r, err := flags.load()
@@ -48,6 +51,7 @@ func recipeCmd() *cobra.Command {
 	flags.register(cmd)
 	cmd.Flags().BoolVar(&keys, "keys", false, "a table instead of YAML")
 	cmd.Flags().BoolVar(&rows, "rows", false, "the rows that eval.rows may name: paper, what is as there, what differs, which keys they set")
+	cmd.Flags().BoolVar(&list, "list", false, "the embedded recipes and what each is for")
 	return cmd
 }
 
@@ -78,4 +82,12 @@ func showRows(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+func listRecipes(w io.Writer) error {
+	t := cli.NewTable("recipe", "what it is")
+	for _, name := range config.Presets() {
+		t.Row(name, config.Summary(name))
+	}
+	return t.Write(w)
 }

@@ -68,8 +68,10 @@ func TestErrorsNameTheFaultAndTheCure(t *testing.T) {
 		{"decoder: {heads: 3}", `my.yaml:1:18: decoder.heads: 3: want a divisor of decoder.width 128`},
 		{"project: {enabled: false}", `default: project.train: true: want false, as project.enabled is false`},
 		{"clip: {prompt: none}", `my.yaml:1:16: clip.prompt: "none": want a text with {text} in it`},
-		{"preset: koko", `my.yaml:1:9: preset: no preset "koko": nearest is "coco", there are toy, coco, flickr30k`},
+		{"preset: koko", `my.yaml:1:9: preset: no preset "koko": nearest is "coco"; syntic recipe --list shows all`},
 		{"seed: 1\nseed: 2\n", `my.yaml:2:1: mapping key "seed" already defined at [1:1]`},
+		{"sweep: {over: [refine.steps]}", `my.yaml:1:15: sweep.over: "refine.steps": want key=value,value, such as refine.steps=5,10,20`},
+		{"data: {share: 0}", `my.yaml:1:15: data.share: 0: want a number above 0 to 1`},
 		{"a: [1\n", `my.yaml:1:4: `},
 		{"x: &x 1\nseed: *x\n", `my.yaml:1:1: unknown key "x"`},
 		{"seed: &x 1\n", `my.yaml:1:7: seed: want an integer from 0`},
@@ -96,7 +98,7 @@ func TestErrorsNameTheFaultAndTheCure(t *testing.T) {
 		assert.EqualError(t, err, want)
 	}
 	_, err := Load("tooy", nil)
-	assert.EqualError(t, err, `recipe tooy: no such file, and no preset "tooy": nearest is "toy", there are toy, coco, flickr30k`)
+	assert.EqualError(t, err, `recipe tooy: no such file, and no preset "tooy": nearest is "toy"; syntic recipe --list shows all`)
 	_, err = Load(filepath.Join(t.TempDir(), "none.yaml"), nil)
 	assert.ErrorContains(t, err, "no such file")
 	_, err = Load(t.TempDir(), nil)

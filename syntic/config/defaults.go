@@ -9,7 +9,7 @@ package config
 func Default() *Recipe {
 	return &Recipe{
 		Preset: "toy", Seed: 1, Seeds: 1,
-		Data:    Data{Captions: "world", Format: "auto", Count: 2000, Test: "world", TestN: 500, Web: "world:web", Restval: true},
+		Data:    Data{Captions: "world", Format: "auto", Count: 2000, Share: 1, Test: "world", TestN: 500, Web: "world:web", Restval: true},
 		Synth:   Synth{Model: "world", Sampler: "ddim", Steps: 10, Guidance: 6, ImagesPerCaption: 1, Keep: "sample", Batch: 8},
 		CLIP:    CLIP{Model: "world", Prompt: "{text}", Batch: 64},
 		Refine:  Refine{Enabled: true, Direction: "image_to_text", Temperature: 0.05, Optimiser: "adam", LR: 0.01, Steps: 10, Batch: 512, Negatives: "batch", Momentum: 0.9, Patience: 5},
@@ -22,6 +22,6 @@ func Default() *Recipe {
 			LabelSmoothing: 0.1, ClipNorm: 1, NoiseStd: 0.06},
 		Decode: Decode{Beams: 3, LengthPenalty: 1, MaxTokens: 30},
 		Eval:   Eval{Rows: []string{"syntic", "decap"}, Settings: []string{"in_domain", "cross_domain"}, Bootstrap: 1000},
-		Shards: Shards{Captions: 250, Images: 250},
+		Shards: Shards{Checkpoint: 500, Captions: 250, Images: 250},
 	}
 }

@@ -11,5 +11,7 @@
 //   - schema.go: the walk over all keys; reading a scalar into a field
 //   - validate.go: ranges and combinations
 //   - lock.go: recipe.lock.yaml, every value with its origin
+//   - sweep.go: axes and points of a sweep; how recipes differ
+//   - open.go: the keys that the paper leaves open
 //   - rows.go: the rows of the ablation table as overrides
 package config

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -22,16 +23,43 @@ var presets embed.FS
 // maxRecipe bounds the size of a recipe file in bytes.
 const maxRecipe = 1 << 20
 
-// Presets lists the names of the embedded recipes.
-func Presets() []string { return []string{"toy", "coco", "flickr30k"} }
+// Presets lists the names of the embedded recipes: toy first, then by name.
+func Presets() []string {
+	list, err := presets.ReadDir("presets")
+	if err != nil {
+		panic("config: " + err.Error()) // embedded
+	}
+	names := []string{"toy"}
+	for _, f := range list {
+		if name := strings.TrimSuffix(f.Name(), ".yaml"); name != "toy" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names[1:]) // by name, not by file: coco before coco-decap
+	return names
+}
 
-// Preset returns the text of an embedded recipe.
+// Preset returns the text of an embedded recipe. Its key preset names the one that it starts from, or itself.
 func Preset(name string) ([]byte, error) {
 	data, err := presets.ReadFile("presets/" + name + ".yaml")
 	if err != nil {
-		return nil, fmt.Errorf("no preset %q: nearest is %q, there are %s", name, nearest(name, Presets()), strings.Join(Presets(), ", "))
+		return nil, noPreset(name)
 	}
 	return data, nil
+}
+
+func noPreset(name string) error {
+	return fmt.Errorf("no preset %q: nearest is %q; syntic recipe --list shows all", name, nearest(name, Presets()))
+}
+
+// Summary is the first line of an embedded recipe: what it is for.
+func Summary(name string) string {
+	text, err := Preset(name)
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimPrefix(line, "# ")
 }
 
 // Load makes a recipe: the defaults, then a preset, then the file, then the overrides "a.b=c" in order; and validates it.
@@ -58,8 +86,8 @@ func (r *Recipe) load(source string) error {
 	if source == "" {
 		source = "toy"
 	}
-	if text, err := Preset(source); err == nil {
-		return r.apply("preset "+source, text)
+	if _, err := Preset(source); err == nil {
+		return r.preset(source, 0)
 	}
 	info, err := os.Stat(source)
 	switch {
@@ -76,19 +104,52 @@ func (r *Recipe) load(source string) error {
 		return &Error{"recipe", err.Error()}
 	}
 	name := filepath.Base(source)
-	probe := Default() // the file's preset comes before the file's other keys, wherever the file names it
-	probe.origin = map[string]string{}
-	if err := probe.apply(name, text); err != nil {
+	base, err := probe(name, text)
+	if err != nil {
 		return err
 	}
-	base, err := Preset(probe.Preset)
-	if err != nil {
-		return probe.fault("preset", "%v", err)
-	}
-	if err := r.apply("preset "+probe.Preset, base); err != nil {
+	if err := r.preset(base, 0); err != nil {
 		return err
 	}
 	return r.apply(name, text)
+}
+
+// probe is the preset that a text names: it comes before the text's other keys, wherever the text names it.
+func probe(name string, text []byte) (string, error) {
+	r := Default()
+	r.origin = map[string]string{}
+	if err := r.apply(name, text); err != nil {
+		return "", err
+	}
+	if _, err := Preset(r.Preset); err != nil {
+		return "", r.fault("preset", "%v", err)
+	}
+	return r.Preset, nil
+}
+
+// preset applies an embedded recipe, after the one that it starts from.
+func (r *Recipe) preset(name string, depth int) error {
+	text, err := Preset(name)
+	if err != nil {
+		return err
+	}
+	base, err := probe("preset "+name, text)
+	if err != nil {
+		return err
+	}
+	if base != name {
+		if depth > len(Presets()) {
+			panic("config: presets that start from each other: " + name)
+		}
+		if err := r.preset(base, depth+1); err != nil {
+			return err
+		}
+	}
+	if err := r.apply("preset "+name, text); err != nil {
+		return err
+	}
+	r.Preset = name
+	return nil
 }
 
 // set takes an override a.b=c; the elements of a list are separated by commas.
@@ -216,13 +277,13 @@ func (r *Recipe) value(name string, k Key, node ast.Node) error {
 		if !ok {
 			return &Error{where, k.Path + ": want a list, such as [a, b]"}
 		}
-		words := make([]string, len(list.Values))
-		for i, item := range list.Values {
+		var words []string
+		for _, item := range list.Values {
 			text, ok := plain(item)
 			if !ok {
 				return &Error{position(name, item.GetToken()), k.Path + ": want a list of texts"}
 			}
-			words[i] = text
+			words = append(words, text)
 		}
 		k.field.Set(reflect.ValueOf(words))
 	} else {

@@ -7,7 +7,7 @@ var reasons = map[string]string{
 	"seed":   "ours", "seeds": "ours: one run; the table of --full takes three",
 
 	"data.captions": "ours: the drawn world needs no files", "data.format": "ours: formats tell themselves apart", "data.count": "ours: a run of minutes",
-	"data.val": "ours: nothing is watched unless asked", "data.val_count": "ours: all", "data.test": "ours: the drawn world needs no files",
+	"data.share": "ours: all of them", "data.val": "ours: nothing is watched unless asked", "data.val_count": "ours: all", "data.test": "ours: the drawn world needs no files",
 	"data.test_count": "ours: a run of minutes", "data.images": "none: a folder of the user", "data.cross": "none: files of the user", "data.cross_images": "none: a folder of the user",
 	"data.web": "ours: the drawn world's web texts", "data.train_list": "none: a file of the user", "data.val_list": "none: a file of the user", "data.test_list": "none: a file of the user",
 	"data.restval": "DeCap's corpus of 500,000 captions is only possible with it; Karpathy's protocol trains on it",
@@ -44,5 +44,6 @@ var reasons = map[string]string{
 	"decode.beams": "PCM-Net; DeCap is greedy, ViECap and IFCap have 5, SynTIC's is not known", "decode.length_penalty": "ours: the mean log probability of a token", "decode.max_tokens": "DeCap's code",
 
 	"eval.rows": "ours: the method and its nearest relation", "eval.settings": "SynTIC's tables", "eval.bootstrap": "ours",
-	"shards.captions": "ours", "shards.images": "ours",
+	"sweep.over":      "ours: nothing is varied unless asked",
+	"shards.captions": "ours", "shards.checkpoint": "ours", "shards.images": "ours",
 }

@@ -1,9 +1,11 @@
 package config
 
+import "math"
+
 // Recipe is every choice of a run. The keys of a YAML recipe are the yaml tags; doc is what the key means, with its unit;
 // min, max and oneof bound it (min and max inclusive unless they begin with '>' or '<').
 type Recipe struct {
-	Preset  string  `yaml:"preset" doc:"named recipe that this one starts from" oneof:"toy|coco|flickr30k"`
+	Preset  string  `yaml:"preset" doc:"named recipe that this one starts from"`
 	Seed    int64   `yaml:"seed" doc:"the run's seed; item i draws from (seed, i) alone" min:"0"`
 	Seeds   int     `yaml:"seeds" doc:"number of runs, with seeds seed, seed+1, ...; intervals in the table come from them" min:"1" max:"100"`
 	Data    Data    `yaml:"data" doc:"texts to learn from, images to be tested on"`
@@ -17,6 +19,7 @@ type Recipe struct {
 	Train   Train   `yaml:"train" doc:"training of the decoder"`
 	Decode  Decode  `yaml:"decode" doc:"writing captions"`
 	Eval    Eval    `yaml:"eval" doc:"scores"`
+	Sweep   Sweep   `yaml:"sweep" doc:"points of syntic sweep; any other verb does one run and looks at none of them"`
 	Shards  Shards  `yaml:"shards" doc:"how work is cut; never changes a result"`
 
 	origin map[string]string
@@ -25,21 +28,30 @@ type Recipe struct {
 // Data names the corpora. "world" is the drawn world that comes with the program; everything else is a file or folder in one of the formats of
 // syntic/dataset, or several with commas between.
 type Data struct {
-	Captions    string `yaml:"captions" doc:"training captions: world, world:other, world:web, or files (the split train of those that have splits); also called data.train"`
-	Format      string `yaml:"format" doc:"format of the files, whatever they look like: auto, or one that syntic data formats lists"`
-	Count       int    `yaml:"count" doc:"use this many training captions, the first ones; 0: all" min:"0"`
-	Val         string `yaml:"val" doc:"images and references for watching training (the split val); same forms as captions, or empty"`
-	ValN        int    `yaml:"val_count" doc:"use this many images for watching, the first ones; 0: all, and 200 of the drawn world" min:"0"`
-	Test        string `yaml:"test" doc:"images and references for the table (the split test); world, world:other or files"`
-	TestN       int    `yaml:"test_count" doc:"use this many test images, the first ones; 0: all" min:"0"`
-	Images      string `yaml:"images" doc:"folder, tar or pattern of tars with the pictures that val and test name"`
-	Cross       string `yaml:"cross" doc:"images and references of the setting cross_domain; empty: the other domain of the drawn world"`
-	CrossImages string `yaml:"cross_images" doc:"folder, tar or pattern of tars with the pictures that cross names; empty: data.images"`
-	Web         string `yaml:"web" doc:"training captions of the setting zero_shot; same forms as captions"`
-	TrainList   string `yaml:"train_list" doc:"file that names the training images, for captions without splits; or empty"`
-	ValList     string `yaml:"val_list" doc:"file that names the images of the split val, for captions without splits; or empty"`
-	TestList    string `yaml:"test_list" doc:"file that names the images of the split test, for captions without splits; or empty"`
-	Restval     bool   `yaml:"restval" doc:"count the split restval of COCO as training captions"`
+	Captions    string  `yaml:"captions" doc:"training captions: world, world:other, world:web, or files (the split train of those that have splits); also called data.train"`
+	Format      string  `yaml:"format" doc:"format of the files, whatever they look like: auto, or one that syntic data formats lists"`
+	Count       int     `yaml:"count" doc:"use this many training captions, the first ones; 0: all" min:"0"`
+	Share       float64 `yaml:"share" doc:"use this share of them, the first ones; the memory is of those alone" min:">0" max:"1"`
+	Val         string  `yaml:"val" doc:"images and references for watching training (the split val); same forms as captions, or empty"`
+	ValN        int     `yaml:"val_count" doc:"use this many images for watching, the first ones; 0: all, and 200 of the drawn world" min:"0"`
+	Test        string  `yaml:"test" doc:"images and references for the table (the split test); world, world:other or files"`
+	TestN       int     `yaml:"test_count" doc:"use this many test images, the first ones; 0: all" min:"0"`
+	Images      string  `yaml:"images" doc:"folder, tar or pattern of tars with the pictures that val and test name"`
+	Cross       string  `yaml:"cross" doc:"images and references of the setting cross_domain; empty: the other domain of the drawn world"`
+	CrossImages string  `yaml:"cross_images" doc:"folder, tar or pattern of tars with the pictures that cross names; empty: data.images"`
+	Web         string  `yaml:"web" doc:"training captions of the setting zero_shot; same forms as captions"`
+	TrainList   string  `yaml:"train_list" doc:"file that names the training images, for captions without splits; or empty"`
+	ValList     string  `yaml:"val_list" doc:"file that names the images of the split val, for captions without splits; or empty"`
+	TestList    string  `yaml:"test_list" doc:"file that names the images of the split test, for captions without splits; or empty"`
+	Restval     bool    `yaml:"restval" doc:"count the split restval of COCO as training captions"`
+}
+
+// Of is how many of n captions data.share leaves: at least one of some.
+func (d Data) Of(n int) int {
+	if d.Share >= 1 || n == 0 {
+		return n
+	}
+	return max(1, int(math.Round(d.Share*float64(n))))
 }
 
 // Synth is the text-to-image step.
@@ -147,8 +159,14 @@ type Eval struct {
 	Bootstrap int      `yaml:"bootstrap" doc:"resamplings of the test images for the 95 % intervals; 0: no intervals" min:"0" max:"100000"`
 }
 
+// Sweep is what syntic sweep varies.
+type Sweep struct {
+	Over []string `yaml:"over" doc:"key=value,value,… for each key that is varied; every combination is a point"`
+}
+
 // Shards is the cut of the work.
 type Shards struct {
-	Captions int `yaml:"captions" doc:"captions in a shard of synthetic pairs" min:"1" max:"1000000"`
-	Images   int `yaml:"images" doc:"images in a shard of everything that goes by image" min:"1" max:"1000000"`
+	Checkpoint int `yaml:"checkpoint" doc:"steps between the checkpoints of a training, which is what kill -9 loses at most" min:"1" max:"1000000"`
+	Captions   int `yaml:"captions" doc:"captions in a shard of synthetic pairs" min:"1" max:"1000000"`
+	Images     int `yaml:"images" doc:"images in a shard of everything that goes by image" min:"1" max:"1000000"`
 }

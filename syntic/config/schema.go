@@ -165,9 +165,12 @@ func (r *Recipe) Origin(path string) string {
 
 func (r *Recipe) clone() *Recipe {
 	out := *r
-	out.origin = maps.Clone(r.origin)
+	if out.origin = maps.Clone(r.origin); out.origin == nil {
+		out.origin = map[string]string{}
+	}
 	out.Eval.Rows = slices.Clone(r.Eval.Rows)
 	out.Eval.Settings = slices.Clone(r.Eval.Settings)
+	out.Sweep.Over = slices.Clone(r.Sweep.Over)
 	return &out
 }
 

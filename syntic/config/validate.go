@@ -56,8 +56,11 @@ func (r *Recipe) Validate() error {
 	if r.Data.Captions == "" || r.Data.Test == "" || r.Memory.Source == "" {
 		return &Error{"recipe", "data.captions, data.test, memory.source: empty: want a corpus, such as world"}
 	}
-	if r.Data.Count > 0 && r.Memory.Source == "training" && r.Memory.TopK > r.Data.Count {
-		return r.fault("memory.top_k", "%d: want at most data.count %d", r.Memory.TopK, r.Data.Count)
+	if n := r.Data.Of(r.Data.Count); n > 0 && r.Memory.Source == "training" && r.Memory.TopK > n {
+		return r.fault("memory.top_k", "%d: want at most data.count × data.share, %d", r.Memory.TopK, n)
+	}
+	if _, err := r.Axes(); err != nil {
+		return err
 	}
 	if len(r.Eval.Settings) == 0 {
 		return r.fault("eval.settings", "empty: want at least one setting")

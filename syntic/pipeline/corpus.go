@@ -50,6 +50,9 @@ func (w *work) addCorpus(corpus, key, source string) error {
 	if err != nil {
 		return inputError{fmt.Errorf("%s: %w", key, err)}
 	}
+	if corpus != memoryCorpus {
+		texts = texts[:w.r.Data.Of(len(texts))]
+	}
 	if len(texts) < 2 {
 		return badInput("%s: %s: captions: %d: want at least 2", key, source, len(texts))
 	}
