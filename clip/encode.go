@@ -16,7 +16,7 @@ import (
 // batch how many are done. It is an error if batch is below 1 or the tokenizer is not the model's; a cancelled ctx ends the work between batches.
 func EncodeTexts(ctx context.Context, m *Model, tok *bpe.Tokenizer, texts []string, batch int, progress func(done int)) (out []float32, err error) {
 	defer tensor.Catch(&err)
-	if err := m.Text.checkTokenizer(tok); err != nil {
+	if err := m.Text.CheckTokenizer(tok); err != nil {
 		return nil, err
 	}
 	rows, order := make([][]int32, len(texts)), make([]int, len(texts))
@@ -59,8 +59,8 @@ func padded(s *tensor.Scope, part []int, rows [][]int32, end int32) *tensor.Tens
 	return s.FromInt32s(ids, len(part), longest)
 }
 
-// checkTokenizer tells whether a tokenizer's ids mean anything to the model.
-func (t *TextModel) checkTokenizer(tok *bpe.Tokenizer) error {
+// CheckTokenizer tells whether a tokenizer's ids mean anything to the model.
+func (t *TextModel) CheckTokenizer(tok *bpe.Tokenizer) error {
 	if tok.Size() > t.Config.VocabSize {
 		return fmt.Errorf("clip: the tokenizer has %d ids, the model %d: want the model's own tokenizer", tok.Size(), t.Config.VocabSize)
 	}

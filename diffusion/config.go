@@ -102,14 +102,16 @@ func ParseUNetConfig(data []byte) (UNetConfig, error) {
 // Validate tells what this package cannot do or what makes no sense; the error names the key.
 func (c *UNetConfig) Validate() error {
 	n := len(c.BlockOutChannels)
+	if err := checkSizes(c.BlockOutChannels, []size{{"in_channels", c.InChannels, maxWidth}, {"out_channels", c.OutChannels, maxWidth},
+		{"sample_size", c.SampleSize, maxWidth}, {"cross_attention_dim", c.CrossAttentionDim, maxWidth}, {"layers_per_block", c.LayersPerBlock, maxLayers},
+		{"transformer_layers_per_block", c.TransformerPerBlock, maxLayers}}); err != nil {
+		return err
+	}
 	switch {
 	case n == 0:
 		return fmt.Errorf("block_out_channels is empty: want one width a level")
 	case len(c.DownBlockTypes) != n || len(c.UpBlockTypes) != n:
 		return fmt.Errorf("down_block_types has %d entries, up_block_types %d: want %d, as block_out_channels", len(c.DownBlockTypes), len(c.UpBlockTypes), n)
-	case c.InChannels < 1 || c.OutChannels < 1 || c.LayersPerBlock < 1 || c.TransformerPerBlock < 1 || c.CrossAttentionDim < 1:
-		return fmt.Errorf("in_channels %d, out_channels %d, layers_per_block %d, transformer_layers_per_block %d, cross_attention_dim %d: want at least 1",
-			c.InChannels, c.OutChannels, c.LayersPerBlock, c.TransformerPerBlock, c.CrossAttentionDim)
 	case c.MidBlockType != "" && c.MidBlockType != "UNetMidBlock2DCrossAttn":
 		return fmt.Errorf("mid_block_type %q is not supported: want UNetMidBlock2DCrossAttn", c.MidBlockType)
 	case c.ActFn != "silu" && c.ActFn != "swish":
@@ -196,13 +198,14 @@ func ParseVAEConfig(data []byte) (VAEConfig, error) {
 // Validate tells what this package cannot do or what makes no sense; the error names the key.
 func (c *VAEConfig) Validate() error {
 	n := len(c.BlockOutChannels)
+	if err := checkSizes(c.BlockOutChannels, []size{{"in_channels", c.InChannels, maxWidth}, {"out_channels", c.OutChannels, maxWidth},
+		{"sample_size", c.SampleSize, maxWidth}, {"latent_channels", c.LatentChannels, maxWidth}, {"layers_per_block", c.LayersPerBlock, maxLayers}}); err != nil {
+		return err
+	}
 	switch {
 	case n == 0 || len(c.DownBlockTypes) != n || len(c.UpBlockTypes) != n:
 		return fmt.Errorf("block_out_channels has %d entries, down_block_types %d, up_block_types %d: want equally many, at least 1",
 			n, len(c.DownBlockTypes), len(c.UpBlockTypes))
-	case c.InChannels < 1 || c.OutChannels < 1 || c.LatentChannels < 1 || c.LayersPerBlock < 1:
-		return fmt.Errorf("in_channels %d, out_channels %d, latent_channels %d, layers_per_block %d: want at least 1",
-			c.InChannels, c.OutChannels, c.LatentChannels, c.LayersPerBlock)
 	case c.ActFn != "silu" && c.ActFn != "swish":
 		return fmt.Errorf("act_fn %q is not supported: want silu", c.ActFn)
 	case !(c.ScalingFactor > 0):
@@ -220,6 +223,31 @@ func (c *VAEConfig) Validate() error {
 		}
 	}
 	return checkGroups(c.BlockOutChannels, c.NormNumGroups)
+}
+
+// Sizes beyond these are no model's: a slip, or a file made to exhaust memory.
+const (
+	maxWidth  = 1 << 16
+	maxLayers = 256
+)
+
+// size is a number of a configuration, by its key, and the most it may be.
+type size struct {
+	key         string
+	value, most int
+}
+
+// checkSizes tells the first size, or width of a level, that is out of range.
+func checkSizes(widths []int, sizes []size) error {
+	for i, w := range widths {
+		sizes = append(sizes, size{fmt.Sprintf("block_out_channels[%d]", i), w, maxWidth})
+	}
+	for _, s := range sizes {
+		if s.value < 1 || s.value > s.most {
+			return fmt.Errorf("%s %d: want 1 to %d", s.key, s.value, s.most)
+		}
+	}
+	return nil
 }
 
 func checkGroups(widths []int, groups int) error {

@@ -239,6 +239,10 @@ func (s sandbox) painters(add adder, out string) {
 		{"no scheduler", "scheduler/scheduler_config.json", nil, []string{"scheduler_config.json", "no such file"}},
 		{"no index", "model_index.json", nil, []string{"model_index.json", "no such file"}},
 		{"no tokenizer", "tokenizer/vocab.json", nil, []string{"tokenizer"}},
+		{"tokenizer of another model", "tokenizer/vocab.json", oneMore, []string{"the tokenizer has", "the model"}},
+		{"unknown scheduler", "scheduler/scheduler_config.json", key("_class_name", "NoScheduler"), []string{"scheduler_config.json", `"NoScheduler"`, "DDIMScheduler"}},
+		{"giant width", "unet/config.json", key("block_out_channels", []int{1e9, 64, 128}), []string{"unet/config.json: block_out_channels[0] 1000000000: want 1 to 65536"}},
+		{"endless layers", "vae/config.json", key("layers_per_block", 1e8), []string{"vae/config.json: layers_per_block 100000000: want 1 to 256"}},
 	} {
 		dir := s.sd("sd of "+c.name, c.file, c.change)
 		add(c.name, 3, append(c.want, "--sd"), "generate", "--sd", dir, "--prompt", "x", "--out", out)
@@ -262,6 +266,31 @@ func (s sandbox) painters(add adder, out string) {
 	add("out is a folder", 3, []string{"is a folder"}, "generate", "--prompt", "x", "--out", filepath.Dir(s.file("folder.png/x", "")))
 	add("out in a file", 3, []string{"is a file"}, "generate", "--prompt", "x", "--out", s.file("plain", "")+"/x.png")
 	add("out in no folder", 3, []string{"there is no folder"}, "generate", "--prompt", "x", "--out", s.path("none/x.png"))
+}
+
+// key gives a change of a JSON file: one key has another value.
+func key(name string, value any) func([]byte) []byte {
+	return func(data []byte) []byte {
+		var all map[string]any
+		if err := json.Unmarshal(data, &all); err != nil {
+			panic(err)
+		}
+		all[name] = value
+		data, err := json.Marshal(all)
+		if err != nil {
+			panic(err)
+		}
+		return data
+	}
+}
+
+// oneMore gives a vocabulary a token that the model has no row for.
+func oneMore(data []byte) []byte {
+	var ids map[string]int
+	if err := json.Unmarshal(data, &ids); err != nil {
+		panic(err)
+	}
+	return key("one more", len(ids))(data)
 }
 
 // images are files that are no images.

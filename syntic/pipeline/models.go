@@ -236,10 +236,16 @@ func (p *Painter) openText(model string, clean bpe.Cleaning) (err error) {
 	}
 	if diffusion.IsLDM(model) {
 		p.tok, err = bpe.CLIP(clean)
+	} else {
+		p.tok, err = bpe.Load(filepath.Join(model, "tokenizer"), clean)
+	}
+	if err != nil {
 		return err
 	}
-	p.tok, err = bpe.Load(filepath.Join(model, "tokenizer"), clean)
-	return err
+	if err := p.text.CheckTokenizer(p.tok); err != nil {
+		return fmt.Errorf("%s: %w", model, err)
+	}
+	return nil
 }
 
 // OpenText opens the text encoder of a folder in the diffusers layout or of a single-file checkpoint.
