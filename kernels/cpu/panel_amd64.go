@@ -6,13 +6,12 @@ import "unsafe"
 
 type productFunc func(c *float32, ldc int, a *float32, ars, aks int, b *float32, ldb, bo, k, mb, add int)
 
-// rowBlocks are the numbers of rows that product routines take at once, and the routines for 16 and for 32 columns (nil: none).
-type rowBlocks []struct {
-	rows         int
-	one, twoWide productFunc
+// rowBlocks are the product routines: [r] takes r rows at once.
+type rowBlocks struct {
+	one, two []productFunc // for 16 and for 32 columns; two may be nil
 }
 
-func (blocks rowBlocks) product(c []float32, ldc int, a []float32, ars, aks int, b []float32, ldb, bo int, m, n, k int, add bool) {
+func (r *rowBlocks) product(c []float32, ldc int, a []float32, ars, aks int, b []float32, ldb, bo int, m, n, k int, add bool) {
 	flag := 0
 	if add {
 		flag = 1
@@ -23,30 +22,37 @@ func (blocks rowBlocks) product(c []float32, ldc int, a []float32, ars, aks int,
 		}
 		return
 	}
+	if m == 0 {
+		return
+	}
+	rows := evenly(m, len(r.one)-1)
+	mb := m / rows
+	rest := m - mb*rows
+	_ = a[(m-1)*ars+(k-1)*aks]
 	for j := 0; j < n; {
-		wide, i := 16, 0
-		if n-j >= 32 && blocks[0].twoWide != nil {
-			wide = 32
+		wide, run, second := 16, r.one, 8 // with AVX2 the second half of 16 columns is a register of its own
+		if n-j >= 32 && r.two != nil {
+			wide, run, second = 32, r.two, bo
 		}
 		bp := &b[j/16*bo]
-		_ = b[(j+wide-16)/16*bo+(k-1)*ldb+15]
-		for t := range blocks {
-			f := &blocks[t]
-			mb := (m - i) / f.rows
-			if mb == 0 {
-				continue
-			}
-			call, second, last := f.one, 8, i+mb*f.rows-1 // with AVX2 the second half of 16 columns is a register of its own
-			if wide == 32 {
-				call, second = f.twoWide, bo
-			}
-			_, _ = c[last*ldc+j+wide-1], a[last*ars+(k-1)*aks]
-			call(&c[i*ldc+j], ldc, &a[i*ars], ars, aks, bp, ldb, second, k, mb, flag)
-			i = last + 1
+		_, _ = b[(j+wide-16)/16*bo+(k-1)*ldb+15], c[(m-1)*ldc+j+wide-1]
+		run[rows](&c[j], ldc, &a[0], ars, aks, bp, ldb, second, k, mb, flag)
+		if rest > 0 {
+			run[rest](&c[mb*rows*ldc+j], ldc, &a[mb*rows*ars], ars, aks, bp, ldb, second, k, 1, flag)
 		}
 		j += wide
 	}
 }
+
+var (
+	rows512 = rowBlocks{
+		one: []productFunc{nil, panelProduct1x1AVX512, panelProduct2x1AVX512, panelProduct3x1AVX512, panelProduct4x1AVX512, panelProduct5x1AVX512, panelProduct6x1AVX512,
+			panelProduct7x1AVX512, panelProduct8x1AVX512, panelProduct9x1AVX512, panelProduct10x1AVX512, panelProduct11x1AVX512, panelProduct12x1AVX512},
+		two: []productFunc{nil, panelProduct1x2AVX512, panelProduct2x2AVX512, panelProduct3x2AVX512, panelProduct4x2AVX512, panelProduct5x2AVX512, panelProduct6x2AVX512,
+			panelProduct7x2AVX512, panelProduct8x2AVX512, panelProduct9x2AVX512, panelProduct10x2AVX512, panelProduct11x2AVX512, panelProduct12x2AVX512},
+	}
+	rows256 = rowBlocks{one: []productFunc{nil, panelProduct1x2AVX2, panelProduct2x2AVX2, panelProduct3x2AVX2, panelProduct4x2AVX2, panelProduct5x2AVX2, panelProduct6x2AVX2}}
+)
 
 func simdPanels() []*panel {
 	return []*panel{{
@@ -56,9 +62,8 @@ func simdPanels() []*panel {
 		transpose: func(dst []float32, src []float32, ld, n int) {
 			transpose512(unsafe.Pointer(&dst[0]), 64, unsafe.Pointer(&src[0]), uintptr(4*ld), uintptr(n))
 		},
-		product: rowBlocks{{8, panelProduct8x1AVX512, panelProduct8x2AVX512}, {4, panelProduct4x1AVX512, panelProduct4x2AVX512},
-			{2, panelProduct2x1AVX512, panelProduct2x2AVX512}, {1, panelProduct1x1AVX512, panelProduct1x2AVX512}}.product,
-		maxRow: func(x []float32) float32 { return panelMaxRowAVX512(&x[0], len(x)) },
+		product: rows512.product,
+		maxRow:  func(x []float32) float32 { return panelMaxRowAVX512(&x[0], len(x)) },
 		expRow: func(dst, src []float32, sub float32) float32 {
 			return panelExpRowAVX512(&dst[0], &src[0], len(src), sub)
 		},
@@ -79,7 +84,7 @@ func simdPanels() []*panel {
 		transpose: func(dst []float32, src []float32, ld, n int) {
 			transpose256(unsafe.Pointer(&dst[0]), 64, unsafe.Pointer(&src[0]), uintptr(4*ld), uintptr(n))
 		},
-		product: rowBlocks{{4, panelProduct4x2AVX2, nil}, {2, panelProduct2x2AVX2, nil}, {1, panelProduct1x2AVX2, nil}}.product,
+		product: rows256.product,
 		maxRow:  func(x []float32) float32 { return panelMaxRowAVX2(&x[0], len(x)) },
 		expRow:  func(dst, src []float32, sub float32) float32 { return panelExpRowAVX2(&dst[0], &src[0], len(src), sub) },
 		expPair: func(dst, src, colSub, colScale []float32, sub, scale float32) {

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func panelProduct8x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// func panelProduct12x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
 // Requires: AVX, AVX512F
-TEXT ·panelProduct8x2AVX512(SB), NOSPLIT, $0-88
+TEXT ·panelProduct12x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ a+16(FP), DX
@@ -14,14 +14,13 @@ TEXT ·panelProduct8x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ aks+32(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ ldb+48(FP), R8
-	MOVQ bo+56(FP), R9
-	MOVQ mb+72(FP), R10
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, SI
 	SHLQ $0x02, R8
-	SHLQ $0x02, R9
-	LEAQ (BX)(BX*2), R11
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -40,63 +39,1151 @@ block:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   DX, R12
-	LEAQ   (DX)(BX*4), R13
-	MOVQ   DI, R14
-	MOVQ   k+64(FP), R15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	MOVQ   DX, R13
+	LEAQ   (R13)(BX*4), R14
+	LEAQ   (R14)(BX*4), R15
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
 
 inner:
-	VMOVUPS          (R14), Z16
-	VMOVUPS          (R14)(R9*1), Z17
-	VFMADD231PS.BCST (R12), Z16, Z0
-	VFMADD231PS.BCST (R12), Z17, Z1
-	VFMADD231PS.BCST (R12)(BX*1), Z16, Z2
-	VFMADD231PS.BCST (R12)(BX*1), Z17, Z3
-	VFMADD231PS.BCST (R12)(BX*2), Z16, Z4
-	VFMADD231PS.BCST (R12)(BX*2), Z17, Z5
-	VFMADD231PS.BCST (R12)(R11*1), Z16, Z6
-	VFMADD231PS.BCST (R12)(R11*1), Z17, Z7
-	VFMADD231PS.BCST (R13), Z16, Z8
-	VFMADD231PS.BCST (R13), Z17, Z9
-	VFMADD231PS.BCST (R13)(BX*1), Z16, Z10
-	VFMADD231PS.BCST (R13)(BX*1), Z17, Z11
-	VFMADD231PS.BCST (R13)(BX*2), Z16, Z12
-	VFMADD231PS.BCST (R13)(BX*2), Z17, Z13
-	VFMADD231PS.BCST (R13)(R11*1), Z16, Z14
-	VFMADD231PS.BCST (R13)(R11*1), Z17, Z15
+	VMOVUPS      (R9), Z24
+	VMOVUPS      (R9)(R11*1), Z25
+	VBROADCASTSS (R13), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS (R13)(BX*1), Z26
+	VFMADD231PS  Z26, Z24, Z2
+	VFMADD231PS  Z26, Z25, Z3
+	VBROADCASTSS (R13)(BX*2), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	VBROADCASTSS (R13)(R12*1), Z26
+	VFMADD231PS  Z26, Z24, Z6
+	VFMADD231PS  Z26, Z25, Z7
+	VBROADCASTSS (R14), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS (R14)(BX*1), Z26
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z26, Z25, Z11
+	VBROADCASTSS (R14)(BX*2), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS (R14)(R12*1), Z26
+	VFMADD231PS  Z26, Z24, Z14
+	VFMADD231PS  Z26, Z25, Z15
+	VBROADCASTSS (R15), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	VBROADCASTSS (R15)(BX*1), Z26
+	VFMADD231PS  Z26, Z24, Z18
+	VFMADD231PS  Z26, Z25, Z19
+	VBROADCASTSS (R15)(BX*2), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS (R15)(R12*1), Z26
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z26, Z25, Z23
+	ADDQ         SI, R13
+	ADDQ         SI, R14
+	ADDQ         SI, R15
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
+	VADDPS       (R9), Z2, Z2
+	VADDPS       64(R9), Z3, Z3
+	ADDQ         CX, R9
+	VADDPS       (R9), Z4, Z4
+	VADDPS       64(R9), Z5, Z5
+	ADDQ         CX, R9
+	VADDPS       (R9), Z6, Z6
+	VADDPS       64(R9), Z7, Z7
+	ADDQ         CX, R9
+	VADDPS       (R9), Z8, Z8
+	VADDPS       64(R9), Z9, Z9
+	ADDQ         CX, R9
+	VADDPS       (R9), Z10, Z10
+	VADDPS       64(R9), Z11, Z11
+	ADDQ         CX, R9
+	VADDPS       (R9), Z12, Z12
+	VADDPS       64(R9), Z13, Z13
+	ADDQ         CX, R9
+	VADDPS       (R9), Z14, Z14
+	VADDPS       64(R9), Z15, Z15
+	ADDQ         CX, R9
+	VADDPS       (R9), Z16, Z16
+	VADDPS       64(R9), Z17, Z17
+	ADDQ         CX, R9
+	VADDPS       (R9), Z18, Z18
+	VADDPS       64(R9), Z19, Z19
+	ADDQ         CX, R9
+	VADDPS       (R9), Z20, Z20
+	VADDPS       64(R9), Z21, Z21
+	ADDQ         CX, R9
+	VADDPS       (R9), Z22, Z22
+	VADDPS       64(R9), Z23, Z23
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, (AX)
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z16, (AX)
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z18, (AX)
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z20, (AX)
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z22, (AX)
+	VMOVUPS Z23, 64(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*8), DX
+	LEAQ    (DX)(BX*4), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct12x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct12x1AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	LEAQ (BX)(BX*2), R11
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   DX, R12
+	LEAQ   (R12)(BX*4), R13
+	LEAQ   (R13)(BX*4), R14
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS          (R9), Z12
+	VFMADD231PS.BCST (R12), Z12, Z0
+	VFMADD231PS.BCST (R12)(BX*1), Z12, Z1
+	VFMADD231PS.BCST (R12)(BX*2), Z12, Z2
+	VFMADD231PS.BCST (R12)(R11*1), Z12, Z3
+	VFMADD231PS.BCST (R13), Z12, Z4
+	VFMADD231PS.BCST (R13)(BX*1), Z12, Z5
+	VFMADD231PS.BCST (R13)(BX*2), Z12, Z6
+	VFMADD231PS.BCST (R13)(R11*1), Z12, Z7
+	VFMADD231PS.BCST (R14), Z12, Z8
+	VFMADD231PS.BCST (R14)(BX*1), Z12, Z9
+	VFMADD231PS.BCST (R14)(BX*2), Z12, Z10
+	VFMADD231PS.BCST (R14)(R11*1), Z12, Z11
 	ADDQ             SI, R12
 	ADDQ             SI, R13
-	ADDQ             R8, R14
-	DECQ             R15
+	ADDQ             SI, R14
+	ADDQ             R8, R9
+	DECQ             R10
 	JNZ              inner
-	MOVQ             add+80(FP), R15
-	TESTQ            R15, R15
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
 	JZ               store
-	MOVQ             AX, R14
-	VADDPS           (R14), Z0, Z0
-	VADDPS           64(R14), Z1, Z1
-	ADDQ             CX, R14
-	VADDPS           (R14), Z2, Z2
-	VADDPS           64(R14), Z3, Z3
-	ADDQ             CX, R14
-	VADDPS           (R14), Z4, Z4
-	VADDPS           64(R14), Z5, Z5
-	ADDQ             CX, R14
-	VADDPS           (R14), Z6, Z6
-	VADDPS           64(R14), Z7, Z7
-	ADDQ             CX, R14
-	VADDPS           (R14), Z8, Z8
-	VADDPS           64(R14), Z9, Z9
-	ADDQ             CX, R14
-	VADDPS           (R14), Z10, Z10
-	VADDPS           64(R14), Z11, Z11
-	ADDQ             CX, R14
-	VADDPS           (R14), Z12, Z12
-	VADDPS           64(R14), Z13, Z13
-	ADDQ             CX, R14
-	VADDPS           (R14), Z14, Z14
-	VADDPS           64(R14), Z15, Z15
-	ADDQ             CX, R14
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
+	VADDPS           (R9), Z1, Z1
+	ADDQ             CX, R9
+	VADDPS           (R9), Z2, Z2
+	ADDQ             CX, R9
+	VADDPS           (R9), Z3, Z3
+	ADDQ             CX, R9
+	VADDPS           (R9), Z4, Z4
+	ADDQ             CX, R9
+	VADDPS           (R9), Z5, Z5
+	ADDQ             CX, R9
+	VADDPS           (R9), Z6, Z6
+	ADDQ             CX, R9
+	VADDPS           (R9), Z7, Z7
+	ADDQ             CX, R9
+	VADDPS           (R9), Z8, Z8
+	ADDQ             CX, R9
+	VADDPS           (R9), Z9, Z9
+	ADDQ             CX, R9
+	VADDPS           (R9), Z10, Z10
+	ADDQ             CX, R9
+	VADDPS           (R9), Z11, Z11
+	ADDQ             CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z11, (AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*8), DX
+	LEAQ    (DX)(BX*4), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct11x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct11x2AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	MOVQ   DX, R13
+	LEAQ   (R13)(BX*4), R14
+	LEAQ   (R14)(BX*4), R15
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS      (R9), Z22
+	VMOVUPS      (R9)(R11*1), Z23
+	VBROADCASTSS (R13), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z1
+	VBROADCASTSS (R13)(BX*1), Z24
+	VFMADD231PS  Z24, Z22, Z2
+	VFMADD231PS  Z24, Z23, Z3
+	VBROADCASTSS (R13)(BX*2), Z24
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	VBROADCASTSS (R13)(R12*1), Z24
+	VFMADD231PS  Z24, Z22, Z6
+	VFMADD231PS  Z24, Z23, Z7
+	VBROADCASTSS (R14), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z9
+	VBROADCASTSS (R14)(BX*1), Z24
+	VFMADD231PS  Z24, Z22, Z10
+	VFMADD231PS  Z24, Z23, Z11
+	VBROADCASTSS (R14)(BX*2), Z24
+	VFMADD231PS  Z24, Z22, Z12
+	VFMADD231PS  Z24, Z23, Z13
+	VBROADCASTSS (R14)(R12*1), Z24
+	VFMADD231PS  Z24, Z22, Z14
+	VFMADD231PS  Z24, Z23, Z15
+	VBROADCASTSS (R15), Z24
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	VBROADCASTSS (R15)(BX*1), Z24
+	VFMADD231PS  Z24, Z22, Z18
+	VFMADD231PS  Z24, Z23, Z19
+	VBROADCASTSS (R15)(BX*2), Z24
+	VFMADD231PS  Z24, Z22, Z20
+	VFMADD231PS  Z24, Z23, Z21
+	ADDQ         SI, R13
+	ADDQ         SI, R14
+	ADDQ         SI, R15
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
+	VADDPS       (R9), Z2, Z2
+	VADDPS       64(R9), Z3, Z3
+	ADDQ         CX, R9
+	VADDPS       (R9), Z4, Z4
+	VADDPS       64(R9), Z5, Z5
+	ADDQ         CX, R9
+	VADDPS       (R9), Z6, Z6
+	VADDPS       64(R9), Z7, Z7
+	ADDQ         CX, R9
+	VADDPS       (R9), Z8, Z8
+	VADDPS       64(R9), Z9, Z9
+	ADDQ         CX, R9
+	VADDPS       (R9), Z10, Z10
+	VADDPS       64(R9), Z11, Z11
+	ADDQ         CX, R9
+	VADDPS       (R9), Z12, Z12
+	VADDPS       64(R9), Z13, Z13
+	ADDQ         CX, R9
+	VADDPS       (R9), Z14, Z14
+	VADDPS       64(R9), Z15, Z15
+	ADDQ         CX, R9
+	VADDPS       (R9), Z16, Z16
+	VADDPS       64(R9), Z17, Z17
+	ADDQ         CX, R9
+	VADDPS       (R9), Z18, Z18
+	VADDPS       64(R9), Z19, Z19
+	ADDQ         CX, R9
+	VADDPS       (R9), Z20, Z20
+	VADDPS       64(R9), Z21, Z21
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, (AX)
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z16, (AX)
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z18, (AX)
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z20, (AX)
+	VMOVUPS Z21, 64(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*8), DX
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct11x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct11x1AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	LEAQ (BX)(BX*2), R11
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	MOVQ   DX, R12
+	LEAQ   (R12)(BX*4), R13
+	LEAQ   (R13)(BX*4), R14
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS          (R9), Z11
+	VFMADD231PS.BCST (R12), Z11, Z0
+	VFMADD231PS.BCST (R12)(BX*1), Z11, Z1
+	VFMADD231PS.BCST (R12)(BX*2), Z11, Z2
+	VFMADD231PS.BCST (R12)(R11*1), Z11, Z3
+	VFMADD231PS.BCST (R13), Z11, Z4
+	VFMADD231PS.BCST (R13)(BX*1), Z11, Z5
+	VFMADD231PS.BCST (R13)(BX*2), Z11, Z6
+	VFMADD231PS.BCST (R13)(R11*1), Z11, Z7
+	VFMADD231PS.BCST (R14), Z11, Z8
+	VFMADD231PS.BCST (R14)(BX*1), Z11, Z9
+	VFMADD231PS.BCST (R14)(BX*2), Z11, Z10
+	ADDQ             SI, R12
+	ADDQ             SI, R13
+	ADDQ             SI, R14
+	ADDQ             R8, R9
+	DECQ             R10
+	JNZ              inner
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
+	JZ               store
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
+	VADDPS           (R9), Z1, Z1
+	ADDQ             CX, R9
+	VADDPS           (R9), Z2, Z2
+	ADDQ             CX, R9
+	VADDPS           (R9), Z3, Z3
+	ADDQ             CX, R9
+	VADDPS           (R9), Z4, Z4
+	ADDQ             CX, R9
+	VADDPS           (R9), Z5, Z5
+	ADDQ             CX, R9
+	VADDPS           (R9), Z6, Z6
+	ADDQ             CX, R9
+	VADDPS           (R9), Z7, Z7
+	ADDQ             CX, R9
+	VADDPS           (R9), Z8, Z8
+	ADDQ             CX, R9
+	VADDPS           (R9), Z9, Z9
+	ADDQ             CX, R9
+	VADDPS           (R9), Z10, Z10
+	ADDQ             CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*8), DX
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct10x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct10x2AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	MOVQ   DX, R13
+	LEAQ   (R13)(BX*4), R14
+	LEAQ   (R14)(BX*4), R15
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS      (R9), Z20
+	VMOVUPS      (R9)(R11*1), Z21
+	VBROADCASTSS (R13), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS (R13)(BX*1), Z22
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS (R13)(BX*2), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS (R13)(R12*1), Z22
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS (R14), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS (R14)(BX*1), Z22
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS (R14)(BX*2), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS (R14)(R12*1), Z22
+	VFMADD231PS  Z22, Z20, Z14
+	VFMADD231PS  Z22, Z21, Z15
+	VBROADCASTSS (R15), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	VBROADCASTSS (R15)(BX*1), Z22
+	VFMADD231PS  Z22, Z20, Z18
+	VFMADD231PS  Z22, Z21, Z19
+	ADDQ         SI, R13
+	ADDQ         SI, R14
+	ADDQ         SI, R15
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
+	VADDPS       (R9), Z2, Z2
+	VADDPS       64(R9), Z3, Z3
+	ADDQ         CX, R9
+	VADDPS       (R9), Z4, Z4
+	VADDPS       64(R9), Z5, Z5
+	ADDQ         CX, R9
+	VADDPS       (R9), Z6, Z6
+	VADDPS       64(R9), Z7, Z7
+	ADDQ         CX, R9
+	VADDPS       (R9), Z8, Z8
+	VADDPS       64(R9), Z9, Z9
+	ADDQ         CX, R9
+	VADDPS       (R9), Z10, Z10
+	VADDPS       64(R9), Z11, Z11
+	ADDQ         CX, R9
+	VADDPS       (R9), Z12, Z12
+	VADDPS       64(R9), Z13, Z13
+	ADDQ         CX, R9
+	VADDPS       (R9), Z14, Z14
+	VADDPS       64(R9), Z15, Z15
+	ADDQ         CX, R9
+	VADDPS       (R9), Z16, Z16
+	VADDPS       64(R9), Z17, Z17
+	ADDQ         CX, R9
+	VADDPS       (R9), Z18, Z18
+	VADDPS       64(R9), Z19, Z19
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, (AX)
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z16, (AX)
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z18, (AX)
+	VMOVUPS Z19, 64(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*8), DX
+	LEAQ    (DX)(BX*2), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct10x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct10x1AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	LEAQ (BX)(BX*2), R11
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   DX, R12
+	LEAQ   (R12)(BX*4), R13
+	LEAQ   (R13)(BX*4), R14
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS          (R9), Z10
+	VFMADD231PS.BCST (R12), Z10, Z0
+	VFMADD231PS.BCST (R12)(BX*1), Z10, Z1
+	VFMADD231PS.BCST (R12)(BX*2), Z10, Z2
+	VFMADD231PS.BCST (R12)(R11*1), Z10, Z3
+	VFMADD231PS.BCST (R13), Z10, Z4
+	VFMADD231PS.BCST (R13)(BX*1), Z10, Z5
+	VFMADD231PS.BCST (R13)(BX*2), Z10, Z6
+	VFMADD231PS.BCST (R13)(R11*1), Z10, Z7
+	VFMADD231PS.BCST (R14), Z10, Z8
+	VFMADD231PS.BCST (R14)(BX*1), Z10, Z9
+	ADDQ             SI, R12
+	ADDQ             SI, R13
+	ADDQ             SI, R14
+	ADDQ             R8, R9
+	DECQ             R10
+	JNZ              inner
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
+	JZ               store
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
+	VADDPS           (R9), Z1, Z1
+	ADDQ             CX, R9
+	VADDPS           (R9), Z2, Z2
+	ADDQ             CX, R9
+	VADDPS           (R9), Z3, Z3
+	ADDQ             CX, R9
+	VADDPS           (R9), Z4, Z4
+	ADDQ             CX, R9
+	VADDPS           (R9), Z5, Z5
+	ADDQ             CX, R9
+	VADDPS           (R9), Z6, Z6
+	ADDQ             CX, R9
+	VADDPS           (R9), Z7, Z7
+	ADDQ             CX, R9
+	VADDPS           (R9), Z8, Z8
+	ADDQ             CX, R9
+	VADDPS           (R9), Z9, Z9
+	ADDQ             CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z9, (AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*8), DX
+	LEAQ    (DX)(BX*2), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct9x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct9x2AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	MOVQ   DX, R13
+	LEAQ   (R13)(BX*4), R14
+	LEAQ   (R14)(BX*4), R15
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS      (R9), Z18
+	VMOVUPS      (R9)(R11*1), Z19
+	VBROADCASTSS (R13), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS (R13)(BX*1), Z20
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS (R13)(BX*2), Z20
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS (R13)(R12*1), Z20
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS (R14), Z20
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS (R14)(BX*1), Z20
+	VFMADD231PS  Z20, Z18, Z10
+	VFMADD231PS  Z20, Z19, Z11
+	VBROADCASTSS (R14)(BX*2), Z20
+	VFMADD231PS  Z20, Z18, Z12
+	VFMADD231PS  Z20, Z19, Z13
+	VBROADCASTSS (R14)(R12*1), Z20
+	VFMADD231PS  Z20, Z18, Z14
+	VFMADD231PS  Z20, Z19, Z15
+	VBROADCASTSS (R15), Z20
+	VFMADD231PS  Z20, Z18, Z16
+	VFMADD231PS  Z20, Z19, Z17
+	ADDQ         SI, R13
+	ADDQ         SI, R14
+	ADDQ         SI, R15
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
+	VADDPS       (R9), Z2, Z2
+	VADDPS       64(R9), Z3, Z3
+	ADDQ         CX, R9
+	VADDPS       (R9), Z4, Z4
+	VADDPS       64(R9), Z5, Z5
+	ADDQ         CX, R9
+	VADDPS       (R9), Z6, Z6
+	VADDPS       64(R9), Z7, Z7
+	ADDQ         CX, R9
+	VADDPS       (R9), Z8, Z8
+	VADDPS       64(R9), Z9, Z9
+	ADDQ         CX, R9
+	VADDPS       (R9), Z10, Z10
+	VADDPS       64(R9), Z11, Z11
+	ADDQ         CX, R9
+	VADDPS       (R9), Z12, Z12
+	VADDPS       64(R9), Z13, Z13
+	ADDQ         CX, R9
+	VADDPS       (R9), Z14, Z14
+	VADDPS       64(R9), Z15, Z15
+	ADDQ         CX, R9
+	VADDPS       (R9), Z16, Z16
+	VADDPS       64(R9), Z17, Z17
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z14, (AX)
+	VMOVUPS Z15, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z16, (AX)
+	VMOVUPS Z17, 64(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*8), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct9x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct9x1AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	LEAQ (BX)(BX*2), R11
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	MOVQ   DX, R12
+	LEAQ   (R12)(BX*4), R13
+	LEAQ   (R13)(BX*4), R14
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS          (R9), Z9
+	VFMADD231PS.BCST (R12), Z9, Z0
+	VFMADD231PS.BCST (R12)(BX*1), Z9, Z1
+	VFMADD231PS.BCST (R12)(BX*2), Z9, Z2
+	VFMADD231PS.BCST (R12)(R11*1), Z9, Z3
+	VFMADD231PS.BCST (R13), Z9, Z4
+	VFMADD231PS.BCST (R13)(BX*1), Z9, Z5
+	VFMADD231PS.BCST (R13)(BX*2), Z9, Z6
+	VFMADD231PS.BCST (R13)(R11*1), Z9, Z7
+	VFMADD231PS.BCST (R14), Z9, Z8
+	ADDQ             SI, R12
+	ADDQ             SI, R13
+	ADDQ             SI, R14
+	ADDQ             R8, R9
+	DECQ             R10
+	JNZ              inner
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
+	JZ               store
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
+	VADDPS           (R9), Z1, Z1
+	ADDQ             CX, R9
+	VADDPS           (R9), Z2, Z2
+	ADDQ             CX, R9
+	VADDPS           (R9), Z3, Z3
+	ADDQ             CX, R9
+	VADDPS           (R9), Z4, Z4
+	ADDQ             CX, R9
+	VADDPS           (R9), Z5, Z5
+	ADDQ             CX, R9
+	VADDPS           (R9), Z6, Z6
+	ADDQ             CX, R9
+	VADDPS           (R9), Z7, Z7
+	ADDQ             CX, R9
+	VADDPS           (R9), Z8, Z8
+	ADDQ             CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z7, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*8), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct8x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct8x2AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   DX, R13
+	LEAQ   (R13)(BX*4), R14
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS      (R9), Z16
+	VMOVUPS      (R9)(R11*1), Z17
+	VBROADCASTSS (R13), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS (R13)(BX*1), Z18
+	VFMADD231PS  Z18, Z16, Z2
+	VFMADD231PS  Z18, Z17, Z3
+	VBROADCASTSS (R13)(BX*2), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	VBROADCASTSS (R13)(R12*1), Z18
+	VFMADD231PS  Z18, Z16, Z6
+	VFMADD231PS  Z18, Z17, Z7
+	VBROADCASTSS (R14), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS (R14)(BX*1), Z18
+	VFMADD231PS  Z18, Z16, Z10
+	VFMADD231PS  Z18, Z17, Z11
+	VBROADCASTSS (R14)(BX*2), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS (R14)(R12*1), Z18
+	VFMADD231PS  Z18, Z16, Z14
+	VFMADD231PS  Z18, Z17, Z15
+	ADDQ         SI, R13
+	ADDQ         SI, R14
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
+	VADDPS       (R9), Z2, Z2
+	VADDPS       64(R9), Z3, Z3
+	ADDQ         CX, R9
+	VADDPS       (R9), Z4, Z4
+	VADDPS       64(R9), Z5, Z5
+	ADDQ         CX, R9
+	VADDPS       (R9), Z6, Z6
+	VADDPS       64(R9), Z7, Z7
+	ADDQ         CX, R9
+	VADDPS       (R9), Z8, Z8
+	VADDPS       64(R9), Z9, Z9
+	ADDQ         CX, R9
+	VADDPS       (R9), Z10, Z10
+	VADDPS       64(R9), Z11, Z11
+	ADDQ         CX, R9
+	VADDPS       (R9), Z12, Z12
+	VADDPS       64(R9), Z13, Z13
+	ADDQ         CX, R9
+	VADDPS       (R9), Z14, Z14
+	VADDPS       64(R9), Z15, Z15
+	ADDQ         CX, R9
 
 store:
 	VMOVUPS Z0, (AX)
@@ -124,7 +1211,7 @@ store:
 	VMOVUPS Z15, 64(AX)
 	ADDQ    CX, AX
 	LEAQ    (DX)(BX*8), DX
-	DECQ    R10
+	DECQ    mb+72(FP)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -139,14 +1226,11 @@ TEXT ·panelProduct8x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ aks+32(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ ldb+48(FP), R8
-	MOVQ bo+56(FP), R9
-	MOVQ mb+72(FP), R10
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, SI
 	SHLQ $0x02, R8
-	SHLQ $0x02, R9
-	LEAQ (BX)(BX*2), R9
+	LEAQ (BX)(BX*2), R11
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -157,46 +1241,46 @@ block:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   DX, R11
-	LEAQ   (DX)(BX*4), R12
-	MOVQ   DI, R13
-	MOVQ   k+64(FP), R14
+	MOVQ   DX, R12
+	LEAQ   (R12)(BX*4), R13
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
 
 inner:
-	VMOVUPS          (R13), Z8
-	VFMADD231PS.BCST (R11), Z8, Z0
-	VFMADD231PS.BCST (R11)(BX*1), Z8, Z1
-	VFMADD231PS.BCST (R11)(BX*2), Z8, Z2
-	VFMADD231PS.BCST (R11)(R9*1), Z8, Z3
-	VFMADD231PS.BCST (R12), Z8, Z4
-	VFMADD231PS.BCST (R12)(BX*1), Z8, Z5
-	VFMADD231PS.BCST (R12)(BX*2), Z8, Z6
-	VFMADD231PS.BCST (R12)(R9*1), Z8, Z7
-	ADDQ             SI, R11
+	VMOVUPS          (R9), Z8
+	VFMADD231PS.BCST (R12), Z8, Z0
+	VFMADD231PS.BCST (R12)(BX*1), Z8, Z1
+	VFMADD231PS.BCST (R12)(BX*2), Z8, Z2
+	VFMADD231PS.BCST (R12)(R11*1), Z8, Z3
+	VFMADD231PS.BCST (R13), Z8, Z4
+	VFMADD231PS.BCST (R13)(BX*1), Z8, Z5
+	VFMADD231PS.BCST (R13)(BX*2), Z8, Z6
+	VFMADD231PS.BCST (R13)(R11*1), Z8, Z7
 	ADDQ             SI, R12
-	ADDQ             R8, R13
-	DECQ             R14
+	ADDQ             SI, R13
+	ADDQ             R8, R9
+	DECQ             R10
 	JNZ              inner
-	MOVQ             add+80(FP), R14
-	TESTQ            R14, R14
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
 	JZ               store
-	MOVQ             AX, R13
-	VADDPS           (R13), Z0, Z0
-	ADDQ             CX, R13
-	VADDPS           (R13), Z1, Z1
-	ADDQ             CX, R13
-	VADDPS           (R13), Z2, Z2
-	ADDQ             CX, R13
-	VADDPS           (R13), Z3, Z3
-	ADDQ             CX, R13
-	VADDPS           (R13), Z4, Z4
-	ADDQ             CX, R13
-	VADDPS           (R13), Z5, Z5
-	ADDQ             CX, R13
-	VADDPS           (R13), Z6, Z6
-	ADDQ             CX, R13
-	VADDPS           (R13), Z7, Z7
-	ADDQ             CX, R13
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
+	VADDPS           (R9), Z1, Z1
+	ADDQ             CX, R9
+	VADDPS           (R9), Z2, Z2
+	ADDQ             CX, R9
+	VADDPS           (R9), Z3, Z3
+	ADDQ             CX, R9
+	VADDPS           (R9), Z4, Z4
+	ADDQ             CX, R9
+	VADDPS           (R9), Z5, Z5
+	ADDQ             CX, R9
+	VADDPS           (R9), Z6, Z6
+	ADDQ             CX, R9
+	VADDPS           (R9), Z7, Z7
+	ADDQ             CX, R9
 
 store:
 	VMOVUPS Z0, (AX)
@@ -216,7 +1300,576 @@ store:
 	VMOVUPS Z7, (AX)
 	ADDQ    CX, AX
 	LEAQ    (DX)(BX*8), DX
-	DECQ    R10
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct7x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct7x2AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   DX, R13
+	LEAQ   (R13)(BX*4), R14
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS      (R9), Z14
+	VMOVUPS      (R9)(R11*1), Z15
+	VBROADCASTSS (R13), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS (R13)(BX*1), Z16
+	VFMADD231PS  Z16, Z14, Z2
+	VFMADD231PS  Z16, Z15, Z3
+	VBROADCASTSS (R13)(BX*2), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	VBROADCASTSS (R13)(R12*1), Z16
+	VFMADD231PS  Z16, Z14, Z6
+	VFMADD231PS  Z16, Z15, Z7
+	VBROADCASTSS (R14), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS (R14)(BX*1), Z16
+	VFMADD231PS  Z16, Z14, Z10
+	VFMADD231PS  Z16, Z15, Z11
+	VBROADCASTSS (R14)(BX*2), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	ADDQ         SI, R13
+	ADDQ         SI, R14
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
+	VADDPS       (R9), Z2, Z2
+	VADDPS       64(R9), Z3, Z3
+	ADDQ         CX, R9
+	VADDPS       (R9), Z4, Z4
+	VADDPS       64(R9), Z5, Z5
+	ADDQ         CX, R9
+	VADDPS       (R9), Z6, Z6
+	VADDPS       64(R9), Z7, Z7
+	ADDQ         CX, R9
+	VADDPS       (R9), Z8, Z8
+	VADDPS       64(R9), Z9, Z9
+	ADDQ         CX, R9
+	VADDPS       (R9), Z10, Z10
+	VADDPS       64(R9), Z11, Z11
+	ADDQ         CX, R9
+	VADDPS       (R9), Z12, Z12
+	VADDPS       64(R9), Z13, Z13
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z12, (AX)
+	VMOVUPS Z13, 64(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*4), DX
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct7x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct7x1AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	LEAQ (BX)(BX*2), R11
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	MOVQ   DX, R12
+	LEAQ   (R12)(BX*4), R13
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS          (R9), Z7
+	VFMADD231PS.BCST (R12), Z7, Z0
+	VFMADD231PS.BCST (R12)(BX*1), Z7, Z1
+	VFMADD231PS.BCST (R12)(BX*2), Z7, Z2
+	VFMADD231PS.BCST (R12)(R11*1), Z7, Z3
+	VFMADD231PS.BCST (R13), Z7, Z4
+	VFMADD231PS.BCST (R13)(BX*1), Z7, Z5
+	VFMADD231PS.BCST (R13)(BX*2), Z7, Z6
+	ADDQ             SI, R12
+	ADDQ             SI, R13
+	ADDQ             R8, R9
+	DECQ             R10
+	JNZ              inner
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
+	JZ               store
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
+	VADDPS           (R9), Z1, Z1
+	ADDQ             CX, R9
+	VADDPS           (R9), Z2, Z2
+	ADDQ             CX, R9
+	VADDPS           (R9), Z3, Z3
+	ADDQ             CX, R9
+	VADDPS           (R9), Z4, Z4
+	ADDQ             CX, R9
+	VADDPS           (R9), Z5, Z5
+	ADDQ             CX, R9
+	VADDPS           (R9), Z6, Z6
+	ADDQ             CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*4), DX
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct6x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct6x2AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   DX, R13
+	LEAQ   (R13)(BX*4), R14
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS      (R9), Z12
+	VMOVUPS      (R9)(R11*1), Z13
+	VBROADCASTSS (R13), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS (R13)(BX*1), Z14
+	VFMADD231PS  Z14, Z12, Z2
+	VFMADD231PS  Z14, Z13, Z3
+	VBROADCASTSS (R13)(BX*2), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	VBROADCASTSS (R13)(R12*1), Z14
+	VFMADD231PS  Z14, Z12, Z6
+	VFMADD231PS  Z14, Z13, Z7
+	VBROADCASTSS (R14), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS (R14)(BX*1), Z14
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z14, Z13, Z11
+	ADDQ         SI, R13
+	ADDQ         SI, R14
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
+	VADDPS       (R9), Z2, Z2
+	VADDPS       64(R9), Z3, Z3
+	ADDQ         CX, R9
+	VADDPS       (R9), Z4, Z4
+	VADDPS       64(R9), Z5, Z5
+	ADDQ         CX, R9
+	VADDPS       (R9), Z6, Z6
+	VADDPS       64(R9), Z7, Z7
+	ADDQ         CX, R9
+	VADDPS       (R9), Z8, Z8
+	VADDPS       64(R9), Z9, Z9
+	ADDQ         CX, R9
+	VADDPS       (R9), Z10, Z10
+	VADDPS       64(R9), Z11, Z11
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z10, (AX)
+	VMOVUPS Z11, 64(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*4), DX
+	LEAQ    (DX)(BX*2), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct6x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct6x1AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	LEAQ (BX)(BX*2), R11
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   DX, R12
+	LEAQ   (R12)(BX*4), R13
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS          (R9), Z6
+	VFMADD231PS.BCST (R12), Z6, Z0
+	VFMADD231PS.BCST (R12)(BX*1), Z6, Z1
+	VFMADD231PS.BCST (R12)(BX*2), Z6, Z2
+	VFMADD231PS.BCST (R12)(R11*1), Z6, Z3
+	VFMADD231PS.BCST (R13), Z6, Z4
+	VFMADD231PS.BCST (R13)(BX*1), Z6, Z5
+	ADDQ             SI, R12
+	ADDQ             SI, R13
+	ADDQ             R8, R9
+	DECQ             R10
+	JNZ              inner
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
+	JZ               store
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
+	VADDPS           (R9), Z1, Z1
+	ADDQ             CX, R9
+	VADDPS           (R9), Z2, Z2
+	ADDQ             CX, R9
+	VADDPS           (R9), Z3, Z3
+	ADDQ             CX, R9
+	VADDPS           (R9), Z4, Z4
+	ADDQ             CX, R9
+	VADDPS           (R9), Z5, Z5
+	ADDQ             CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z5, (AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*4), DX
+	LEAQ    (DX)(BX*2), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct5x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct5x2AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   DX, R13
+	LEAQ   (R13)(BX*4), R14
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS      (R9), Z10
+	VMOVUPS      (R9)(R11*1), Z11
+	VBROADCASTSS (R13), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS (R13)(BX*1), Z12
+	VFMADD231PS  Z12, Z10, Z2
+	VFMADD231PS  Z12, Z11, Z3
+	VBROADCASTSS (R13)(BX*2), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	VBROADCASTSS (R13)(R12*1), Z12
+	VFMADD231PS  Z12, Z10, Z6
+	VFMADD231PS  Z12, Z11, Z7
+	VBROADCASTSS (R14), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	ADDQ         SI, R13
+	ADDQ         SI, R14
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
+	VADDPS       (R9), Z2, Z2
+	VADDPS       64(R9), Z3, Z3
+	ADDQ         CX, R9
+	VADDPS       (R9), Z4, Z4
+	VADDPS       64(R9), Z5, Z5
+	ADDQ         CX, R9
+	VADDPS       (R9), Z6, Z6
+	VADDPS       64(R9), Z7, Z7
+	ADDQ         CX, R9
+	VADDPS       (R9), Z8, Z8
+	VADDPS       64(R9), Z9, Z9
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z6, (AX)
+	VMOVUPS Z7, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*4), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct5x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct5x1AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	LEAQ (BX)(BX*2), R11
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	MOVQ   DX, R12
+	LEAQ   (R12)(BX*4), R13
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS          (R9), Z5
+	VFMADD231PS.BCST (R12), Z5, Z0
+	VFMADD231PS.BCST (R12)(BX*1), Z5, Z1
+	VFMADD231PS.BCST (R12)(BX*2), Z5, Z2
+	VFMADD231PS.BCST (R12)(R11*1), Z5, Z3
+	VFMADD231PS.BCST (R13), Z5, Z4
+	ADDQ             SI, R12
+	ADDQ             SI, R13
+	ADDQ             R8, R9
+	DECQ             R10
+	JNZ              inner
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
+	JZ               store
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
+	VADDPS           (R9), Z1, Z1
+	ADDQ             CX, R9
+	VADDPS           (R9), Z2, Z2
+	ADDQ             CX, R9
+	VADDPS           (R9), Z3, Z3
+	ADDQ             CX, R9
+	VADDPS           (R9), Z4, Z4
+	ADDQ             CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*4), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -231,14 +1884,13 @@ TEXT ·panelProduct4x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ aks+32(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ ldb+48(FP), R8
-	MOVQ bo+56(FP), R9
-	MOVQ mb+72(FP), R10
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, SI
 	SHLQ $0x02, R8
-	SHLQ $0x02, R9
-	LEAQ (BX)(BX*2), R11
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -249,41 +1901,45 @@ block:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   DX, R12
-	MOVQ   DI, R13
-	MOVQ   k+64(FP), R14
+	MOVQ   DX, R13
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
 
 inner:
-	VMOVUPS          (R13), Z8
-	VMOVUPS          (R13)(R9*1), Z9
-	VFMADD231PS.BCST (R12), Z8, Z0
-	VFMADD231PS.BCST (R12), Z9, Z1
-	VFMADD231PS.BCST (R12)(BX*1), Z8, Z2
-	VFMADD231PS.BCST (R12)(BX*1), Z9, Z3
-	VFMADD231PS.BCST (R12)(BX*2), Z8, Z4
-	VFMADD231PS.BCST (R12)(BX*2), Z9, Z5
-	VFMADD231PS.BCST (R12)(R11*1), Z8, Z6
-	VFMADD231PS.BCST (R12)(R11*1), Z9, Z7
-	ADDQ             SI, R12
-	ADDQ             R8, R13
-	DECQ             R14
-	JNZ              inner
-	MOVQ             add+80(FP), R14
-	TESTQ            R14, R14
-	JZ               store
-	MOVQ             AX, R13
-	VADDPS           (R13), Z0, Z0
-	VADDPS           64(R13), Z1, Z1
-	ADDQ             CX, R13
-	VADDPS           (R13), Z2, Z2
-	VADDPS           64(R13), Z3, Z3
-	ADDQ             CX, R13
-	VADDPS           (R13), Z4, Z4
-	VADDPS           64(R13), Z5, Z5
-	ADDQ             CX, R13
-	VADDPS           (R13), Z6, Z6
-	VADDPS           64(R13), Z7, Z7
-	ADDQ             CX, R13
+	VMOVUPS      (R9), Z8
+	VMOVUPS      (R9)(R11*1), Z9
+	VBROADCASTSS (R13), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS (R13)(BX*1), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS (R13)(BX*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS (R13)(R12*1), Z10
+	VFMADD231PS  Z10, Z8, Z6
+	VFMADD231PS  Z10, Z9, Z7
+	ADDQ         SI, R13
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
+	VADDPS       (R9), Z2, Z2
+	VADDPS       64(R9), Z3, Z3
+	ADDQ         CX, R9
+	VADDPS       (R9), Z4, Z4
+	VADDPS       64(R9), Z5, Z5
+	ADDQ         CX, R9
+	VADDPS       (R9), Z6, Z6
+	VADDPS       64(R9), Z7, Z7
+	ADDQ         CX, R9
 
 store:
 	VMOVUPS Z0, (AX)
@@ -299,7 +1955,7 @@ store:
 	VMOVUPS Z7, 64(AX)
 	ADDQ    CX, AX
 	LEAQ    (DX)(BX*4), DX
-	DECQ    R10
+	DECQ    mb+72(FP)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -314,46 +1970,43 @@ TEXT ·panelProduct4x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ aks+32(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ ldb+48(FP), R8
-	MOVQ bo+56(FP), R9
-	MOVQ mb+72(FP), R10
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, SI
 	SHLQ $0x02, R8
-	SHLQ $0x02, R9
-	LEAQ (BX)(BX*2), R9
+	LEAQ (BX)(BX*2), R11
 
 block:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   DX, R11
-	MOVQ   DI, R12
-	MOVQ   k+64(FP), R13
+	MOVQ   DX, R12
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
 
 inner:
-	VMOVUPS          (R12), Z4
-	VFMADD231PS.BCST (R11), Z4, Z0
-	VFMADD231PS.BCST (R11)(BX*1), Z4, Z1
-	VFMADD231PS.BCST (R11)(BX*2), Z4, Z2
-	VFMADD231PS.BCST (R11)(R9*1), Z4, Z3
-	ADDQ             SI, R11
-	ADDQ             R8, R12
-	DECQ             R13
+	VMOVUPS          (R9), Z4
+	VFMADD231PS.BCST (R12), Z4, Z0
+	VFMADD231PS.BCST (R12)(BX*1), Z4, Z1
+	VFMADD231PS.BCST (R12)(BX*2), Z4, Z2
+	VFMADD231PS.BCST (R12)(R11*1), Z4, Z3
+	ADDQ             SI, R12
+	ADDQ             R8, R9
+	DECQ             R10
 	JNZ              inner
-	MOVQ             add+80(FP), R13
-	TESTQ            R13, R13
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
 	JZ               store
-	MOVQ             AX, R12
-	VADDPS           (R12), Z0, Z0
-	ADDQ             CX, R12
-	VADDPS           (R12), Z1, Z1
-	ADDQ             CX, R12
-	VADDPS           (R12), Z2, Z2
-	ADDQ             CX, R12
-	VADDPS           (R12), Z3, Z3
-	ADDQ             CX, R12
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
+	VADDPS           (R9), Z1, Z1
+	ADDQ             CX, R9
+	VADDPS           (R9), Z2, Z2
+	ADDQ             CX, R9
+	VADDPS           (R9), Z3, Z3
+	ADDQ             CX, R9
 
 store:
 	VMOVUPS Z0, (AX)
@@ -365,7 +2018,139 @@ store:
 	VMOVUPS Z3, (AX)
 	ADDQ    CX, AX
 	LEAQ    (DX)(BX*4), DX
-	DECQ    R10
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct3x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct3x2AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   DX, R12
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS      (R9), Z6
+	VMOVUPS      (R9)(R11*1), Z7
+	VBROADCASTSS (R12), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS (R12)(BX*1), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z3
+	VBROADCASTSS (R12)(BX*2), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         SI, R12
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
+	VADDPS       (R9), Z2, Z2
+	VADDPS       64(R9), Z3, Z3
+	ADDQ         CX, R9
+	VADDPS       (R9), Z4, Z4
+	VADDPS       64(R9), Z5, Z5
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	VMOVUPS Z3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z4, (AX)
+	VMOVUPS Z5, 64(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct3x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct3x1AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ   DX, R11
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS          (R9), Z3
+	VFMADD231PS.BCST (R11), Z3, Z0
+	VFMADD231PS.BCST (R11)(BX*1), Z3, Z1
+	VFMADD231PS.BCST (R11)(BX*2), Z3, Z2
+	ADDQ             SI, R11
+	ADDQ             R8, R9
+	DECQ             R10
+	JNZ              inner
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
+	JZ               store
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
+	VADDPS           (R9), Z1, Z1
+	ADDQ             CX, R9
+	VADDPS           (R9), Z2, Z2
+	ADDQ             CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Z2, (AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -380,45 +2165,45 @@ TEXT ·panelProduct2x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ aks+32(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ ldb+48(FP), R8
-	MOVQ bo+56(FP), R9
-	MOVQ mb+72(FP), R10
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, SI
 	SHLQ $0x02, R8
-	SHLQ $0x02, R9
-	LEAQ (BX)(BX*2), R11
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
 
 block:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   DX, R11
-	MOVQ   DI, R12
-	MOVQ   k+64(FP), R13
+	MOVQ   DX, R12
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
 
 inner:
-	VMOVUPS          (R12), Z4
-	VMOVUPS          (R12)(R9*1), Z5
-	VFMADD231PS.BCST (R11), Z4, Z0
-	VFMADD231PS.BCST (R11), Z5, Z1
-	VFMADD231PS.BCST (R11)(BX*1), Z4, Z2
-	VFMADD231PS.BCST (R11)(BX*1), Z5, Z3
-	ADDQ             SI, R11
-	ADDQ             R8, R12
-	DECQ             R13
-	JNZ              inner
-	MOVQ             add+80(FP), R13
-	TESTQ            R13, R13
-	JZ               store
-	MOVQ             AX, R12
-	VADDPS           (R12), Z0, Z0
-	VADDPS           64(R12), Z1, Z1
-	ADDQ             CX, R12
-	VADDPS           (R12), Z2, Z2
-	VADDPS           64(R12), Z3, Z3
-	ADDQ             CX, R12
+	VMOVUPS      (R9), Z4
+	VMOVUPS      (R9)(R11*1), Z5
+	VBROADCASTSS (R12), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS (R12)(BX*1), Z6
+	VFMADD231PS  Z6, Z4, Z2
+	VFMADD231PS  Z6, Z5, Z3
+	ADDQ         SI, R12
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
+	VADDPS       (R9), Z2, Z2
+	VADDPS       64(R9), Z3, Z3
+	ADDQ         CX, R9
 
 store:
 	VMOVUPS Z0, (AX)
@@ -428,7 +2213,7 @@ store:
 	VMOVUPS Z3, 64(AX)
 	ADDQ    CX, AX
 	LEAQ    (DX)(BX*2), DX
-	DECQ    R10
+	DECQ    mb+72(FP)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -443,38 +2228,34 @@ TEXT ·panelProduct2x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ aks+32(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ ldb+48(FP), R8
-	MOVQ bo+56(FP), R9
-	MOVQ mb+72(FP), R10
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, SI
 	SHLQ $0x02, R8
-	SHLQ $0x02, R9
-	LEAQ (BX)(BX*2), R9
 
 block:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
-	MOVQ   DX, R9
-	MOVQ   DI, R11
-	MOVQ   k+64(FP), R12
+	MOVQ   DX, R11
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
 
 inner:
-	VMOVUPS          (R11), Z2
-	VFMADD231PS.BCST (R9), Z2, Z0
-	VFMADD231PS.BCST (R9)(BX*1), Z2, Z1
-	ADDQ             SI, R9
-	ADDQ             R8, R11
-	DECQ             R12
+	VMOVUPS          (R9), Z2
+	VFMADD231PS.BCST (R11), Z2, Z0
+	VFMADD231PS.BCST (R11)(BX*1), Z2, Z1
+	ADDQ             SI, R11
+	ADDQ             R8, R9
+	DECQ             R10
 	JNZ              inner
-	MOVQ             add+80(FP), R12
-	TESTQ            R12, R12
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
 	JZ               store
-	MOVQ             AX, R11
-	VADDPS           (R11), Z0, Z0
-	ADDQ             CX, R11
-	VADDPS           (R11), Z1, Z1
-	ADDQ             CX, R11
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
+	VADDPS           (R9), Z1, Z1
+	ADDQ             CX, R9
 
 store:
 	VMOVUPS Z0, (AX)
@@ -482,7 +2263,7 @@ store:
 	VMOVUPS Z1, (AX)
 	ADDQ    CX, AX
 	LEAQ    (DX)(BX*2), DX
-	DECQ    R10
+	DECQ    mb+72(FP)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -497,45 +2278,44 @@ TEXT ·panelProduct1x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ aks+32(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ ldb+48(FP), R8
-	MOVQ bo+56(FP), R9
-	MOVQ mb+72(FP), R10
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, SI
 	SHLQ $0x02, R8
-	SHLQ $0x02, R9
-	LEAQ (BX)(BX*2), R11
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
 
 block:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
-	MOVQ   DX, R11
-	MOVQ   DI, R12
-	MOVQ   k+64(FP), R13
+	MOVQ   DX, R12
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
 
 inner:
-	VMOVUPS          (R12), Z2
-	VMOVUPS          (R12)(R9*1), Z3
-	VFMADD231PS.BCST (R11), Z2, Z0
-	VFMADD231PS.BCST (R11), Z3, Z1
-	ADDQ             SI, R11
-	ADDQ             R8, R12
-	DECQ             R13
-	JNZ              inner
-	MOVQ             add+80(FP), R13
-	TESTQ            R13, R13
-	JZ               store
-	MOVQ             AX, R12
-	VADDPS           (R12), Z0, Z0
-	VADDPS           64(R12), Z1, Z1
-	ADDQ             CX, R12
+	VMOVUPS      (R9), Z2
+	VMOVUPS      (R9)(R11*1), Z3
+	VBROADCASTSS (R12), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	ADDQ         SI, R12
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	ADDQ         CX, R9
 
 store:
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	ADDQ    CX, AX
-	ADDQ    BX, DX
-	DECQ    R10
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -550,40 +2330,247 @@ TEXT ·panelProduct1x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ aks+32(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ ldb+48(FP), R8
-	MOVQ bo+56(FP), R9
-	MOVQ mb+72(FP), R10
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, SI
 	SHLQ $0x02, R8
-	SHLQ $0x02, R9
-	LEAQ (BX)(BX*2), R9
 
 block:
 	VPXORD Z0, Z0, Z0
-	MOVQ   DX, R9
-	MOVQ   DI, R11
-	MOVQ   k+64(FP), R12
+	MOVQ   DX, R11
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
 
 inner:
-	VMOVUPS          (R11), Z1
-	VFMADD231PS.BCST (R9), Z1, Z0
-	ADDQ             SI, R9
-	ADDQ             R8, R11
-	DECQ             R12
+	VMOVUPS          (R9), Z1
+	VFMADD231PS.BCST (R11), Z1, Z0
+	ADDQ             SI, R11
+	ADDQ             R8, R9
+	DECQ             R10
 	JNZ              inner
-	MOVQ             add+80(FP), R12
-	TESTQ            R12, R12
+	MOVQ             add+80(FP), R10
+	TESTQ            R10, R10
 	JZ               store
-	MOVQ             AX, R11
-	VADDPS           (R11), Z0, Z0
-	ADDQ             CX, R11
+	MOVQ             AX, R9
+	VADDPS           (R9), Z0, Z0
+	ADDQ             CX, R9
 
 store:
 	VMOVUPS Z0, (AX)
 	ADDQ    CX, AX
-	ADDQ    BX, DX
-	DECQ    R10
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct6x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, FMA3
+TEXT ·panelProduct6x2AVX2(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
+
+block:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   DX, R13
+	LEAQ   (R13)(BX*4), R14
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS      (R9), Y12
+	VMOVUPS      (R9)(R11*1), Y13
+	VBROADCASTSS (R13), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS (R13)(BX*1), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS (R13)(BX*2), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS (R13)(R12*1), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS (R14), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS (R14)(BX*1), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         SI, R13
+	ADDQ         SI, R14
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Y0, Y0
+	VADDPS       32(R9), Y1, Y1
+	ADDQ         CX, R9
+	VADDPS       (R9), Y2, Y2
+	VADDPS       32(R9), Y3, Y3
+	ADDQ         CX, R9
+	VADDPS       (R9), Y4, Y4
+	VADDPS       32(R9), Y5, Y5
+	ADDQ         CX, R9
+	VADDPS       (R9), Y6, Y6
+	VADDPS       32(R9), Y7, Y7
+	ADDQ         CX, R9
+	VADDPS       (R9), Y8, Y8
+	VADDPS       32(R9), Y9, Y9
+	ADDQ         CX, R9
+	VADDPS       (R9), Y10, Y10
+	VADDPS       32(R9), Y11, Y11
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, (AX)
+	VMOVUPS Y9, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y10, (AX)
+	VMOVUPS Y11, 32(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*4), DX
+	LEAQ    (DX)(BX*2), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct5x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, FMA3
+TEXT ·panelProduct5x2AVX2(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
+
+block:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   DX, R13
+	LEAQ   (R13)(BX*4), R14
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS      (R9), Y10
+	VMOVUPS      (R9)(R11*1), Y11
+	VBROADCASTSS (R13), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS (R13)(BX*1), Y12
+	VFMADD231PS  Y12, Y10, Y2
+	VFMADD231PS  Y12, Y11, Y3
+	VBROADCASTSS (R13)(BX*2), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS (R13)(R12*1), Y12
+	VFMADD231PS  Y12, Y10, Y6
+	VFMADD231PS  Y12, Y11, Y7
+	VBROADCASTSS (R14), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         SI, R13
+	ADDQ         SI, R14
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Y0, Y0
+	VADDPS       32(R9), Y1, Y1
+	ADDQ         CX, R9
+	VADDPS       (R9), Y2, Y2
+	VADDPS       32(R9), Y3, Y3
+	ADDQ         CX, R9
+	VADDPS       (R9), Y4, Y4
+	VADDPS       32(R9), Y5, Y5
+	ADDQ         CX, R9
+	VADDPS       (R9), Y6, Y6
+	VADDPS       32(R9), Y7, Y7
+	ADDQ         CX, R9
+	VADDPS       (R9), Y8, Y8
+	VADDPS       32(R9), Y9, Y9
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, (AX)
+	VMOVUPS Y9, 32(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*4), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -598,14 +2585,13 @@ TEXT ·panelProduct4x2AVX2(SB), NOSPLIT, $0-88
 	MOVQ aks+32(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ ldb+48(FP), R8
-	MOVQ bo+56(FP), R9
-	MOVQ mb+72(FP), R10
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, SI
 	SHLQ $0x02, R8
-	SHLQ $0x02, R9
-	LEAQ (BX)(BX*2), R11
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (BX)(BX*2), R12
 
 block:
 	VXORPS Y0, Y0, Y0
@@ -616,45 +2602,45 @@ block:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   DX, R12
-	MOVQ   DI, R13
-	MOVQ   k+64(FP), R14
+	MOVQ   DX, R13
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
 
 inner:
-	VMOVUPS      (R13), Y8
-	VMOVUPS      (R13)(R9*1), Y9
-	VBROADCASTSS (R12), Y10
+	VMOVUPS      (R9), Y8
+	VMOVUPS      (R9)(R11*1), Y9
+	VBROADCASTSS (R13), Y10
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS (R12)(BX*1), Y10
+	VBROADCASTSS (R13)(BX*1), Y10
 	VFMADD231PS  Y10, Y8, Y2
 	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS (R12)(BX*2), Y10
+	VBROADCASTSS (R13)(BX*2), Y10
 	VFMADD231PS  Y10, Y8, Y4
 	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS (R12)(R11*1), Y10
+	VBROADCASTSS (R13)(R12*1), Y10
 	VFMADD231PS  Y10, Y8, Y6
 	VFMADD231PS  Y10, Y9, Y7
-	ADDQ         SI, R12
-	ADDQ         R8, R13
-	DECQ         R14
+	ADDQ         SI, R13
+	ADDQ         R8, R9
+	DECQ         R10
 	JNZ          inner
-	MOVQ         add+80(FP), R14
-	TESTQ        R14, R14
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
 	JZ           store
-	MOVQ         AX, R13
-	VADDPS       (R13), Y0, Y0
-	VADDPS       32(R13), Y1, Y1
-	ADDQ         CX, R13
-	VADDPS       (R13), Y2, Y2
-	VADDPS       32(R13), Y3, Y3
-	ADDQ         CX, R13
-	VADDPS       (R13), Y4, Y4
-	VADDPS       32(R13), Y5, Y5
-	ADDQ         CX, R13
-	VADDPS       (R13), Y6, Y6
-	VADDPS       32(R13), Y7, Y7
-	ADDQ         CX, R13
+	MOVQ         AX, R9
+	VADDPS       (R9), Y0, Y0
+	VADDPS       32(R9), Y1, Y1
+	ADDQ         CX, R9
+	VADDPS       (R9), Y2, Y2
+	VADDPS       32(R9), Y3, Y3
+	ADDQ         CX, R9
+	VADDPS       (R9), Y4, Y4
+	VADDPS       32(R9), Y5, Y5
+	ADDQ         CX, R9
+	VADDPS       (R9), Y6, Y6
+	VADDPS       32(R9), Y7, Y7
+	ADDQ         CX, R9
 
 store:
 	VMOVUPS Y0, (AX)
@@ -670,7 +2656,82 @@ store:
 	VMOVUPS Y7, 32(AX)
 	ADDQ    CX, AX
 	LEAQ    (DX)(BX*4), DX
-	DECQ    R10
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct3x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, FMA3
+TEXT ·panelProduct3x2AVX2(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+
+block:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   DX, R12
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
+
+inner:
+	VMOVUPS      (R9), Y6
+	VMOVUPS      (R9)(R11*1), Y7
+	VBROADCASTSS (R12), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS (R12)(BX*1), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y3
+	VBROADCASTSS (R12)(BX*2), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         SI, R12
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Y0, Y0
+	VADDPS       32(R9), Y1, Y1
+	ADDQ         CX, R9
+	VADDPS       (R9), Y2, Y2
+	VADDPS       32(R9), Y3, Y3
+	ADDQ         CX, R9
+	VADDPS       (R9), Y4, Y4
+	VADDPS       32(R9), Y5, Y5
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -685,47 +2746,45 @@ TEXT ·panelProduct2x2AVX2(SB), NOSPLIT, $0-88
 	MOVQ aks+32(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ ldb+48(FP), R8
-	MOVQ bo+56(FP), R9
-	MOVQ mb+72(FP), R10
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, SI
 	SHLQ $0x02, R8
-	SHLQ $0x02, R9
-	LEAQ (BX)(BX*2), R11
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
 
 block:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   DX, R11
-	MOVQ   DI, R12
-	MOVQ   k+64(FP), R13
+	MOVQ   DX, R12
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
 
 inner:
-	VMOVUPS      (R12), Y4
-	VMOVUPS      (R12)(R9*1), Y5
-	VBROADCASTSS (R11), Y6
+	VMOVUPS      (R9), Y4
+	VMOVUPS      (R9)(R11*1), Y5
+	VBROADCASTSS (R12), Y6
 	VFMADD231PS  Y6, Y4, Y0
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (R11)(BX*1), Y6
+	VBROADCASTSS (R12)(BX*1), Y6
 	VFMADD231PS  Y6, Y4, Y2
 	VFMADD231PS  Y6, Y5, Y3
-	ADDQ         SI, R11
-	ADDQ         R8, R12
-	DECQ         R13
+	ADDQ         SI, R12
+	ADDQ         R8, R9
+	DECQ         R10
 	JNZ          inner
-	MOVQ         add+80(FP), R13
-	TESTQ        R13, R13
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
 	JZ           store
-	MOVQ         AX, R12
-	VADDPS       (R12), Y0, Y0
-	VADDPS       32(R12), Y1, Y1
-	ADDQ         CX, R12
-	VADDPS       (R12), Y2, Y2
-	VADDPS       32(R12), Y3, Y3
-	ADDQ         CX, R12
+	MOVQ         AX, R9
+	VADDPS       (R9), Y0, Y0
+	VADDPS       32(R9), Y1, Y1
+	ADDQ         CX, R9
+	VADDPS       (R9), Y2, Y2
+	VADDPS       32(R9), Y3, Y3
+	ADDQ         CX, R9
 
 store:
 	VMOVUPS Y0, (AX)
@@ -735,7 +2794,7 @@ store:
 	VMOVUPS Y3, 32(AX)
 	ADDQ    CX, AX
 	LEAQ    (DX)(BX*2), DX
-	DECQ    R10
+	DECQ    mb+72(FP)
 	JNZ     block
 	VZEROUPPER
 	RET
@@ -750,46 +2809,44 @@ TEXT ·panelProduct1x2AVX2(SB), NOSPLIT, $0-88
 	MOVQ aks+32(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ ldb+48(FP), R8
-	MOVQ bo+56(FP), R9
-	MOVQ mb+72(FP), R10
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, SI
 	SHLQ $0x02, R8
-	SHLQ $0x02, R9
-	LEAQ (BX)(BX*2), R11
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
 
 block:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	MOVQ   DX, R11
-	MOVQ   DI, R12
-	MOVQ   k+64(FP), R13
+	MOVQ   DX, R12
+	MOVQ   DI, R9
+	MOVQ   k+64(FP), R10
 
 inner:
-	VMOVUPS      (R12), Y2
-	VMOVUPS      (R12)(R9*1), Y3
-	VBROADCASTSS (R11), Y4
+	VMOVUPS      (R9), Y2
+	VMOVUPS      (R9)(R11*1), Y3
+	VBROADCASTSS (R12), Y4
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y4, Y3, Y1
-	ADDQ         SI, R11
-	ADDQ         R8, R12
-	DECQ         R13
+	ADDQ         SI, R12
+	ADDQ         R8, R9
+	DECQ         R10
 	JNZ          inner
-	MOVQ         add+80(FP), R13
-	TESTQ        R13, R13
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
 	JZ           store
-	MOVQ         AX, R12
-	VADDPS       (R12), Y0, Y0
-	VADDPS       32(R12), Y1, Y1
-	ADDQ         CX, R12
+	MOVQ         AX, R9
+	VADDPS       (R9), Y0, Y0
+	VADDPS       32(R9), Y1, Y1
+	ADDQ         CX, R9
 
 store:
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	ADDQ    CX, AX
-	ADDQ    BX, DX
-	DECQ    R10
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
 	JNZ     block
 	VZEROUPPER
 	RET

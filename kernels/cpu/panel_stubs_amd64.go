@@ -5,16 +5,64 @@
 package cpu
 
 //go:noescape
+func panelProduct12x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct12x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct11x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct11x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct10x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct10x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct9x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct9x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
 func panelProduct8x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
 
 //go:noescape
 func panelProduct8x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
 
 //go:noescape
+func panelProduct7x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct7x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct6x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct6x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct5x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct5x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
 func panelProduct4x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
 
 //go:noescape
 func panelProduct4x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct3x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct3x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
 
 //go:noescape
 func panelProduct2x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
@@ -29,7 +77,16 @@ func panelProduct1x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b 
 func panelProduct1x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
 
 //go:noescape
+func panelProduct6x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct5x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
 func panelProduct4x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct3x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
 
 //go:noescape
 func panelProduct2x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)

@@ -43,11 +43,11 @@ func (v isa) wide() int { return 64 / v.size }
 func main() {
 	ConstraintExpr("amd64")
 	ConstraintExpr("!purego")
-	for _, r := range []int{8, 4, 2, 1} {
+	for r := 12; r >= 1; r-- {
 		product(avx512, r, 2)
 		product(avx512, r, 1)
 	}
-	for _, r := range []int{4, 2, 1} {
+	for r := 6; r >= 1; r-- {
 		product(avx2, r, 2)
 	}
 	constants()
@@ -71,13 +71,29 @@ func product(v isa, rows, nv int) {
 	Pragma("noescape")
 	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
 	a, ars, aks := Load(Param("a"), GP64()), Load(Param("ars"), GP64()), Load(Param("aks"), GP64())
-	b, ldb, bo := Load(Param("b"), GP64()), Load(Param("ldb"), GP64()), Load(Param("bo"), GP64())
-	mb := Load(Param("mb"), GP64())
-	for _, r := range []Register{ldc, ars, aks, ldb, bo} {
+	b, ldb := Load(Param("b"), GP64()), Load(Param("ldb"), GP64())
+	blocks, err := Param("mb").Resolve() // counted down where it lies: registers are short
+	if err != nil {
+		panic(err)
+	}
+	for _, r := range []Register{ldc, ars, aks, ldb} {
 		SHLQ(Imm(2), r)
 	}
-	ars3, ap, ap4, bp, l := GP64(), GP64(), GP64(), GP64(), GP64()
-	LEAQ(Mem{Base: ars, Index: ars, Scale: 2}, ars3)
+	bp, l := GP64(), GP64()
+	var bo Register
+	if nv == 2 {
+		bo = Load(Param("bo"), GP64())
+		SHLQ(Imm(2), bo)
+	}
+	var ars3 Register
+	if rows > 3 {
+		ars3 = GP64()
+		LEAQ(Mem{Base: ars, Index: ars, Scale: 2}, ars3)
+	}
+	ap := make([]Register, (rows+3)/4) // one for every four rows
+	for i := range ap {
+		ap[i] = GP64()
+	}
 	acc := make([][]VecVirtual, rows)
 	for i := range acc {
 		for range nv {
@@ -86,30 +102,28 @@ func product(v isa, rows, nv int) {
 	}
 	bv := []VecVirtual{v.reg(), v.reg()}[:nv]
 	at := func(i int) Mem {
-		base := ap
-		if i >= 4 {
-			base = ap4
-		}
+		m := Mem{Base: ap[i/4]}
 		switch i % 4 {
 		case 1:
-			return Mem{Base: base, Index: ars, Scale: 1}
+			m.Index, m.Scale = ars, 1
 		case 2:
-			return Mem{Base: base, Index: ars, Scale: 2}
+			m.Index, m.Scale = ars, 2
 		case 3:
-			return Mem{Base: base, Index: ars3, Scale: 1}
+			if rows > 3 {
+				m.Index, m.Scale = ars3, 1
+			}
 		}
-		return Mem{Base: base}
+		return m
 	}
-	one := v.reg()
 	Label("block")
 	for _, row := range acc {
 		for _, r := range row {
 			v.zero(r)
 		}
 	}
-	MOVQ(a, ap)
-	if rows > 4 {
-		LEAQ(Mem{Base: a, Index: ars, Scale: 4}, ap4)
+	MOVQ(a, ap[0])
+	for i := 1; i < len(ap); i++ {
+		LEAQ(Mem{Base: ap[i-1], Index: ars, Scale: 4}, ap[i])
 	}
 	MOVQ(b, bp)
 	Load(Param("k"), l)
@@ -119,20 +133,18 @@ func product(v isa, rows, nv int) {
 		VMOVUPS(Mem{Base: bp, Index: bo, Scale: 1}, bv[1])
 	}
 	for i, row := range acc {
-		if v.size == 64 {
-			for j, r := range row {
-				VFMADD231PS_BCST(at(i), bv[j], r)
-			}
+		if v.size == 64 && nv == 1 { // used once, so the multiply itself broadcasts
+			VFMADD231PS_BCST(at(i), bv[0], row[0])
 			continue
 		}
+		one := v.reg()
 		VBROADCASTSS(at(i), one)
 		for j, r := range row {
 			VFMADD231PS(one, bv[j], r)
 		}
 	}
-	ADDQ(aks, ap)
-	if rows > 4 {
-		ADDQ(aks, ap4)
+	for _, p := range ap {
+		ADDQ(aks, p)
 	}
 	ADDQ(ldb, bp)
 	DECQ(l)
@@ -155,12 +167,15 @@ func product(v isa, rows, nv int) {
 		}
 		ADDQ(ldc, c)
 	}
-	if rows > 1 {
-		LEAQ(Mem{Base: a, Index: ars, Scale: uint8(rows)}, a)
-	} else {
-		ADDQ(ars, a)
+	for left := rows; left > 0; {
+		step := 1
+		for step < 8 && 2*step <= left {
+			step *= 2
+		}
+		LEAQ(Mem{Base: a, Index: ars, Scale: uint8(step)}, a)
+		left -= step
 	}
-	DECQ(mb)
+	DECQ(blocks.Addr)
 	JNZ(LabelRef("block"))
 	VZEROUPPER()
 	RET()
