@@ -13,8 +13,11 @@ import (
 // Memory is the bank of text features that projection blends, and that neighbours are looked up in. Which texts it holds is free: those of
 // training, or of a target domain.
 type Memory struct {
-	bank *tensor.Tensor // [M, E], unit rows
-	dev  *tensor.Device
+	bank   *tensor.Tensor // [M, E], unit rows; or nil
+	packed *packed        // the same in fewer bits
+	n, e   int            // M, E
+	lossy  Rounding       // Cosine is what it falls short of 1
+	dev    *tensor.Device
 }
 
 // queryRows is how many features are projected between two looks at ctx; it changes no result.
@@ -40,7 +43,7 @@ func memoryOf(dev *tensor.Device, features []float32, e int) *Memory {
 	bank := tensor.NewParameter(dev, len(features)/e, e)
 	bank.SetTrainable(false)
 	bank.SetData(features)
-	return &Memory{bank, dev}
+	return &Memory{bank: bank, n: len(features) / e, e: e, dev: dev}
 }
 
 // rowsOf is the number of rows of e numbers in x; a row that is zero or not finite is an error.
@@ -61,13 +64,17 @@ func rowsOf(x []float32, e int) (int, error) {
 }
 
 // Size is M, the number of texts.
-func (m *Memory) Size() int { return m.bank.Dim(0) }
+func (m *Memory) Size() int { return m.n }
 
 // Features is E.
-func (m *Memory) Features() int { return m.bank.Dim(1) }
+func (m *Memory) Features() int { return m.e }
 
 // Release frees the bank.
-func (m *Memory) Release() { m.bank.Release() }
+func (m *Memory) Release() {
+	if m.bank != nil {
+		m.bank.Release()
+	}
+}
 
 // Project replaces each feature v_n of [N, E] by a blend of the memory (SynTIC; the form is DeCap's, Li et al. 2023):
 //
@@ -76,7 +83,7 @@ func (m *Memory) Release() { m.bank.Release() }
 // over all texts or the TopK most similar, brought back to unit length if Normalise is set. Rows of v are brought to unit length first.
 // exclude, nil or [N], names a text that item n must not see (its own caption, in training), -1 for none; whether to use it is ExcludeSelf's say.
 // Each result depends on its own feature alone. ctx is looked at every thousand features.
-func (m *Memory) Project(ctx context.Context, v []float32, exclude []int32, o config.Memory, progress plan.Progress) (out []float32, err error) {
+func (m *Memory) Project(ctx context.Context, v []float32, exclude []int32, o config.Memory, progress plan.Progress) (to []float32, err error) {
 	defer tensor.Catch(&err)
 	if !o.ExcludeSelf {
 		exclude = nil
@@ -84,15 +91,37 @@ func (m *Memory) Project(ctx context.Context, v []float32, exclude []int32, o co
 	if o.TopK >= m.Size() || exclude != nil && o.TopK == m.Size()-1 {
 		o.TopK = 0 // that is all
 	}
-	out = make([]float32, len(v))
-	err = m.query(ctx, "project", v, exclude, progress, func(s *tensor.Scope, q, except *tensor.Tensor, at int) {
-		p := s.ProjectTopKExcept(q, m.bank, except, o.TopK, float32(o.Temperature))
+	if !(o.Temperature > 0) || o.TopK < 0 {
+		return nil, fmt.Errorf("project: Tau %g, top %d: want a temperature above 0, 0 or more texts", o.Temperature, o.TopK)
+	}
+	to = make([]float32, len(v))
+	err = m.query(ctx, "project", v, exclude, progress, func(s *tensor.Scope, q *tensor.Tensor, out []int32, at int) {
+		p := m.blend(s, q, out, o)
 		if o.Normalise {
 			p = s.Normalize(p)
 		}
-		p.CopyTo(out[at*m.Features():][:p.Len()])
+		p.CopyTo(to[at*m.e:][:p.Len()])
 	})
-	return out, err
+	return to, err
+}
+
+// blend is Project without normalising: [N, E].
+func (m *Memory) blend(s *tensor.Scope, q *tensor.Tensor, except []int32, o config.Memory) *tensor.Tensor {
+	switch {
+	case m.packed == nil:
+		return s.ProjectTopKExcept(q, m.bank, indices(s, except), o.TopK, float32(o.Temperature))
+	case o.TopK > 0:
+		return s.FromFloat32s(m.blendNearest(s, q, except, o.TopK, o.Temperature), q.Shape()...)
+	}
+	return s.FromFloat32s(m.blendAll(s, q, except, o.Temperature), q.Shape()...)
+}
+
+// indices is x as a tensor; nil of nil.
+func indices(s *tensor.Scope, x []int32) *tensor.Tensor {
+	if x == nil {
+		return nil
+	}
+	return s.FromInt32s(x, len(x))
 }
 
 // Neighbours finds the k most similar texts of each feature of v [N, E]: their cosines, falling, and their indices, both [N, k]; of equal ones
@@ -102,15 +131,23 @@ func (m *Memory) Neighbours(ctx context.Context, v []float32, exclude []int32, k
 	if most := m.Size() - min(1, len(exclude)); k < 1 || k > most {
 		return nil, nil, fmt.Errorf("%d neighbours: want 1 to %d", k, most)
 	}
-	err = m.query(ctx, "retrieve", v, exclude, progress, func(s *tensor.Scope, q, except *tensor.Tensor, _ int) {
-		c, i := s.TopKExcept(q, m.bank, except, k)
+	err = m.query(ctx, "retrieve", v, exclude, progress, func(s *tensor.Scope, q *tensor.Tensor, except []int32, _ int) {
+		if m.packed != nil {
+			for _, best := range m.nearest(s, q, except, k) {
+				for _, b := range best {
+					cosine, index = append(cosine, b.cosine), append(index, b.index)
+				}
+			}
+			return
+		}
+		c, i := s.TopKExcept(q, m.bank, indices(s, except), k)
 		cosine, index = append(cosine, c.Float32s()...), append(index, i.Int32s()...)
 	})
 	return cosine, index, err
 }
 
 // query runs fn for pieces of v that begin at feature at.
-func (m *Memory) query(ctx context.Context, what string, v []float32, exclude []int32, progress plan.Progress, fn func(s *tensor.Scope, q, except *tensor.Tensor, at int)) error {
+func (m *Memory) query(ctx context.Context, what string, v []float32, exclude []int32, progress plan.Progress, fn func(s *tensor.Scope, q *tensor.Tensor, except []int32, at int)) error {
 	e := m.Features()
 	n, err := rowsOf(v, e)
 	if err != nil {
@@ -134,9 +171,9 @@ func (m *Memory) query(ctx context.Context, what string, v []float32, exclude []
 		func() {
 			s := tensor.NewScope(m.dev)
 			defer s.Close()
-			var except *tensor.Tensor
+			var except []int32
 			if exclude != nil {
-				except = s.FromInt32s(exclude[at:at+b], b)
+				except = exclude[at : at+b]
 			}
 			fn(s, s.Normalize(s.FromFloat32s(v[at*e:(at+b)*e], b, e)), except, at)
 		}()

@@ -102,11 +102,22 @@ func readLimited(path string, limit int64) ([]byte, error) {
 	return text, err
 }
 
-// Save writes the memory's features to a safetensors file, as "features" [M, E].
+// Save writes the memory's features to a safetensors file, as "features" [M, E] of the type that they are held in; of int8 the rows' scales as
+// "scale" [M].
 func (m *Memory) Save(path string) (err error) {
 	defer tensor.Catch(&err)
-	return safetensors.Write(path, []safetensors.Tensor{{Name: "features", DType: safetensors.F32, Shape: m.bank.Shape(), Floats: m.bank.Float32s()}}, nil)
+	shape := []int{m.n, m.e}
+	if m.packed == nil {
+		return safetensors.Write(path, []safetensors.Tensor{{Name: featuresName, DType: safetensors.F32, Shape: shape, Floats: m.bank.Float32s()}}, nil)
+	}
+	all := []safetensors.Tensor{{Name: featuresName, DType: m.packed.dtype, Shape: shape, Bytes: m.packed.data}}
+	if m.packed.scale != nil {
+		all = append(all, safetensors.Tensor{Name: scaleName, DType: safetensors.F32, Shape: shape[:1], Floats: m.packed.scale})
+	}
+	return safetensors.Write(path, all, nil)
 }
+
+const scaleName = "scale"
 
 // LoadMemory reads what Save wrote.
 func LoadMemory(dev *tensor.Device, path string) (m *Memory, err error) {
@@ -116,19 +127,47 @@ func LoadMemory(dev *tensor.Device, path string) (m *Memory, err error) {
 		return nil, err
 	}
 	defer f.Close()
-	info, ok := f.Info("features")
+	info, ok := f.Info(featuresName)
 	if !ok || len(info.Shape) != 2 || info.Shape[1] < 1 {
 		return nil, fmt.Errorf("%s: want a tensor features [texts, size]", path)
 	}
-	x, err := f.Float32s("features")
+	if info.Shape[0] < 1 {
+		return nil, fmt.Errorf("%s: no features: want at least one", path)
+	}
+	m = &Memory{n: info.Shape[0], e: info.Shape[1], dev: dev}
+	if info.DType == safetensors.F16 || info.DType == safetensors.I8 {
+		return m, m.loadPacked(f, info.DType)
+	}
+	x, err := f.Float32s(featuresName)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if len(x) == 0 {
-		return nil, fmt.Errorf("%s: no features: want at least one", path)
-	}
-	if _, err := rowsOf(x, info.Shape[1]); err != nil {
+	if _, err := rowsOf(x, m.e); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return memoryOf(dev, x, info.Shape[1]), nil // not brought to unit length again, which would change the last bits
+	return memoryOf(dev, x, m.e), nil // not brought to unit length again, which would change the last bits
+}
+
+// loadPacked reads features of few bits.
+func (m *Memory) loadPacked(f *safetensors.File, dtype safetensors.DType) error {
+	data, err := f.Bytes(featuresName)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.Path(), err)
+	}
+	p := &packed{dtype: dtype, data: bytes.Clone(data), e: m.e}
+	if dtype == safetensors.I8 {
+		if info, ok := f.Info(scaleName); !ok || len(info.Shape) != 1 || info.Shape[0] != m.n {
+			return fmt.Errorf("%s: features of whole numbers: want a tensor scale [%d] beside them", f.Path(), m.n)
+		}
+		if p.scale, err = f.Float32s(scaleName); err != nil {
+			return fmt.Errorf("%s: %w", f.Path(), err)
+		}
+	}
+	for i := range m.n {
+		if _, err := rowsOf(p.rows(i, i+1), m.e); err != nil {
+			return fmt.Errorf("%s: row %d: %w", f.Path(), i, err)
+		}
+	}
+	m.packed = p
+	return nil
 }

@@ -13,7 +13,7 @@ func Default() *Recipe {
 		Synth:   Synth{Model: "world", Sampler: "ddim", Steps: 10, Guidance: 6, ImagesPerCaption: 1, Keep: "sample", Batch: 8},
 		CLIP:    CLIP{Model: "world", Prompt: "{text}", Batch: 64},
 		Refine:  Refine{Enabled: true, Direction: "image_to_text", Temperature: 0.05, Optimiser: "adam", LR: 0.01, Steps: 10, Batch: 512, Negatives: "batch", Momentum: 0.9, Patience: 5},
-		Memory:  Memory{Source: "training", Temperature: 0.01, ExcludeSelf: true, Normalise: true},
+		Memory:  Memory{Source: "training", DType: "f32", Temperature: 0.01, ExcludeSelf: true, Normalise: true},
 		Project: Project{Enabled: true, Train: true},
 		Objects: Objects{Enabled: true, Model: "world", Source: "detector", Threshold: 0.5, Prompt: "a photo of a {tag}", Pooling: "mean",
 			MaxTags: 5, None: "null_token", Neutral: "something"},

@@ -24,7 +24,7 @@ var reasons = map[string]string{
 	"refine.stop_recall": "ours: all steps; SynTIC says nothing of an early end", "refine.stop_plateau": "ours: all steps", "refine.patience": "ours",
 	"refine.negatives": "ours: those of the batch, as in CLIP's own training",
 
-	"memory.source": "SynTIC, DeCap: the training texts", "memory.top_k": "SynTIC, DeCap: all texts", "memory.temperature": "DeCap's code: 1/100",
+	"memory.source": "SynTIC, DeCap: the training texts", "memory.size": "SynTIC: all texts; DeCap draws 500,000", "memory.dtype": "ours: exact", "memory.top_k": "SynTIC, DeCap: all texts", "memory.temperature": "DeCap's code: 1/100",
 	"memory.exclude_self": "ours: without it a training feature finds its own caption, which no test image does", "memory.normalise": "DeCap's code",
 
 	"project.enabled": "SynTIC, DeCap", "project.train": "SynTIC",

@@ -91,7 +91,9 @@ type Refine struct {
 
 // Memory is the bank of text features.
 type Memory struct {
-	Source      string  `yaml:"source" doc:"texts of the memory: training, or a corpus in the forms of data.captions (target-domain texts)"`
+	Source      string  `yaml:"source" doc:"texts of the memory at test: training; target, training texts of the domain that is tested; or a corpus in the forms of data.captions"`
+	Size        int     `yaml:"size" doc:"keep this many texts, drawn by the run's seed, in training too; 0: all" min:"0"`
+	DType       string  `yaml:"dtype" doc:"how the memory is stored and held: f32; f16 (numbers off by at most 1/4096 of 1); int8 with a scale a row (by at most 1/254 of the row's largest)" oneof:"f32|f16|int8"`
 	TopK        int     `yaml:"top_k" doc:"blend only the k most similar texts; 0: all" min:"0"`
 	Temperature float64 `yaml:"temperature" doc:"tau_p of the softmax over similarities" min:">0" max:"10"`
 	ExcludeSelf bool    `yaml:"exclude_self" doc:"while training, leave an item's own caption out of its blend (no test image finds its exact caption either)"`

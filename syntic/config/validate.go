@@ -62,6 +62,12 @@ func (r *Recipe) Validate() error {
 	if _, err := r.Axes(); err != nil {
 		return err
 	}
+	if r.Memory.Size > 0 && r.Memory.TopK > r.Memory.Size {
+		return r.fault("memory.top_k", "%d: want at most memory.size %d", r.Memory.TopK, r.Memory.Size)
+	}
+	if r.Memory.Size == 1 && r.Memory.ExcludeSelf {
+		return r.fault("memory.size", "1: want 2 or more, as memory.exclude_self leaves one out")
+	}
 	if len(r.Eval.Settings) == 0 {
 		return r.fault("eval.settings", "empty: want at least one setting")
 	}

@@ -171,6 +171,20 @@ var floatPutters = map[DType]func(b []byte, f float32){
 	BF16: func(b []byte, f float32) { binary.LittleEndian.PutUint16(b, kernels.F32ToBF16(f)) },
 }
 
+// Pack is x as elements of a type of floating point, little endian, the halves rounded to nearest even: what [Float32s] reads. It panics if d is none.
+func Pack(d DType, x []float32) []byte {
+	put := floatPutters[d]
+	if put == nil {
+		panic(fmt.Sprintf("safetensors: pack as %q: want F64, F32, F16 or BF16", d))
+	}
+	size := d.Size()
+	out := make([]byte, len(x)*size)
+	for i, v := range x {
+		put(out[i*size:], v)
+	}
+	return out
+}
+
 var intRanges = map[DType][2]int64{
 	I64: {math.MinInt64, math.MaxInt64}, I32: {math.MinInt32, math.MaxInt32}, I16: {math.MinInt16, math.MaxInt16},
 	I8: {math.MinInt8, math.MaxInt8}, U8: {0, math.MaxUint8}, BOOL: {0, 1},
