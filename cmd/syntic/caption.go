@@ -33,7 +33,7 @@ const (
 )
 
 type captionOptions struct {
-	model             string
+	model, memory     string
 	json              bool
 	beams, neighbours int
 }
@@ -45,12 +45,14 @@ func captionCmd() *cobra.Command {
 		Long: "Caption images (JPEG, PNG, WebP, GIF, BMP) with a model that syntic run trained: one line each, the path, a tab, the caption.\n" +
 			"An image that cannot be read gets a line on stderr, the others are captioned all the same, and the exit code is 3.\n" +
 			"An image's caption does not depend on the others.",
-		Example: "  syntic caption photo.jpg\n  syntic caption --model runs/full --beam 5 --json photos/*.jpg > captions.jsonl",
-		Args:    cobra.MinimumNArgs(1),
-		RunE:    func(cmd *cobra.Command, paths []string) error { return caption(cmd, paths, o) },
+		Example: "  syntic caption photo.jpg\n  syntic caption --model runs/full --beam 5 --json photos/*.jpg > captions.jsonl\n" +
+			"  syntic caption --memory texts-of-my-domain.txt photo.jpg",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, paths []string) error { return caption(cmd, paths, o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.model, "model", "runs/toy", "`folder` of a run, or its folder model")
+	f.StringVar(&o.memory, "memory", "", "project on the texts of this `file` (lines, or any corpus that syntic data check reads), or on features of texts that syntic encode wrote")
 	f.BoolVar(&o.json, "json", false, "print a line {\"image\", \"caption\", \"log_prob\", \"objects\", \"neighbours\", \"seconds\"} each")
 	f.IntVar(&o.beams, "beam", 0, "`width` of the beam search; 1: greedy (default: the model's)")
 	f.IntVar(&o.neighbours, "neighbours", 3, "--json shows the `N` training texts nearest to the image")
@@ -73,6 +75,11 @@ func caption(cmd *cobra.Command, paths []string, o captionOptions) error {
 		return cli.BadInput(fmt.Errorf("--model: %w", err))
 	}
 	defer m.Close()
+	if o.memory != "" {
+		if err := m.SwapMemory(cmd.Context(), dev, o.memory); err != nil {
+			return fmt.Errorf("--memory: %w", err)
+		}
+	}
 	if o.beams > 0 {
 		m.Decode.Beams = o.beams
 	}

@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -144,4 +145,28 @@ func TestCaptionGoesOnAfterBadImages(t *testing.T) {
 		assert.True(t, strings.HasPrefix(lines[i], "syntic: image"), lines[i])
 		assert.Contains(t, lines[i], path)
 	}
+}
+
+// TestCaptionWithAnotherMemory gives texts, and their features as encode writes them: the same captions, and those texts as neighbours.
+func TestCaptionWithAnotherMemory(t *testing.T) {
+	dir, model := t.TempDir(), smallModel(t)
+	photo, texts, features := picture(t, filepath.Join(dir, "a.png"), 64, 64), filepath.Join(dir, "texts.txt"), filepath.Join(dir, "texts.safetensors")
+	require.NoError(t, os.WriteFile(texts, []byte("a red car on the grass\na blue fish at night\ntwo green stars\n"), 0o666))
+	code, _, errs := execute("encode", "texts", texts, "--out", features)
+	require.Equal(t, 0, code, errs)
+	seconds := regexp.MustCompile(`"seconds":[^,}]*`)
+	var lines []string
+	for _, memory := range []string{texts, features} {
+		code, out, errs := execute("caption", "--model", model, "--json", "--memory", memory, photo)
+		require.Equal(t, 0, code, errs)
+		assert.Contains(t, out, "two green stars")
+		lines = append(lines, seconds.ReplaceAllString(out, ""))
+	}
+	assert.Equal(t, lines[0], lines[1])
+	code, _, errs = execute("caption", "--model", model, "--memory", filepath.Join(dir, "none.txt"), photo)
+	assert.Equal(t, 3, code)
+	assert.Contains(t, errs, "--memory: ")
+	code, _, errs = execute("caption", "--model", model, "--memory", photo, photo)
+	assert.Equal(t, 3, code)
+	assert.Equal(t, 1, strings.Count(errs, "\n"), errs)
 }

@@ -35,6 +35,8 @@ var Rows = []Row{
 	{"capdec", "CapDec (texts with noise)", "CapDec (Nukrai et al. 2022)", "Gaussian noise on the unit text feature, which is then brought back to unit length; no projection",
 		"one linear layer and the small decoder in place of an 8-layer mapper of 40 tokens and GPT-2 large; noise of train.noise_std, CapDec's own in the preset coco", true,
 		[]string{"train.features=text", "refine.enabled=false", "project.enabled=false", "project.train=false", "objects.enabled=false", "train.noise=true"}},
+	{"syntic_tt", "SynTIC, target texts in the memory", "SynTIC-TT (Liu et al. 2024); DeCap's name for it (Li et al. 2023)",
+		"the decoder is SynTIC's; at test the memory holds training texts of the domain that is tested", "in-domain it is SynTIC itself", false, []string{"memory.source=target"}},
 }
 
 // Settings are all settings of the table: what is trained on and tested on.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 
+	"syntic/syntic/config"
 	"syntic/syntic/dataset"
 	"syntic/syntic/world"
 )
@@ -35,8 +36,55 @@ func (w *work) loadCorpora() error {
 			return err
 		}
 	}
-	if w.r.Memory.Source != "training" {
-		return w.addCorpus(memoryCorpus, "memory.source", w.r.Memory.Source)
+	for _, name := range w.r.Eval.Rows {
+		row, err := w.r.Row(name)
+		if err != nil {
+			return err
+		}
+		if err := w.loadMemory(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadMemory reads the texts that a row's test images are projected on, where those are not the training texts.
+func (w *work) loadMemory(row *config.Recipe) error {
+	switch row.Memory.Source {
+	case "training":
+		return nil
+	case "target":
+	default:
+		return w.addCorpus(memoryCorpus, "memory.source", row.Memory.Source)
+	}
+	for _, s := range settingsOf(w.r) {
+		key, source, corpus := "data.captions", w.r.Data.Captions, mainCorpus
+		if s.set == testCross {
+			if key, source, corpus = "data.cross", w.r.Data.Cross, targetCorpus; source == "" {
+				source = otherDomain(w.r.Data.Test)
+			}
+			if err := w.hasTraining(source); err != nil {
+				return err
+			}
+		}
+		if err := w.addCorpus(corpus, key, source); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasTraining refuses files without splits as target texts: they would be the references of the test images.
+func (w *work) hasTraining(source string) error {
+	if _, ok := drawn(source); ok || source == "" {
+		return nil // an empty one is refused with the test images
+	}
+	s, err := w.files.load(source, false)
+	if err != nil {
+		return inputError{fmt.Errorf("data.cross: %w", err)}
+	}
+	if !s.HasSplits() {
+		return badInput("memory.source: target, but %s of data.cross has no split train: want Karpathy's file, or a file of texts as memory.source", source)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 
+	"syntic/syntic"
 	"syntic/syntic/config"
 	"syntic/syntic/plan"
 )
@@ -11,7 +12,8 @@ import (
 const (
 	mainCorpus   = "main"   // data.captions
 	webCorpus    = "web"    // texts of the web, for the setting zero_shot
-	memoryCorpus = "memory" // memory.source, where that is not training
+	memoryCorpus = "memory" // memory.source, where that names a corpus
+	targetCorpus = "target" // training texts of the images of cross_domain, where memory.source is target
 )
 
 // setting is what a row is trained on and tested on.
@@ -50,19 +52,38 @@ func (k rowKey) pairs() string     { return fmt.Sprintf("pairs-%s-%d", k.corpus,
 func (k rowKey) refined() string   { return fmt.Sprintf("refined-%s-%d", k.corpus, k.seed) }
 func (k rowKey) texts() string     { return textsOf(k.corpus) }
 func textsOf(corpus string) string { return "texts-" + corpus }
-func (w *work) memoryFor(k rowKey) string { // the corpus that test images are projected on
-	if w.corpora[memoryCorpus] != nil {
+
+// memoryFor is the corpus that the row's test images of a set are projected on.
+func (t *rowStage) memoryFor(set string) string {
+	switch {
+	case t.row.Memory.Source == "training":
+		return t.key.corpus
+	case t.row.Memory.Source != "target":
 		return memoryCorpus
+	case set == testCross:
+		return targetCorpus
 	}
-	return k.corpus
+	return mainCorpus
+}
+
+// texts are those of the memory, of a corpus.
+func (t *rowStage) texts(corpus string) []string {
+	all := t.w.corpora[corpus]
+	rows := syntic.DrawTexts(len(all), t.row.Memory.Size, uint64(t.key.seed))
+	out := make([]string, len(rows))
+	for i, at := range rows {
+		out[i] = all[at]
+	}
+	return out
 }
 
 // layout is the plan of a run: stages in their order, and which rows they train.
 type layout struct {
 	stages []plan.Stage
 	rows   []rowKey
-	sets   []string // of test images
-	first  rowKey   // of the first setting: the one that becomes the folder model
+	sets   []string  // of test images
+	first  *rowStage // of the first setting: the one that becomes the folder model
+	set    string    // of test images of the first setting
 	have   map[string]bool
 }
 
@@ -77,7 +98,7 @@ func (l *layout) add(name string, stage func() plan.Stage) {
 // layout lists the stages: test images, texts, and for each corpus and seed its pairs and its rows.
 func (w *work) layout() (*layout, error) {
 	settings := settingsOf(w.r)
-	l := &layout{have: map[string]bool{}, first: rowKey{settings[0].corpus, w.r.Eval.Rows[0], w.r.Seed}}
+	l := &layout{have: map[string]bool{}, set: settings[0].set}
 	for _, s := range settings {
 		if !l.have[s.set] {
 			l.sets = append(l.sets, s.set)
@@ -90,9 +111,6 @@ func (w *work) layout() (*layout, error) {
 		if err := l.addSet(w, valSet); err != nil {
 			return nil, err
 		}
-	}
-	if w.corpora[memoryCorpus] != nil {
-		l.add(textsOf(memoryCorpus), func() plan.Stage { return w.texts(memoryCorpus) })
 	}
 	trained := map[rowKey]bool{}
 	for _, s := range settings {
@@ -108,7 +126,11 @@ func (w *work) layout() (*layout, error) {
 					trained[key] = true
 					l.rows = append(l.rows, key)
 				}
-				w.addRow(l, &rowStage{w, row, key}, s.set)
+				t := &rowStage{w, row, key}
+				if l.first == nil {
+					l.first = t
+				}
+				w.addRow(l, t, s.set)
 			}
 		}
 	}
@@ -137,5 +159,7 @@ func (w *work) addRow(l *layout, t *rowStage, set string) {
 		}
 	}
 	l.add(t.key.String(), t.training)
+	memory := t.memoryFor(set)
+	l.add(textsOf(memory), func() plan.Stage { return w.texts(memory) })
 	l.add(t.key.captions(set), func() plan.Stage { return t.captions(set) })
 }

@@ -34,16 +34,13 @@ type modelFile struct {
 // model writes the folder DIR/model of the first row and seed of the first setting. model.json comes last: a folder without it holds no model.
 func (f *finish) model() error {
 	r := f.w.r
-	row, err := r.Row(f.l.first.row)
-	if err != nil {
-		return err
-	}
+	row := f.l.first.row
 	dir := filepath.Join(f.dir, "model")
-	if err := unpackDecoder(f.trained[f.l.first].Decoder, dir); err != nil {
+	if err := unpackDecoder(f.trained[f.l.first.key].Decoder, dir); err != nil {
 		return err
 	}
-	corpus := f.w.memoryFor(f.l.first)
-	m, err := f.w.memory(f.p, corpus)
+	corpus := f.l.first.memoryFor(f.l.set)
+	m, err := f.l.first.memory(f.p, corpus)
 	if err != nil {
 		return err
 	}
@@ -52,7 +49,7 @@ func (f *finish) model() error {
 		return err
 	}
 	if err := writeFile(filepath.Join(dir, "memory.txt"), func(w io.Writer) error {
-		_, err := io.WriteString(w, strings.Join(f.w.corpora[corpus], "\n")+"\n")
+		_, err := io.WriteString(w, strings.Join(f.l.first.texts(corpus), "\n")+"\n")
 		return err
 	}); err != nil {
 		return err
@@ -103,6 +100,7 @@ func OpenModel(dev *tensor.Device, dir string) (m *Model, err error) {
 	if err := json.Unmarshal(data, &m.file); err != nil || m.file.Format != modelFormat {
 		return m, badInput("%s: want the JSON of a model, format %q (%v)", path, modelFormat, err)
 	}
+	m.file.complete()
 	if err := m.file.check(); err != nil {
 		return m, badInput("%s: %w", path, err)
 	}
@@ -143,6 +141,13 @@ func OpenModel(dev *tensor.Device, dir string) (m *Model, err error) {
 		m.Memory = m.memory
 	}
 	return m, nil
+}
+
+// complete gives keys that older models lack the value that means what they did.
+func (f *modelFile) complete() {
+	if f.Memory.DType == "" {
+		f.Memory.DType = "f32"
+	}
 }
 
 // check holds the choices to the ranges that they have in a recipe.

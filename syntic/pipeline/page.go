@@ -31,7 +31,7 @@ func (f *finish) page(ctx context.Context) error {
 	title, notice := f.nature()
 	d := report.Data{
 		Title: title, Lead: f.lead(), Notice: notice,
-		Facts: []report.Fact{{Name: "captions", Value: fmt.Sprint(len(f.w.corpora[f.l.first.corpus]))}, {Name: "test images", Value: fmt.Sprint(f.run.Results[0].Images)},
+		Facts: []report.Fact{{Name: "captions", Value: fmt.Sprint(len(f.w.corpora[f.l.first.key.corpus]))}, {Name: "test images", Value: fmt.Sprint(f.run.Results[0].Images)},
 			{Name: "seeds", Value: fmt.Sprint(r.Seeds)}, {Name: "machine", Value: f.machine}},
 		Table: f.table(),
 		Remarks: []string{"CIDEr-D, BLEU and ROUGE-L are computed as pycocoevalcap does, and shown times 100. Document frequencies come from the test set itself.",
@@ -61,11 +61,8 @@ func (f *finish) nature() (title, notice string) {
 	}
 	words := []string{"Compare these scores with published ones only where all of this agrees.", "CLIP: " + f.w.r.CLIP.Model + ".",
 		fmt.Sprintf("Beams: %d.", f.w.r.Decode.Beams), fmt.Sprintf("Restval: %s.", map[bool]string{true: "used", false: "not used"}[f.w.r.Data.Restval])}
-	if f.w.corpora[memoryCorpus] != nil {
-		words = append(words, fmt.Sprintf("Memory: %d texts of %s.", len(f.w.corpora[memoryCorpus]), f.w.r.Memory.Source))
-	} else {
-		words = append(words, fmt.Sprintf("Memory: the %d training texts.", len(f.w.corpora[f.l.first.corpus])))
-	}
+	first := f.l.first
+	words = append(words, fmt.Sprintf("Memory: %d texts of %s, stored as %s.", len(first.texts(first.memoryFor(f.l.set))), first.row.Memory.Source, first.row.Memory.DType))
 	for _, g := range f.run.Results[0].Groups {
 		words = append(words, fmt.Sprintf("%s: %d images, CIDEr-D %.1f by itself.", g.Name, g.Images, 100*g.Scores["CIDEr"]))
 	}
@@ -178,7 +175,7 @@ func (t *Table) cell(setting, row string) *Cell {
 
 // synthetic shows the first images made of captions for the first setting and seed.
 func (f *finish) synthetic(d *report.Data) error {
-	name := f.l.first.pairs()
+	name := f.l.first.key.pairs()
 	if !f.l.have[name] {
 		return nil
 	}
@@ -192,7 +189,7 @@ func (f *finish) synthetic(d *report.Data) error {
 			if tags := syntic.SelectTags(p.Found[j], f.w.r.Objects); len(tags) > 0 {
 				note = "detected: " + strings.Join(tags, ", ")
 			}
-			d.Synthetic = append(d.Synthetic, report.Picture{Image: png, Caption: f.w.corpora[f.l.first.corpus][(at+j)/each], Note: note})
+			d.Synthetic = append(d.Synthetic, report.Picture{Image: png, Caption: f.w.corpora[f.l.first.key.corpus][(at+j)/each], Note: note})
 		}
 		at += len(p.PNG)
 	})
@@ -205,13 +202,10 @@ const unseenImages = 12
 func (f *finish) unseen(ctx context.Context, d *report.Data) error {
 	first := f.run.Results[0]
 	set := settingOf(first.Setting).set
-	row, err := f.w.r.Row(first.Row)
-	if err != nil {
-		return err
-	}
-	t, texts := f.tests[set], f.texts[said{f.l.first, set}]
-	corpus := f.w.memoryFor(f.l.first)
-	m, err := f.w.memory(f.p, corpus)
+	row := f.l.first.row
+	t, texts := f.tests[set], f.texts[said{f.l.first.key, set}]
+	corpus := f.l.first.memoryFor(set)
+	m, err := f.l.first.memory(f.p, corpus)
 	if err != nil {
 		return err
 	}
@@ -229,7 +223,7 @@ func (f *finish) unseen(ctx context.Context, d *report.Data) error {
 		i := shown[k*len(shown)/n]
 		x := report.Example{Image: t.PNG[i], Caption: texts[i].Text, References: t.References[i], Note: fmt.Sprintf("image %d, CIDEr-D %.0f", i+1, 100*score[i])}
 		if row.Project.Enabled {
-			if x.Memory, err = heaviest(ctx, m, f.w.corpora[corpus], t.Features[i*e:(i+1)*e], row.Memory); err != nil {
+			if x.Memory, err = heaviest(ctx, m, f.l.first.texts(corpus), t.Features[i*e:(i+1)*e], row.Memory); err != nil {
 				return err
 			}
 		}
@@ -279,7 +273,7 @@ func heaviest(ctx context.Context, m *syntic.Memory, texts []string, feature []f
 func (f *finish) curves(d *report.Data) error {
 	loss := report.Chart{Title: "Training the decoder", XLabel: "step", YLabel: "cross entropy", Note: "First seed; mean of ten steps."}
 	for _, key := range f.l.rows {
-		if key.seed != f.l.first.seed || key.corpus != f.l.first.corpus {
+		if key.seed != f.l.first.key.seed || key.corpus != f.l.first.key.corpus {
 			continue
 		}
 		s := report.Series{Name: rowLabel(key.row)}
@@ -302,7 +296,7 @@ func (f *finish) curves(d *report.Data) error {
 	if len(loss.Series) > 0 {
 		d.Curves = append(d.Curves, loss)
 	}
-	name := f.l.first.refined()
+	name := f.l.first.key.refined()
 	if !f.l.have[name] {
 		return nil
 	}

@@ -198,6 +198,34 @@ func captionAgain(t *testing.T, dir string, run *Run) {
 	}
 }
 
+// TestTargetTexts holds the row with target texts against the one without: the same decoder, other captions only where the domain is another.
+func TestTargetTexts(t *testing.T) {
+	dir := t.TempDir()
+	run := do(t, dir, tiny(t, "eval.settings=cross_domain,in_domain", "eval.rows=syntic_tt,syntic", "memory.temperature=0.1"))
+	names := made(run)
+	require.Contains(t, names, "texts-target")
+	require.NotContains(t, names, "texts-memory")
+	files := written(t, dir)
+	require.Equal(t, files["captions/in_domain-syntic-1.json"], files["captions/in_domain-syntic_tt-1.json"])
+	require.Equal(t, strings.Join(sceneTexts(world.Crayon, 24), "\n")+"\n", files["model/memory.txt"])
+	m, err := OpenModel(tensor.CPU(), dir)
+	require.NoError(t, err)
+	defer m.Close()
+	m.Memory = nil // as the other row's
+	require.NoError(t, m.SwapMemory(context.Background(), tensor.CPU(), write(t, "texts.txt", strings.Join(sceneTexts(world.Photo, 24), "\n"))))
+	require.Equal(t, 24, m.Memory.Size())
+	im, _, err := drawnImage(world.Crayon, world.Test, 0)
+	require.NoError(t, err)
+	got, err := m.CaptionImages(context.Background(), []*pixels.Image{im}, 2)
+	require.NoError(t, err)
+	var want []metric.Result
+	require.NoError(t, json.Unmarshal([]byte(files["captions/cross_domain-syntic-1.json"]), &want))
+	require.Equal(t, want[0].Caption, got[0].Caption)
+	err = m.SwapMemory(context.Background(), tensor.CPU(), write(t, "empty.txt", "\n"))
+	var bad interface{ BadInput() bool }
+	require.ErrorAs(t, err, &bad)
+}
+
 // TestVariants runs recipes that leave parts out or bring others in, all in one folder, as they share stages.
 func TestVariants(t *testing.T) {
 	dir := t.TempDir()
@@ -211,6 +239,9 @@ func TestVariants(t *testing.T) {
 		{"decoder.vocabulary=full", "objects.none=neutral_prompt", "memory.source=world:other"},
 		{"data.captions=" + file, "synth.images_per_caption=2", "synth.batch=3", "objects.pooling=per_tag", "objects.threshold=0.1", "synth.keep=all", "data.count=0"},
 		{"eval.settings=zero_shot", "eval.rows=decap"},
+		{"memory.size=9", "memory.dtype=int8", "data.val=world", "data.val_count=3"},
+		{"memory.source=world:other", "memory.size=9", "memory.dtype=f16", "memory.top_k=3"},
+		{"eval.settings=cross_domain,in_domain,zero_shot", "eval.rows=syntic_tt,decap"},
 		{"eval.settings=cross_domain,in_domain", "eval.rows=capdec,syntic", "memory.source=" + file},
 		{"eval.settings=zero_shot,in_domain", "data.count=6", "eval.rows=decap,syntic"},
 	} {

@@ -42,13 +42,14 @@ func (t *rowStage) training() plan.Stage {
 		}
 	}
 	if r.Project.Train {
-		maps.Copy(cfg, r.Section("memory.top_k", "memory.temperature", "memory.exclude_self", "memory.normalise"))
+		maps.Copy(cfg, memoryKeys(r))
+		maps.Copy(cfg, r.Section("memory.exclude_self"))
 	}
 	maps.Copy(cfg, objectKeys(r))
 	if t.w.sets[valSet] != nil {
 		after = append(after, valSet)
 		if r.Project.Enabled && !r.Project.Train { // what watching alone looks at
-			maps.Copy(cfg, r.Section("memory.top_k", "memory.temperature", "memory.normalise"))
+			maps.Copy(cfg, memoryKeys(r))
 		}
 		cfg["project.enabled"] = r.Project.Enabled
 	}
@@ -57,6 +58,11 @@ func (t *rowStage) training() plan.Stage {
 		SeedRule: "weights, order, noise and dropout from (seed, name or example or step)",
 		Make:     t.train,
 	}
+}
+
+// memoryKeys are the keys that every projection depends on.
+func memoryKeys(r *config.Recipe) map[string]any {
+	return r.Section("memory.size", "memory.dtype", "memory.top_k", "memory.temperature", "memory.normalise")
 }
 
 // objectKeys are the keys that a row with objects depends on, besides what the detector found.
@@ -156,13 +162,25 @@ func (t *rowStage) examples(ctx context.Context, in *plan.Pipeline) (x *syntic.E
 	if !r.Project.Train {
 		return x, e, nil
 	}
-	memory, err := syntic.NewMemory(w.dev, own, e)
+	memory, rows, err := syntic.MemoryOf(w.dev, own, e, r.Memory, uint64(t.key.seed))
 	if err != nil {
 		return nil, 0, err
 	}
 	defer memory.Release()
-	x.Features, err = memory.Project(ctx, x.Features, self, r.Memory, nil)
+	x.Features, err = memory.Project(ctx, x.Features, places(self, rows), r.Memory, nil)
 	return x, e, err
+}
+
+// places are the places of texts in rows, which rise; -1 for those that are not there.
+func places(texts []int32, rows []int) []int32 {
+	out := make([]int32, len(texts))
+	for i, text := range texts {
+		out[i] = -1
+		if at, ok := slices.BinarySearch(rows, int(text)); ok {
+			out[i] = int32(at)
+		}
+	}
+	return out
 }
 
 // watched makes examples of the images of data.val, each with each of its references that the vocabulary has all words of.
@@ -173,7 +191,7 @@ func (t *rowStage) watched(ctx context.Context, in *plan.Pipeline, vocabulary *s
 		return nil, err
 	}
 	if r.Project.Enabled {
-		m, err := w.memory(in, t.key.corpus)
+		m, err := t.memory(in, t.key.corpus)
 		if err != nil {
 			return nil, err
 		}
@@ -220,8 +238,8 @@ func (t *rowStage) captions(set string) plan.Stage {
 	after := []string{t.key.String(), set}
 	cfg := r.Section("decode", "project.enabled")
 	if r.Project.Enabled {
-		after = append(after, textsOf(t.w.memoryFor(t.key)))
-		maps.Copy(cfg, r.Section("memory.top_k", "memory.temperature", "memory.normalise"))
+		after = append(after, textsOf(t.memoryFor(set)))
+		maps.Copy(cfg, memoryKeys(r))
 	}
 	maps.Copy(cfg, objectKeys(r))
 	return plan.Stage{
@@ -253,7 +271,7 @@ func (t *rowStage) caption(ctx context.Context, in *plan.Pipeline, set string, t
 	}
 	c := syntic.Captioner{Decoder: d, Text: enc.tok, Project: r.Memory, Decode: r.Decode}
 	if r.Project.Enabled {
-		if c.Memory, err = w.memory(in, w.memoryFor(t.key)); err != nil {
+		if c.Memory, err = t.memory(in, t.memoryFor(set)); err != nil {
 			return nil, err
 		}
 		defer c.Memory.Release()
@@ -274,12 +292,13 @@ func (t *rowStage) caption(ctx context.Context, in *plan.Pipeline, set string, t
 }
 
 // memory is that of a corpus's texts.
-func (w *work) memory(in *plan.Pipeline, corpus string) (*syntic.Memory, error) {
+func (t *rowStage) memory(in *plan.Pipeline, corpus string) (*syntic.Memory, error) {
 	features, e, err := textFeatures(in, corpus)
 	if err != nil {
 		return nil, err
 	}
-	return syntic.NewMemory(w.dev, features, e)
+	m, _, err := syntic.MemoryOf(t.w.dev, features, e, t.row.Memory, uint64(t.key.seed))
+	return m, err
 }
 
 // objects makes the decoder's object input of detections; nil where o has none.
