@@ -13,21 +13,27 @@ import (
 type Ceiling struct {
 	FLOPs float64 `json:"flops"` // float32 operations a second: the fastest of several 1024×1024×1024 products by the default variant
 	Bytes float64 `json:"bytes"` // bytes a second read from memory: the fastest of several passes over readBytes
+	Half  float64 `json:"half"`  // operations a second of such a product with bfloat16 operands; 0 where the machine has no instructions for them
 }
 
 const readBytes = 256 << 20 // several times any cache of common machines
 
 // Measure finds the ceiling. It takes about a second and readBytes of memory.
 func Measure() (Ceiling, error) {
-	flops, err := measureFLOPs()
+	flops, err := measureFLOPs("")
 	if err != nil {
 		return Ceiling{}, err
 	}
-	return Ceiling{flops, measureRead()}, nil
+	half, err := measureFLOPs("bf16")
+	return Ceiling{FLOPs: flops, Bytes: measureRead(), Half: half}, err
 }
 
-func measureFLOPs() (float64, error) {
+// measureFLOPs measures a variant of the product, "" for the default one; it gives 0 if the variant cannot run here.
+func measureFLOPs(variant string) (float64, error) {
 	c := kernels.GEMM.NewCaseOf([]int{1, 1024, 1024, 1024, 0, 0, 0}, 1)
+	if variant != "" && !c.Usable(variant) {
+		return 0, nil
+	}
 	s, err := kernels.BackendOf(kernels.CPU).NewStream(0)
 	if err != nil {
 		return 0, err
@@ -35,7 +41,7 @@ func measureFLOPs() (float64, error) {
 	best := time.Duration(1 << 62)
 	for began, n := time.Now(), 0; n < 3 || time.Since(began) < time.Second/2; n++ {
 		start := time.Now()
-		if err := c.Run(s, ""); err != nil {
+		if err := c.Run(s, variant); err != nil {
 			return 0, fmt.Errorf("ceiling: %w", err)
 		}
 		best = min(best, time.Since(start))
@@ -81,4 +87,18 @@ func (c Ceiling) Share(cost kernels.Cost, seconds float64) (share float64, limit
 		return compute / seconds, "compute"
 	}
 	return memory / seconds, "memory"
+}
+
+// LimitOf is the least time that the work counted in t can take here: for the operations, those on bfloat16 operands at their own rate, and for a single op (kind
+// "op") not less than reading its operands once. A whole model's tensors mostly stay in caches, so its bytes are no limit.
+func (c Ceiling) LimitOf(kind string, t Tally) (seconds float64, limit string) {
+	half := c.Half
+	if half == 0 {
+		half = c.FLOPs
+	}
+	seconds, limit = (t.FLOPs-t.Half)/c.FLOPs+t.Half/half, "compute"
+	if memory := t.Bytes / c.Bytes; kind == "op" && memory > seconds {
+		return memory, "memory"
+	}
+	return seconds, limit
 }

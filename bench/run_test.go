@@ -15,7 +15,7 @@ import (
 func TestRunMeasuresWhatCanRun(t *testing.T) {
 	var got []Result
 	sizes := []Size{{"small", []int{3}}, {"large", []int{40}}}
-	err := run(context.Background(), addOp(), sizes, Options{Time: time.Millisecond}, Ceiling{1e12, 1e12}, func(r Result) error {
+	err := run(context.Background(), addOp(), sizes, Options{Time: time.Millisecond}, Ceiling{FLOPs: 1e12, Bytes: 1e12}, func(r Result) error {
 		got = append(got, r)
 		return nil
 	})
@@ -39,7 +39,7 @@ func TestRunMeasuresWhatCanRun(t *testing.T) {
 func TestRunStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	n := 0
-	err := run(ctx, addOp(), []Size{{"", []int{40}}}, Options{}, Ceiling{1, 1}, func(Result) error { n++; cancel(); return nil })
+	err := run(ctx, addOp(), []Size{{"", []int{40}}}, Options{}, Ceiling{FLOPs: 1, Bytes: 1}, func(Result) error { n++; cancel(); return nil })
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, 1, n)
 }
@@ -66,9 +66,9 @@ func TestSizes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, all, len(models["gemm"])+len(kernels.GEMM.Dims))
 	var bad *SizeError
-	err = run(context.Background(), kernels.GEMM, []Size{{"given", []int{1, 2, 0, 4, 0, 0, 0}}}, Options{}, Ceiling{1, 1}, func(Result) error { return nil })
+	err = run(context.Background(), kernels.GEMM, []Size{{"given", []int{1, 2, 0, 4, 0, 0, 0}}}, Options{}, Ceiling{FLOPs: 1, Bytes: 1}, func(Result) error { return nil })
 	assert.ErrorAs(t, err, &bad)
-	err = run(context.Background(), kernels.Unary, []Size{{"given", []int{99, 5}}}, Options{}, Ceiling{1, 1}, func(Result) error { return nil })
+	err = run(context.Background(), kernels.Unary, []Size{{"given", []int{99, 5}}}, Options{}, Ceiling{FLOPs: 1, Bytes: 1}, func(Result) error { return nil })
 	assert.ErrorAs(t, err, &bad)
 }
 

@@ -16,7 +16,7 @@ import (
 
 func benchCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Measure the engine on this machine", Args: cobra.NoArgs}
-	cmd.AddCommand(benchKernelCmd())
+	cmd.AddCommand(benchKernelCmd(), benchModelCmd(), benchPipelineCmd(), benchCompareCmd(), benchPlotCmd(), benchServeCmd())
 	return cmd
 }
 

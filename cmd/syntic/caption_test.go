@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"syntic/cmd/internal/cli"
 )
 
 // smallRun are the arguments of a run that takes a second or two.
@@ -54,6 +56,9 @@ func smallModel(t *testing.T) string {
 func TestMain(m *testing.M) {
 	if args := os.Getenv(fullArgs); args != "" {
 		os.Exit(playFull(args))
+	}
+	if os.Getenv(benchPart) != "" && len(os.Args) > 1 && os.Args[1] == "bench" { // started by bench model
+		os.Exit(cli.Main(rootCmd(), os.Args[1:], os.Stdout, os.Stderr))
 	}
 	code := m.Run()
 	if small.dir != "" {
