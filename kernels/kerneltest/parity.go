@@ -19,7 +19,7 @@ func Parity(t *testing.T, op kernels.AnyOp) {
 		want := op.NewCase(i, uint64(i)+1)
 		t.Run(fmt.Sprint(want.Dims), func(t *testing.T) {
 			want.Ref()
-			tried := 0
+			tried := onDevice(t, op, i, want)
 			for _, v := range op.VariantList() {
 				if v.Name == "reference" || !v.Available || !want.Usable(v.Name) {
 					continue
@@ -43,7 +43,7 @@ func Parity(t *testing.T, op kernels.AnyOp) {
 						tol := op.Tolerance()
 						if v.Operands != kernels.F32 {
 							tol = max(tol, productTol(v.Operands))
-							rounded(t, op, i, v, s)
+							roundedBy(t, op, i, v, func(c *kernels.Case) error { return c.Run(s, v.Name) })
 						}
 						for j := range got.Out {
 							compare(t, fmt.Sprintf("%s output %d", v.Name, j), want.Out[j], got.Out[j], tol)
@@ -78,9 +78,9 @@ func productTol(d kernels.DType) float64 {
 	return (1+u)*(1+u) - 1
 }
 
-// rounded holds a variant that rounds its operands against the reference of operands that are rounded already: there its rounding changes
+// roundedBy holds a variant that rounds its operands against the reference of operands that are rounded already: there its rounding changes
 // nothing, products are exact, and the op's own tolerance must hold, unless intermediate results are rounded too.
-func rounded(t *testing.T, op kernels.AnyOp, i int, v kernels.VariantInfo, s *kernels.Stream) {
+func roundedBy(t *testing.T, op kernels.AnyOp, i int, v kernels.VariantInfo, run func(*kernels.Case) error) {
 	t.Helper()
 	want, got := op.NewCase(i, uint64(i)+1), op.NewCase(i, uint64(i)+1)
 	for _, c := range []*kernels.Case{want, got} {
@@ -102,7 +102,7 @@ func rounded(t *testing.T, op kernels.AnyOp, i int, v kernels.VariantInfo, s *ke
 		tol = max(tol, productTol(v.Operands))
 	}
 	want.Ref()
-	require.NoError(t, got.Run(s, v.Name))
+	require.NoError(t, run(got))
 	for j := range got.Out {
 		compare(t, fmt.Sprintf("%s of rounded operands, output %d", v.Name, j), want.Out[j], got.Out[j], tol)
 	}

@@ -1,0 +1,122 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"syntic/kernels"
+	"syntic/kernels/cuda/driver"
+)
+
+func init() { kernels.RegisterBackend(kernels.CUDA, backend{}) }
+
+type backend struct{}
+
+// device is one GPU in use. All its work goes through one stream: memory that one scope frees and the next takes is then ordered.
+type device struct {
+	ctx        *driver.Context
+	stream     *driver.Stream
+	capability int
+	kernels    sync.Map // name -> *driver.Kernel
+	mu         sync.Mutex
+	modules    map[string]*driver.Module
+}
+
+var devices struct {
+	sync.Mutex
+	m map[int]*device
+}
+
+func open(index int) (*device, error) {
+	devices.Lock()
+	defer devices.Unlock()
+	if d := devices.m[index]; d != nil {
+		return d, nil
+	}
+	ctx, err := driver.Primary(index)
+	if err != nil {
+		return nil, err
+	}
+	d := &device{ctx: ctx, modules: map[string]*driver.Module{}}
+	if d.capability, err = driver.Capability(index); err != nil {
+		return nil, err
+	}
+	if d.stream, err = ctx.NewStream(); err != nil {
+		return nil, err
+	}
+	if err := ctx.PoolKeep(256 << 20); err != nil && driver.CodeOf(err) != driver.NotSupported {
+		return nil, err
+	}
+	if devices.m == nil {
+		devices.m = map[int]*device{}
+	}
+	devices.m[index] = d
+	return d, nil
+}
+
+// Available tells whether this process can use a GPU (or the emulator), nil, or why not.
+var Available = sync.OnceValue(func() error {
+	n, err := driver.Count()
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%w: it finds no device", driver.ErrNoDriver)
+	}
+	return err
+})
+
+func available() bool { return Available() == nil }
+
+// Devices lists the GPUs; none if there is no driver.
+func (backend) Devices() []kernels.DeviceInfo {
+	if !available() {
+		return nil
+	}
+	n, _ := driver.Count()
+	var l []kernels.DeviceInfo
+	for i := range n {
+		name, _ := driver.Name(i)
+		memory, _ := driver.Memory(i)
+		l = append(l, kernels.DeviceInfo{Kind: kernels.CUDA, Index: i, Name: name, Memory: memory})
+	}
+	return l
+}
+
+func (backend) Alloc(index, bytes int) (unsafe.Pointer, error) {
+	d, err := open(index)
+	if err != nil {
+		return nil, err
+	}
+	return d.ctx.Alloc(bytes)
+}
+
+func (backend) Free(index int, p unsafe.Pointer) {
+	if d, err := open(index); err == nil {
+		d.ctx.Free(p) // an error here is one of an earlier kernel: the next Sync reports it
+	}
+}
+
+func (backend) CopyIn(s *kernels.Stream, dst, src unsafe.Pointer, bytes int) error {
+	return of(s).stream.ToDevice(dst, src, bytes)
+}
+
+func (backend) CopyOut(s *kernels.Stream, dst, src unsafe.Pointer, bytes int) error {
+	return of(s).stream.ToHost(dst, src, bytes)
+}
+
+func (backend) Copy(s *kernels.Stream, dst, src unsafe.Pointer, bytes int) error {
+	return of(s).stream.Within(dst, src, bytes)
+}
+
+func (backend) NewStream(index int) (*kernels.Stream, error) {
+	d, err := open(index)
+	if err != nil {
+		return nil, err
+	}
+	return &kernels.Stream{Kind: kernels.CUDA, Device: index, Handle: d}, nil
+}
+
+func (backend) Sync(s *kernels.Stream) error { return of(s).stream.Sync() }
+
+func of(s *kernels.Stream) *device { return s.Handle.(*device) }

@@ -1,0 +1,20 @@
+// Package cuda holds the CUDA variants of the ops and the CUDA backend. Importing it (build tag cuda, package tensor does) registers them.
+//
+// The map: backend.go devices, memory, copies · kernel.go images, launches, registration · <op>.go the variants of one op or family: choice, launch,
+// workspace · src/<op>.cu its kernels; src/dev.cuh what a kernel may use · image/ the compiled kernels · driver/ the binding · emu/ the emulator ·
+// scripts/toolkit.sh lays out a compiler.
+//
+// # To add a kernel
+//
+//  1. src/NAME.cu: #include "dev.cuh", then KERNEL(name, threads, smem, params…) { … }. Parameters: const float* for a View, int for int32, i64 for
+//     int64, float for float32, TensorMap by GRID_CONSTANT. What dev.cuh does not wrap is added to src/ptx.cuh and emu/ together.
+//  2. NAME.go (//go:build cuda), in init: add(kernels.Op, kernels.Variant[…]{Name, Rank, Usable, Run}); Run ends in
+//     launch(s, "name", grid(n), a.X, a.Out, int32(n), …): Views pass their address, nil where absent.
+//  3. go test -tags cuda ./kernels -run 'TestParity/^op$' compiles the .cu by g++, runs it on the emulator at the op's test sizes under several
+//     schedules, and holds it against the float64 reference. SYNTIC_EMU_SEED=n takes other schedules; errors name kernel, block, thread and line.
+//  4. kernels/cuda/scripts/toolkit.sh DIR once; CUDA_HOME=DIR go generate ./kernels/cuda compiles what changed. Commit .cu, .go and image/NAME.*.
+//  5. Work space: ws, err := workspace(s, bytes); defer ws.free(). Dynamic shared memory that depends on sizes: launchWith(s, name, config, …).
+//  6. Keep earlier rungs with lower Rank. No atomics on floats in a variant that is not Unordered: the same call must give the same bits.
+package cuda
+
+//go:generate go run ./image/gen -dir image

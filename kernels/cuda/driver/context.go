@@ -1,0 +1,48 @@
+//go:build cuda
+
+package driver
+
+// #include "drv.h"
+import "C"
+
+import (
+	"fmt"
+	"sync"
+)
+
+// Context is a device's primary context, which all users of the device in a process share. It lives as long as the process.
+type Context struct {
+	Device int
+	place  C.drv_place
+}
+
+var contexts struct {
+	sync.Mutex
+	m map[int]*Context
+}
+
+// Primary is the primary context of a device.
+func Primary(device int) (*Context, error) {
+	n, err := Count()
+	if err != nil {
+		return nil, err
+	}
+	if device < 0 || device >= n {
+		return nil, fmt.Errorf("device cuda:%d: %d found", device, n)
+	}
+	contexts.Lock()
+	defer contexts.Unlock()
+	if c := contexts.m[device]; c != nil {
+		return c, nil
+	}
+	c := &Context{Device: device}
+	c.place.device = C.int(device)
+	if err := failure("cuDevicePrimaryCtxRetain", C.drv_retain(&c.place.ctx, C.int(device))); err != nil {
+		return nil, err
+	}
+	if contexts.m == nil {
+		contexts.m = map[int]*Context{}
+	}
+	contexts.m[device] = c
+	return c, nil
+}

@@ -1,0 +1,63 @@
+// Command gen compiles the kernels whose sources changed: ../../src/*.cu into the images of this package's folder. It needs nvcc 13.0, which
+// kernels/cuda/scripts/toolkit.sh lays out: $CUDA_HOME/bin/nvcc, or the one on PATH. Run by go generate ./kernels/cuda.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"syntic/kernels/cuda/image"
+)
+
+var targets = []struct{ suffix, flags string }{
+	{"sm_80.cubin", "-cubin -gencode=arch=compute_80,code=sm_80"},
+	{"sm_90a.cubin", "-cubin -gencode=arch=compute_90a,code=sm_90a"},
+	{"compute_80.ptx", "-ptx -arch=compute_80"},
+}
+
+func main() {
+	all := flag.Bool("all", false, "compile everything, changed or not")
+	dir := flag.String("dir", "image", "`folder` of the images; ../src beside it holds the sources")
+	flag.Parse()
+	if err := run(*dir, *all); err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+}
+
+func run(dir string, all bool) error {
+	src := filepath.Join(dir, "..", "src")
+	want, err := image.Sums(src)
+	if err != nil {
+		return err
+	}
+	for stem, sum := range want {
+		if err := image.Check(dir, stem, sum); err == nil && !all {
+			continue
+		}
+		if err := compile(dir, src, stem, sum); err != nil {
+			return err
+		}
+	}
+	return image.Prune(dir, want)
+}
+
+func compile(dir, src, stem, sum string) error {
+	nvcc := "nvcc"
+	if home := os.Getenv("CUDA_HOME"); home != "" {
+		nvcc = filepath.Join(home, "bin", "nvcc")
+	}
+	for _, t := range targets {
+		args := append(strings.Fields(t.flags), "-std=c++17", "-O3", "-Werror", "all-warnings", "-o", filepath.Join(dir, stem+"."+t.suffix), filepath.Join(src, stem+".cu"))
+		cmd := exec.Command(nvcc, args...)
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s.cu for %s: %w\n%s", stem, t.suffix, err, text)
+		}
+	}
+	fmt.Printf("%s.cu compiled\n", stem)
+	return image.WriteSum(dir, stem, sum)
+}
