@@ -13,6 +13,7 @@ type AdamWOptions struct {
 	NoDecay           func(name string) bool    // parameters that are not decayed; nil: all are
 	ClipNorm          float32                   // limit of the global gradient norm; 0: none
 	LRScale           func(name string) float32 // factor on the learning rate by name; nil: 1
+	Muon              func(name string) bool    // weights that are matrices and take Muon's step instead; nil: none
 }
 
 // AdamW is the optimizer of Loshchilov & Hutter 2019, equal to torch.optim.AdamW; clipping is torch's clip_grad_norm_.
@@ -39,11 +40,17 @@ func NewAdamW(dev *tensor.Device, params []Named, o AdamWOptions) *AdamW {
 		if p.Trainable() {
 			p.Own()
 			a.params = append(a.params, p)
-			a.m = append(a.m, tensor.NewParameter(dev, p.Shape()...))
-			a.v = append(a.v, tensor.NewParameter(dev, p.Shape()...))
+			a.m = append(a.m, moment(dev, p))
+			a.v = append(a.v, moment(dev, p))
 		}
 	}
 	return a
+}
+
+func moment(dev *tensor.Device, p Named) *tensor.Tensor {
+	t := tensor.NewParameter(dev, p.Shape()...)
+	t.SetTrainable(false)
+	return t
 }
 
 // Steps is the number of steps done.
@@ -81,6 +88,10 @@ func (a *AdamW) Step(s *tensor.Scope, g *tensor.Gradients, lr float32) (gradNorm
 		}
 		if a.o.LRScale != nil {
 			rate *= a.o.LRScale(p.Name)
+		}
+		if _, _, ok := asMatrix(p.Tensor); ok && a.o.Muon != nil && a.o.Muon(p.Name) {
+			muon(s, p.Tensor, d, a.m[i], rate, decay, scale)
+			continue
 		}
 		s.AdamW(p.Tensor, d, a.m[i], a.v[i], tensor.AdamWStep{LR: rate, Beta1: a.o.Beta1, Beta2: a.o.Beta2, Eps: a.o.Eps, Decay: decay, GradScale: scale, Step: a.step})
 	}

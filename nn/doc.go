@@ -1,7 +1,7 @@
 // Package nn makes layers of the ops of package tensor and moves their parameters to and from checkpoints.
 //
 // The map: module.go [Parameters], how structs become named parameters · paths.go the names of modules · linear.go conv.go norm.go
-// embedding.go the layers · checkpoint.go [Load] and [Save] · init.go [Init] · adamw.go [AdamW] and [EMA] · lrschedule.go · training.go
+// embedding.go the layers · checkpoint.go [Load] and [Save] · init.go [Init] · adamw.go [AdamW] and [EMA] · muon.go · lrschedule.go · training.go
 // checkpoints of a training · files.go a folder's JSON.
 //
 // # Architecture

@@ -28,3 +28,8 @@ func (s *Scope) SumSquares(xs ...*Tensor) *Tensor {
 	}
 	return out
 }
+
+// Move changes x in place: x = a·x + b·y. It is not recorded.
+func (s *Scope) Move(x *Tensor, a float32, y *Tensor, b float32) {
+	run(s, kernels.Binary, kernels.BinaryArgs{Kind: kernels.Add, A: x.as(1, 1, x.Len()), B: y.as(1, 1, y.Len()), Out: x.as(1, 1, x.Len()), Alpha: a, Beta: b})
+}

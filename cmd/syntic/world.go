@@ -44,6 +44,7 @@ func worldTrainCmd() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.Dir, "dir", "", "`folder` of the training (default train/MODEL)")
 	f.StringVar(&o.Models, "models", "train", "`folder` where models that this one builds on were trained")
+	f.StringVar(&o.From, "from", "", "`folder` of a model whose weights the VAE or the UNet begins with (default: random weights)")
 	f.IntVar(&steps, "steps", 0, "steps in all (default: the recipe of the committed weights)")
 	f.Uint64Var(&seed, "seed", 1, "seed of weights and noise")
 	f.DurationVar(&o.Checkpoint, "checkpoint", 2*time.Minute, "time between checkpoints")

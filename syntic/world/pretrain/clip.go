@@ -48,7 +48,7 @@ func CLIP(dev *tensor.Device, steps int, seed uint64) (*Job, error) {
 	var src *source
 	return &Job{
 		Name: "clip", Params: nn.Parameters(t), Batch: batch, Steps: steps, Decay: 0.995, LR: 1e-3, Schedule: nn.Cosine(100, 0.02),
-		Optimizer: nn.AdamWOptions{Beta2: 0.98, Eps: 1e-6, Decay: 0.1, ClipNorm: 1, NoDecay: small},
+		Optimizer: nn.AdamWOptions{Beta2: 0.98, Eps: 1e-6, Decay: 0.1, ClipNorm: 1, NoDecay: small, Muon: matrices},
 		Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
 			if src == nil {
 				src = newSource(batch, step, false, domainOf)
@@ -76,6 +76,11 @@ func CLIP(dev *tensor.Device, steps int, seed uint64) (*Job, error) {
 // small tells the parameters that are not decayed: biases, norms, positions and the scale.
 func small(name string) bool {
 	return strings.HasSuffix(name, ".bias") || strings.Contains(name, "norm") || strings.HasSuffix(name, "logit_scale") || strings.Contains(name, "position")
+}
+
+// matrices tells the parameters that take Muon's step: all weights but tables of embeddings and the helper's words.
+func matrices(name string) bool {
+	return !strings.Contains(name, "embeddings.") && !strings.HasPrefix(name, "words.")
 }
 
 // wordLoss is the mean cross entropy of logits [B, V] with each word of the row's caption.

@@ -13,14 +13,14 @@ var jobs = []struct {
 	steps int
 	make  func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error)
 }{
-	{"vae", 2400, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
-		return VAE(dev, steps, seed)
+	{"vae", 2400, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
+		return VAE(dev, steps, seed, o.From)
 	}},
 	{"clip", 900, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
 		return CLIP(dev, steps, seed)
 	}},
 	{"unet", 2600, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
-		return UNet(dev, steps, seed, o.Models)
+		return UNet(dev, steps, seed, o.Models, o.From)
 	}},
 	{"vae-decoder", 2400, func(dev *tensor.Device, steps int, _ uint64, o Options) (*Job, error) {
 		return VAEDecoder(dev, steps, o.Models)

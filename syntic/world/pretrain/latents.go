@@ -7,8 +7,8 @@ import (
 )
 
 // poolBatches is how many batches of scenes the UNet sees before it meets the first again, with another caption: drawing and encoding
-// would otherwise cost a fifth of a step. The latents of batches of 32 take 512 MiB.
-const poolBatches = 4096
+// would otherwise cost a third of a step. The latents of batches of 64 take 256 MiB.
+const poolBatches = 1024
 
 // latentPool keeps the latents of the scenes that a training of the UNet goes through, each encoded when it is first met.
 type latentPool struct {

@@ -86,6 +86,24 @@ func TestEveryModelTrainsSavesAndLoads(t *testing.T) {
 	require.Len(t, d.Config.Labels, len(world.DetectorKinds))
 	require.Error(t, Pack(t.TempDir(), t.TempDir()))
 
+	for name, from := range map[string]string{"vae": filepath.Join(to, "sd", "vae"), "unet": filepath.Join(to, "sd")} { // begun with those weights
+		j, err := New(dev, name, 1, 2, Options{Models: dir, From: from})
+		require.NoError(t, err)
+		saved := filepath.Join(dir, name, "model", "again")
+		require.NoError(t, j.Save(saved))
+		a, b := "diffusion_pytorch_model.safetensors", filepath.Join(from, "diffusion_pytorch_model.safetensors")
+		if name == "unet" {
+			a, b = filepath.Join("text_encoder", "model.safetensors"), filepath.Join(from, "text_encoder", "model.safetensors")
+		}
+		one, err := os.ReadFile(filepath.Join(saved, a))
+		require.NoError(t, err)
+		two, err := os.ReadFile(b)
+		require.NoError(t, err)
+		require.Equal(t, two, one, name)
+		_, err = New(dev, name, 1, 2, Options{Models: dir, From: t.TempDir()})
+		require.Error(t, err)
+	}
+
 	j := short(t, "vae-decoder", 2, dir)
 	require.NoError(t, Run(context.Background(), dev, j, Options{Dir: filepath.Join(dir, "vae-decoder"), Checkpoint: time.Hour}))
 	before, after := modelValues(t, filepath.Join(to, "sd", "vae")), map[string][]float32(nil)

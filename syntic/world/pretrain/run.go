@@ -37,6 +37,7 @@ type Options struct {
 	Checkpoint time.Duration // between checkpoints
 	ScoreEvery int           // steps between scores; 0: at the end alone
 	Models     string        // folder of finished trainings that others build on
+	From       string        // folder of a model whose weights a training of the VAE or the UNet begins with; empty: random ones
 	Progress   plan.Progress
 }
 

@@ -52,7 +52,8 @@ type sdTraining struct {
 const emptyShare = 10
 
 // UNet is the training of UNet and text encoder by noise prediction, v with min-SNR weights (Hang et al. 2023), on latents of the trained VAE.
-func UNet(dev *tensor.Device, steps int, seed uint64, models string) (*Job, error) {
+// from, where not empty, is a folder of a Stable Diffusion whose UNet and text encoder it begins with.
+func UNet(dev *tensor.Device, steps int, seed uint64, models, from string) (*Job, error) {
 	vae, err := diffusion.LoadVAE(dev, filepath.Join(models, "vae", "model"))
 	if err != nil {
 		return nil, fmt.Errorf("the UNet is trained on the VAE's latents: train the VAE first: %w", err)
@@ -62,26 +63,21 @@ func UNet(dev *tensor.Device, steps int, seed uint64, models string) (*Job, erro
 	if err != nil {
 		return nil, err
 	}
-	u, err := diffusion.NewUNet(dev, UNetConfig())
+	t, err := newSD(dev, tok, seed, from)
 	if err != nil {
 		return nil, err
 	}
-	text, err := clip.NewTextModel(promptConfig(tok), dev, false)
-	if err != nil {
-		return nil, err
-	}
+	u, text := t.UNet, t.Text
 	sched, err := Scheduler()
 	if err != nil {
 		return nil, err
 	}
-	t := &sdTraining{u, text}
-	nn.Init(t, seed)
-	const batch = 32
+	const batch = 64
 	noise := diffusion.NoiseLoss{Scheduler: sched, Gamma: 5}
 	pool := &latentPool{vae: vae, batch: batch}
 	return &Job{
 		Name: "unet", Params: nn.Parameters(t), Batch: batch, Steps: steps, Decay: 0.998, LR: 1.5e-3, Schedule: nn.Cosine(200, 0.02),
-		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 0.01, ClipNorm: 1, NoDecay: small},
+		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 0.01, ClipNorm: 1, NoDecay: small, Muon: matrices},
 		Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
 			z, captions := pool.take(s, step)
 			for i := range captions {
@@ -107,6 +103,24 @@ func UNet(dev *tensor.Device, steps int, seed uint64, models string) (*Job, erro
 			return savePrompt(filepath.Join(dir, "text_encoder"), text)
 		},
 	}, nil
+}
+
+// newSD makes UNet and text encoder from a seed, or of a folder's weights.
+func newSD(dev *tensor.Device, tok *bpe.Tokenizer, seed uint64, from string) (t *sdTraining, err error) {
+	t = &sdTraining{}
+	if from != "" {
+		if t.UNet, err = diffusion.LoadUNet(dev, filepath.Join(from, "unet")); err == nil {
+			t.Text, err = clip.LoadText(filepath.Join(from, "text_encoder"), dev)
+		}
+		return t, err
+	}
+	if t.UNet, err = diffusion.NewUNet(dev, UNetConfig()); err == nil {
+		t.Text, err = clip.NewTextModel(promptConfig(tok), dev, false)
+	}
+	if err == nil {
+		nn.Init(t, seed)
+	}
+	return t, err
 }
 
 // savePrompt writes the text encoder as a CLIPTextModel folder.

@@ -28,19 +28,24 @@ const scoreScenes = 256
 
 func photo(int) world.Domain { return world.Photo }
 
-// VAE is the training of the autoencoder: L1 and a small KL (Rombach et al. 2022), without perceptual or adversarial terms.
-func VAE(dev *tensor.Device, steps int, seed uint64) (*Job, error) {
+// VAE is the training of the autoencoder: squared error and a small KL (Rombach et al. 2022), without perceptual or adversarial terms.
+func VAE(dev *tensor.Device, steps int, seed uint64, from string) (*Job, error) {
 	v, err := diffusion.NewVAE(dev, VAEConfig())
 	if err != nil {
 		return nil, err
 	}
 	nn.Init(v, seed)
+	if from != "" {
+		if v, err = diffusion.LoadVAE(dev, from); err != nil {
+			return nil, err
+		}
+	}
 	const batch = 16
-	loss := diffusion.VAELoss{KL: 1e-4}
+	loss := diffusion.VAELoss{KL: 2e-5, Square: true}
 	var src *source
 	return &Job{
 		Name: "vae", Params: nn.Parameters(v), Batch: batch, Steps: steps, Decay: 0.998,
-		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 1e-4, ClipNorm: 1}, LR: 2e-3, Schedule: nn.Cosine(100, 0.02),
+		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 1e-4, ClipNorm: 1, NoDecay: small, Muon: matrices}, LR: 2e-3, Schedule: nn.Cosine(100, 0.02),
 		Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
 			if src == nil {
 				src = newSource(batch, step, false, domainOf)
@@ -74,7 +79,7 @@ func VAEDecoder(dev *tensor.Device, steps int, models string) (*Job, error) {
 	var src *source
 	return &Job{
 		Name: "vae-decoder", Params: nn.Parameters(part), Batch: batch, Steps: steps, Decay: 0.998,
-		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 1e-4, ClipNorm: 1}, LR: 1e-3, Schedule: nn.Cosine(100, 0.02),
+		Optimizer: nn.AdamWOptions{Beta2: 0.99, Decay: 1e-4, ClipNorm: 1, NoDecay: small, Muon: matrices}, LR: 1e-3, Schedule: nn.Cosine(100, 0.02),
 		Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
 			if src == nil {
 				src = newSource(batch, step+decoderScenes, false, domainOf)
