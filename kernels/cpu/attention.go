@@ -11,11 +11,17 @@ func init() {
 	addPanelVariants(kernels.AttentionGrad, (*panel).attentionGrad)
 }
 
-// Sizes of the tile of scores in scratch: 64 queries by up to 512 keys (128 KiB at most, within L2). Up to 512 keys softmax needs one pass.
+// The forward pass works on scores that lie a row for every key and a column for every query, 32 queries at a time (a tile of attnStrip columns):
+// keys and values are then read where they lie, for both products broadcast numbers of theirs and multiply whole rows of the other operand, softmax
+// runs down columns, and no dimension but the queries is filled up to whole vectors. Only queries are transposed on the way in and sums on the way out.
 const (
-	attnQueries = 64
-	attnKeys    = 512
+	attnStrip = 32
+	attnPiece = 256                  // queries for which a block of keys is fetched once
+	unseen    = -math.MaxFloat32 / 2 // the largest score, in powers of two, of a query that has seen none: finite, so that −Inf less it is −Inf
 )
+
+// flashKeys is how many keys a tile of scores has: their rows fit the second-level cache with the tile (32 KiB at most).
+func flashKeys(m, d int) int { return min(m, max(64, min(256, 1<<15/d&^15))) }
 
 // attnHead is one batch item and head of an attention and the parts of it that both directions need.
 type attnHead struct {
@@ -27,6 +33,7 @@ type attnHead struct {
 	bias       []float32 // [N, biasLd]; nil if none
 	biasLd     int
 	scale      float32
+	mul        float32 // what scores as the products give them are multiplied by, as powers of two
 	causal     bool
 	offset     int // query n sees keys below n + offset with causal
 	base, lse0 int // offsets of the head's first token in [B, N, H, D], of its first row in [B, H, N]
@@ -36,7 +43,7 @@ type attnHead struct {
 func attnHeadOf(p *panel, a *kernels.AttentionArgs, unit int) attnHead {
 	_, n, m, h, d := a.Sizes()
 	b, hh := unit/h, unit%h
-	t := attnHead{p: p, n: n, m: m, d: d, ld: h * d, scale: a.Scale, causal: a.Causal, offset: m - n + 1, base: b*n*h*d + hh*d, key0: b*m*h*d + hh*d, lse0: unit * n}
+	t := attnHead{p: p, n: n, m: m, d: d, ld: h * d, scale: a.Scale, mul: a.Scale * log2e, causal: a.Causal, offset: m - n + 1, base: b*n*h*d + hh*d, key0: b*m*h*d + hh*d, lse0: unit * n}
 	t.q, t.k, t.v = a.Q.F32()[t.base:], a.K.F32()[t.key0:], a.V.F32()[t.key0:]
 	if bias := a.Bias.F32(); bias != nil {
 		sb, sh := kernels.BiasStrides(&a.Bias)
@@ -64,223 +71,168 @@ func (t *attnHead) visible(i, j0, j1 int) int {
 	return max(0, j1-j0)
 }
 
-// row finishes row i of scores for keys from j0: bias, mask, and −Inf from the first key that it must not see up to a multiple of 16.
-func (t *attnHead) row(s []float32, i, j0, seen int) {
-	s, tail := s[:seen], s[seen:round16(seen)]
-	if t.bias != nil {
-		for j, x := range t.bias[i*t.biasLd+j0 : i*t.biasLd+j0+seen] {
-			s[j] += x
+// blank hides, in a tile of scores of the keys from j0 and w queries from i, the keys that a mask drops and, in the 16 queries from column c on,
+// those that come after the query, and adds the bias. It returns how many of the rows the last of these 16 queries sees.
+func (t *attnHead) blank(s []float32, c, i, nq, j0, rows int) (seen int) {
+	s = s[c:]
+	seen = rows
+	if t.causal {
+		seen = t.visible(i+min(16, nq)-1, j0, j0+rows)
+		for r := t.visible(i, j0, j0+rows); r < seen; r++ { // the diagonal
+			copy(s[r*attnStrip:][:min(16, j0+r-i-t.offset+1)], allNegInf[:])
+		}
+		for r := seen; r < rows; r++ {
+			clear(s[r*attnStrip:][:16])
 		}
 	}
 	if t.mask != nil {
-		for j, keep := range t.mask[j0 : j0+seen] {
+		for r, keep := range t.mask[j0 : j0+seen] {
 			if keep == 0 {
-				s[j] = negInf
+				copy(s[r*attnStrip:][:16], allNegInf[:])
 			}
 		}
 	}
-	for j := range tail {
-		tail[j] = negInf
+	return seen
+}
+
+var allNegInf = func() (x [16]float32) {
+	for i := range x {
+		x[i] = negInf
+	}
+	return x
+}()
+
+// addBias adds the bias of up to 16 queries from i to their columns of the scores; buf has room for 16·rows numbers.
+func (t *attnHead) addBias(s, buf []float32, i, nq, j0, rows int) {
+	t.p.packCols(buf, t.bias[i*t.biasLd+j0:], t.biasLd, nq, rows)
+	for r := range rows {
+		to, from := (*[16]float32)(s[r*attnStrip:]), (*[16]float32)(buf[r*16:])
+		for c, x := range from {
+			to[c] += x
+		}
 	}
 }
 
-// rowsOf gives rows as an operand B: in place if a row is whole panels, else copied to scratch.
-func rowsOf(buf *[]float32, src []float32, ld, n, d int) (b []float32, ldb int) {
-	if d%16 == 0 || n == 0 {
-		return src, ld
+// attnSums are what a strip of queries has gathered: Σ 2^(score − top)·V as columns, the largest scores and the sums of 2^(score − top); and
+// factors of columns.
+type attnSums struct{ o, top, sum, factor []float32 }
+
+func attnSumsSize(d int) int { return attnStrip * (d + 3) }
+
+func newAttnSums(buf *[]float32, d int) attnSums {
+	s := attnSums{take(buf, attnStrip*d), take(buf, attnStrip), take(buf, attnStrip), take(buf, attnStrip)}
+	for i := range s.top {
+		s.top[i] = unseen
 	}
-	b = take(buf, n*round16(d))
-	packRows(b, src, ld, n, d, 1)
-	return b, round16(d)
+	clear(s.sum)
+	return s
+}
+
+// softmax turns a tile of scores of nq queries from i and the keys from j0 into 2^(score − top), and brings top and sums up to date.
+func (t *attnHead) softmax(st *attnSums, s, buf []float32, i, nq, j0, rows int) {
+	for c := 0; c < nq; c += 16 {
+		n := min(16, nq-c)
+		if t.bias != nil {
+			t.addBias(s[c:], buf, i+c, n, j0, rows)
+		}
+		seen := t.blank(s, c, i+c, n, j0, rows)
+		if seen == 0 {
+			continue
+		}
+		top, sum, keep := st.top[c:c+16], st.sum[c:c+16], st.factor
+		if t.p.topCols(top, keep, sum, s[c:], attnStrip, seen, t.mul) && j0 > 0 {
+			t.p.mulCols(st.o[c:], keep, attnStrip, t.d)
+		}
+		t.p.exp2Cols(s[c:], sum, s[c:], top, attnStrip, seen, t.mul)
+	}
+}
+
+// finish writes the outputs of nq queries from i, and their LSE unless lse is nil.
+func (t *attnHead) finish(st *attnSums, out, lse []float32, i, nq int) {
+	inv := st.factor
+	clear(inv)
+	for c, x := range st.sum[:nq] {
+		if x > 0 || x != x {
+			inv[c] = 1 / x
+		}
+		if lse != nil {
+			lse[t.lse0+i+c] = float32(float64(st.top[c])*math.Ln2 + math.Log(float64(x)))
+		}
+	}
+	for c := 0; c < nq; c += 16 {
+		t.p.mulCols(st.o[c:], inv[c:], attnStrip, t.d)
+	}
+	t.p.turn(out[t.base+i*t.ld:], t.ld, st.o, attnStrip, t.d, nq)
 }
 
 func (p *panel) attention(a *kernels.AttentionArgs) {
 	b, n, m, h, d := a.Sizes()
-	piece := 256 // queries for which keys are packed once
-	if b*h < 16 {
-		piece = attnQueries
+	piece := attnPiece
+	if b*h < 16 || d > 128 {
+		piece = attnPiece / 4
 	}
-	pieces, dp, kb := (n+piece-1)/piece, round16(d), min(m, attnKeys)
+	pieces, kb := ceilDiv(n, piece), flashKeys(m, d)
 	out, lse := a.Out.F32(), a.LSE.F32()
 	Parallel(b*h*pieces, func(u int) {
 		t := attnHeadOf(p, a, u/pieces)
 		from := u % pieces * piece
 		rows := min(piece, n-from)
-		sc := getScratch(rows*(d+dp+2) + kb*dp + round16(kb)*d + attnQueries*(round16(kb)+16))
+		strips := ceilDiv(rows, attnStrip)
+		sc := getScratch(strips*attnSumsSize(d) + round16(rows)*d + kb*(attnStrip+16))
 		defer sc.put()
 		mem := sc.f
-		o := take(&mem, rows*dp)
-		top, sum := take(&mem, rows), take(&mem, rows)
-		t.forward(mem, from, rows, o, top, sum)
-		for i := range rows {
-			to, inv := out[t.base+(from+i)*t.ld:][:d], float32(0)
-			if sum[i] > 0 || sum[i] != sum[i] {
-				inv = 1 / sum[i]
-			}
-			for l, x := range o[i*dp : i*dp+d] {
-				to[l] = x * inv
-			}
-			if lse != nil {
-				lse[t.lse0+from+i] = float32(float64(top[i]) + math.Log(float64(sum[i])))
-			}
+		q := take(&mem, round16(rows)*d)
+		p.packCols(q, t.q[from*t.ld:], t.ld, rows, d)
+		if t.bias != nil || !(t.scale > 0) {
+			p.scale(q, t.scale, 0)
+			t.mul = log2e
 		}
+		t.forward(mem, q, from, rows, out, lse)
 	})
 }
 
-// forward is the sum of exp(scores − top)·V in o, the largest score and the sum of exp(scores − top) of some queries. A query that sees nothing has all 0.
-func (t *attnHead) forward(mem []float32, from, rows int, o, top, sum []float32) {
-	dp, ls, p := round16(t.d), round16(min(t.m, attnKeys))+16, t.p
-	q := take(&mem, rows*t.d)
-	for i := range rows {
-		to := q[i*t.d : (i+1)*t.d]
-		for l, x := range t.q[(from+i)*t.ld:][:t.d] {
-			to[l] = t.scale * x
+// forward is the attention of `rows` queries from `from`, whose numbers lie in q as panels of 16 columns.
+func (t *attnHead) forward(mem, q []float32, from, rows int, out, lse []float32) {
+	var sums [attnPiece / attnStrip]attnSums
+	strips, kb, p := ceilDiv(rows, attnStrip), flashKeys(t.m, t.d), t.p
+	for i := range strips {
+		if sums[i] = newAttnSums(&mem, t.d); t.m == 0 {
+			clear(sums[i].o)
 		}
-		top[i], sum[i] = negInf, 0
 	}
-	clear(o)
-	for j0 := 0; j0 < t.m; j0 += attnKeys {
-		j1, buf := min(j0+attnKeys, t.m), mem
-		kt := take(&buf, round16(j1-j0)*t.d)
-		p.packCols(kt, t.k[j0*t.ld:], t.ld, j1-j0, t.d)
-		v, ldv := rowsOf(&buf, t.v[j0*t.ld:], t.ld, j1-j0, t.d)
-		s := take(&buf, attnQueries*ls)
-		for i0 := 0; i0 < rows; i0 += attnQueries {
-			nq := min(attnQueries, rows-i0)
-			all := t.visible(from+i0+nq-1, j0, j1)
+	s, buf := take(&mem, kb*attnStrip), mem
+	for j0 := 0; j0 < t.m; j0 += kb {
+		k, v := t.k[j0*t.ld:], t.v[j0*t.ld:]
+		for i := range strips {
+			q0 := i * attnStrip
+			nq := min(attnStrip, rows-q0)
+			all := t.visible(from+q0+nq-1, j0, min(t.m, j0+kb))
 			if all == 0 {
+				if j0 == 0 {
+					clear(sums[i].o)
+				}
 				continue
 			}
-			p.product(s, ls, q[i0*t.d:], t.d, 1, kt, 16, t.d*16, nq, round16(all), t.d, false)
-			for i := range nq {
-				r := i0 + i
-				t.softmaxRow(s[i*ls:][:round16(all)], from+r, j0, j1, o[r*dp:(r+1)*dp], &top[r], &sum[r])
+			// With causality the second 16 queries of a strip may see keys that the first do not: rows below `both` are for all.
+			w, both := round16(nq), all
+			if t.causal && w > 16 {
+				both = t.visible(from+q0+15, j0, j0+all)
 			}
-			p.product(o[i0*dp:], dp, s, ls, 1, v, ldv, 16, nq, dp, all, true)
-		}
-	}
-}
-
-// softmaxRow turns the scores of query i for keys from j0 into exp(scores − top), 0 where it does not see, and brings its sum o of values, its
-// top and its sum of exponentials up to date.
-func (t *attnHead) softmaxRow(row []float32, i, j0, j1 int, o []float32, top, sum *float32) {
-	seen, p := t.visible(i, j0, j1), t.p
-	t.row(row, i, j0, seen)
-	w := round16(seen)
-	clear(row[w:])
-	next := *top
-	if w > 0 {
-		next = max(next, p.maxRow(row[:w]))
-	}
-	if next == negInf {
-		clear(row)
-		return
-	}
-	if next != *top {
-		if keep := exp32(*top - next); j0 > 0 {
-			*sum *= keep
-			p.scale(o, keep, 0)
-		}
-		*top = next
-	}
-	if w > 0 {
-		*sum += p.expRow(row[:w], row[:w], next)
-	}
-}
-
-func (p *panel) attentionGrad(a *kernels.AttentionGradArgs) {
-	f := a.Forward()
-	b, n, m, h, d := f.Sizes()
-	dp, kb := round16(d), min(m, attnKeys)
-	Parallel(b*h, func(u int) {
-		t := attnHeadOf(p, &f, u)
-		sc := getScratch(n*(3*dp+1) + m*2*dp + kb*2*dp + 2*round16(kb)*d + 2*attnQueries*(round16(kb)+16))
-		defer sc.put()
-		mem := sc.f
-		dq, dk, dv := take(&mem, n*dp), take(&mem, m*dp), take(&mem, m*dp)
-		clear(dq)
-		clear(dk)
-		clear(dv)
-		t.backward(mem, a.Out.F32()[t.base:], a.DOut.F32()[t.base:], a.LSE.F32()[t.lse0:][:n], dq, dk, dv)
-		unpackRows(a.DQ.F32()[t.base:], t.ld, dq, n, d, a.Scale)
-		unpackRows(a.DK.F32()[t.key0:], t.ld, dk, m, d, 1)
-		unpackRows(a.DV.F32()[t.key0:], t.ld, dv, m, d, 1)
-	})
-}
-
-// unpackRows is packRows backwards.
-func unpackRows(dst []float32, ld int, src []float32, n, k int, scale float32) {
-	kp := round16(k)
-	for i := range n {
-		to, from := dst[i*ld:i*ld+k], src[i*kp:i*kp+k]
-		if scale == 1 {
-			copy(to, from)
-			continue
-		}
-		for l, x := range from {
-			to[l] = scale * x
-		}
-	}
-}
-
-// backward adds the head's gradients to dq (yet to be scaled), dk and dv, whose rows are round16(D) long, key block by key block, queries in order.
-func (t *attnHead) backward(mem, out, dout, lse, dq, dk, dv []float32) {
-	d, dp, p := t.d, round16(t.d), t.p
-	ls := round16(min(t.m, attnKeys)) + 16
-	q, delta := take(&mem, t.n*dp), take(&mem, t.n)
-	packRows(q, t.q, t.ld, t.n, d, t.scale)
-	clear(delta)
-	for i := 0; i < t.n && t.m > attnKeys; i++ { // otherwise rowGrad has it from the probabilities
-		s, g := float32(0), dout[i*t.ld:][:d]
-		for l, x := range out[i*t.ld:][:d] {
-			s += x * g[l]
-		}
-		delta[i] = s
-	}
-	do, ldo := rowsOf(&mem, dout, t.ld, t.n, d)
-	for j0 := 0; j0 < t.m; j0 += attnKeys {
-		j1, buf := min(j0+attnKeys, t.m), mem
-		kt, vt := take(&buf, round16(j1-j0)*d), take(&buf, round16(j1-j0)*d)
-		p.packCols(kt, t.k[j0*t.ld:], t.ld, j1-j0, d)
-		p.packCols(vt, t.v[j0*t.ld:], t.ld, j1-j0, d)
-		k, ldk := rowsOf(&buf, t.k[j0*t.ld:], t.ld, j1-j0, d)
-		s, g := take(&buf, attnQueries*ls), take(&buf, attnQueries*ls)
-		for i0 := 0; i0 < t.n; i0 += attnQueries {
-			nq := min(attnQueries, t.n-i0)
-			all := t.visible(i0+nq-1, j0, j1)
-			if all == 0 {
-				continue
+			p.product(s, attnStrip, k, t.ld, 1, q[q0*t.d:], 16, 16*t.d, both, w, t.d, false)
+			if both < all {
+				p.product(s[both*attnStrip+16:], attnStrip, k[both*t.ld:], t.ld, 1, q[(q0+16)*t.d:], 16, 0, all-both, 16, t.d, false)
 			}
-			w := round16(all)
-			p.product(s, ls, q[i0*dp:], dp, 1, kt, 16, d*16, nq, w, d, false)
-			p.product(g, ls, dout[i0*t.ld:], t.ld, 1, vt, 16, d*16, nq, w, d, false)
-			for i := range nq {
-				t.rowGrad(s[i*ls:][:w], g[i*ls:][:w], i0+i, j0, j1, lse[i0+i], delta[i0+i])
+			t.softmax(&sums[i], s, buf, from+q0, nq, j0, all)
+			if o := sums[i].o; both < all*3/4 { // each sum in one go, whatever queries come with it
+				p.product(o, attnStrip, v, 1, t.ld, s, attnStrip, 16, t.d, 16, both, j0 > 0)
+				p.product(o[16:], attnStrip, v, 1, t.ld, s[16:], attnStrip, 16, t.d, 16, all, j0 > 0)
+			} else {
+				p.product(o, attnStrip, v, 1, t.ld, s, attnStrip, 16, t.d, w, all, j0 > 0)
 			}
-			p.product(dv[j0*dp:], dp, s, 1, ls, do[i0*ldo:], ldo, 16, all, dp, nq, true)
-			p.product(dk[j0*dp:], dp, g, 1, ls, q[i0*dp:], dp, 16, all, dp, nq, true)
-			p.product(dq[i0*dp:], dp, g, ls, 1, k, ldk, 16, nq, dp, all, true)
 		}
 	}
-}
-
-// rowGrad turns a row of scores into probabilities and the row g of ⟨DOut, V⟩ into the scores' gradient; both are 0 where the query sees nothing.
-func (t *attnHead) rowGrad(s, g []float32, i, j0, j1 int, lse, delta float32) {
-	seen := t.visible(i, j0, j1)
-	t.row(s, i, j0, seen)
-	w := round16(seen)
-	if lse == negInf {
-		w = 0
+	for i := range strips {
+		q0 := i * attnStrip
+		t.finish(&sums[i], out, lse, from+q0, min(attnStrip, rows-q0))
 	}
-	clear(s[w:])
-	clear(g[w:])
-	if w == 0 {
-		return
-	}
-	sum := t.p.expRow(s[:w], s[:w], lse)
-	if j0 == 0 && j1 == t.m && sum > 0 { // the whole row is here: undo the rounding of a large LSE, and take δ = Σ P·⟨DOut, V⟩
-		t.p.scale(s[:w], 1/sum, 0)
-		delta = t.p.dotRow(s[:w], g[:w])
-	}
-	t.p.mulSub(g[:w], s[:w], g[:w], delta)
 }

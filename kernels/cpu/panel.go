@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"unsafe"
 
 	"syntic/kernels"
 )
@@ -17,20 +18,22 @@ type panel struct {
 	note      string
 	available func() bool // nil: always
 
-	lanes     int                                           // rows that transpose takes at once; 0: there is none
-	transpose func(dst []float32, src []float32, ld, n int) // dst[l·16 + j] = src[j·ld + l] for lanes rows j and 4n columns l
+	transposes []transpose // the widest first; none: Go loops
 
 	// product is C[m, n] = A·B, or C += A·B with add. A's element (i, l) is a[i·ars + l·aks], C's (i, j) is c[i·ldc + j], B's (l, j) is
 	// b[j/16·bo + l·ldb + j%16]: rows of a matrix with bo = 16, or packed panels. Sums run along l from zero.
-	product func(c []float32, ldc int, a []float32, ars, aks int, b []float32, ldb, bo int, m, n, k int, add bool)
-	maxRow  func(x []float32) float32                                      // the largest
-	expRow  func(dst, src []float32, sub float32) float32                  // dst = exp(src − sub), and their sum
-	expPair func(dst, src, colSub, colScale []float32, sub, scale float32) // dst = scale·exp(src − sub) + colScale·exp(src − colSub)
-	maxCols func(top, src []float32, ld, rows int)                         // top[16] = max(top, rows of src)
-	expCols func(dst, sum, src, top []float32, ld, rows int)               // dst = exp(src − top[16]), sum[16] += rows of dst
-	mulSub  func(dst, p, x []float32, sub float32)                         // dst = p·(x − sub)
-	scale   func(x []float32, a, b float32)                                // x = a·x + b
-	dotRow  func(x, y []float32) float32                                   // Σ x·y
+	product  func(c []float32, ldc int, a []float32, ars, aks int, b []float32, ldb, bo int, m, n, k int, add bool)
+	maxRow   func(x []float32) float32                                                   // the largest
+	expRow   func(dst, src []float32, sub float32) float32                               // dst = exp(src − sub), and their sum
+	expPair  func(dst, src, colSub, colScale []float32, sub, scale float32)              // dst = scale·exp(src − sub) + colScale·exp(src − colSub)
+	maxCols  func(top, src []float32, ld, rows int)                                      // top[16] = max(top, rows of src)
+	expCols  func(dst, sum, src, top []float32, ld, rows int)                            // dst = exp(src − top[16]), sum[16] += rows of dst
+	topCols  func(top, keep, sum, src []float32, ld, rows int, mul float32) (moved bool) // top[16] = max(top, mul · rows of src), keep[16] = 2^(old top − top), sum[16] *= keep
+	exp2Cols func(dst, sum, src, top []float32, ld, rows int, mul float32)               // dst = 2^(mul·src − top[16]), sum[16] += rows of dst
+	mulCols  func(x, f []float32, ld, rows int)                                          // rows of x *= f[16]
+	mulSub   func(dst, p, x []float32, sub float32)                                      // dst = p·(x − sub)
+	scale    func(x []float32, a, b float32)                                             // x = a·x + b
+	dotRow   func(x, y []float32) float32                                                // Σ x·y
 }
 
 var panels = append(simdPanels(), goPanel())
@@ -54,26 +57,36 @@ var (
 // Columns beyond n up to a multiple of 16 are zero. It fills round16(n)·k numbers.
 func (p *panel) packCols(dst, src []float32, ld, n, k int) {
 	for j := 0; j < n; j += 16 {
-		to, c, whole := dst[j*k:(j+16)*k], 0, min(16, n-j)
+		to, whole := dst[j*k:(j+16)*k], min(16, n-j)
 		if whole < 16 {
 			clear(to)
 		}
-		if p.lanes > 0 && k >= 4 {
-			for ; c+p.lanes <= whole; c += p.lanes {
-				at := (j + c) * ld
-				p.transpose(to[c:], src[at:at+(p.lanes-1)*ld+k], ld, k/4)
-				for l := k &^ 3; l < k; l++ {
-					for i := range p.lanes {
-						to[l*16+c+i] = src[at+i*ld+l]
-					}
+		p.turn(to, 16, src[j*ld:], ld, whole, k)
+	}
+}
+
+// turn transposes n rows of k numbers: dst[l·step + j] = src[j·ld + l].
+func (p *panel) turn(dst []float32, step int, src []float32, ld, n, k int) {
+	j := 0
+	for _, t := range p.transposes {
+		if k < 4 {
+			break
+		}
+		for ; j+t.lanes <= n; j += t.lanes {
+			from := src[j*ld:]
+			_, _ = from[(t.lanes-1)*ld+k-1], dst[(k-1)*step+j+t.lanes-1]
+			t.run(unsafe.Pointer(&dst[j]), uintptr(4*step), unsafe.Pointer(&from[0]), uintptr(4*ld), uintptr(k/4))
+			for l := k &^ 3; l < k; l++ {
+				for i := range t.lanes {
+					dst[l*step+j+i] = from[i*ld+l]
 				}
 			}
 		}
-		for ; c < whole; c++ {
-			at, out := (j+c)*ld, to[c:]
-			for l, x := range src[at : at+k : at+k] {
-				out[l*16] = x
-			}
+	}
+	for ; j < n; j++ {
+		out := dst[j:]
+		for l, x := range src[j*ld:][:k:k] {
+			out[l*step] = x
 		}
 	}
 }

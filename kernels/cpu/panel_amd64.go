@@ -2,8 +2,6 @@
 
 package cpu
 
-import "unsafe"
-
 type productFunc func(c *float32, ldc int, a *float32, ars, aks int, b *float32, ldb, bo, k, mb, add int)
 
 // rowBlocks are the product routines: [r] takes r rows at once.
@@ -57,13 +55,10 @@ var (
 func simdPanels() []*panel {
 	return []*panel{{
 		name: "avx512", rank: 30, note: "tiles with AVX-512",
-		available: needs(isaAVX512),
-		lanes:     16,
-		transpose: func(dst []float32, src []float32, ld, n int) {
-			transpose512(unsafe.Pointer(&dst[0]), 64, unsafe.Pointer(&src[0]), uintptr(4*ld), uintptr(n))
-		},
-		product: rows512.product,
-		maxRow:  func(x []float32) float32 { return panelMaxRowAVX512(&x[0], len(x)) },
+		available:  needs(isaAVX512),
+		transposes: []transpose{{16, transpose512}, {8, transpose256}},
+		product:    rows512.product,
+		maxRow:     func(x []float32) float32 { return panelMaxRowAVX512(&x[0], len(x)) },
 		expRow: func(dst, src []float32, sub float32) float32 {
 			return panelExpRowAVX512(&dst[0], &src[0], len(src), sub)
 		},
@@ -74,19 +69,23 @@ func simdPanels() []*panel {
 		expCols: func(dst, sum, src, top []float32, ld, rows int) {
 			panelExpColsAVX512(&dst[0], &sum[0], &src[0], &top[0], ld, rows)
 		},
-		mulSub: func(dst, p, x []float32, sub float32) { panelMulSubAVX512(&dst[0], &p[0], &x[0], len(dst), sub) },
-		scale:  func(x []float32, a, b float32) { panelScaleAddAVX512(&x[0], len(x), a, b) },
-		dotRow: func(x, y []float32) float32 { return panelDotRowAVX512(&x[0], &y[0], len(x)) },
+		topCols: func(top, keep, sum, src []float32, ld, rows int, mul float32) bool {
+			return panelTopColsAVX512(&top[0], &keep[0], &sum[0], &src[0], ld, rows, mul) != 0
+		},
+		exp2Cols: func(dst, sum, src, top []float32, ld, rows int, mul float32) {
+			panelExp2ColsAVX512(&dst[0], &sum[0], &src[0], &top[0], ld, rows, mul)
+		},
+		mulCols: func(x, f []float32, ld, rows int) { panelMulColsAVX512(&x[0], &f[0], ld, rows) },
+		mulSub:  func(dst, p, x []float32, sub float32) { panelMulSubAVX512(&dst[0], &p[0], &x[0], len(dst), sub) },
+		scale:   func(x []float32, a, b float32) { panelScaleAddAVX512(&x[0], len(x), a, b) },
+		dotRow:  func(x, y []float32) float32 { return panelDotRowAVX512(&x[0], &y[0], len(x)) },
 	}, {
 		name: "avx2", rank: 20, note: "tiles with AVX2 and FMA",
-		available: needs(isaAVX2),
-		lanes:     8,
-		transpose: func(dst []float32, src []float32, ld, n int) {
-			transpose256(unsafe.Pointer(&dst[0]), 64, unsafe.Pointer(&src[0]), uintptr(4*ld), uintptr(n))
-		},
-		product: rows256.product,
-		maxRow:  func(x []float32) float32 { return panelMaxRowAVX2(&x[0], len(x)) },
-		expRow:  func(dst, src []float32, sub float32) float32 { return panelExpRowAVX2(&dst[0], &src[0], len(src), sub) },
+		available:  needs(isaAVX2),
+		transposes: []transpose{{8, transpose256}},
+		product:    rows256.product,
+		maxRow:     func(x []float32) float32 { return panelMaxRowAVX2(&x[0], len(x)) },
+		expRow:     func(dst, src []float32, sub float32) float32 { return panelExpRowAVX2(&dst[0], &src[0], len(src), sub) },
 		expPair: func(dst, src, colSub, colScale []float32, sub, scale float32) {
 			panelExpPairAVX2(&dst[0], &src[0], &colSub[0], &colScale[0], len(src), sub, scale)
 		},
@@ -94,8 +93,15 @@ func simdPanels() []*panel {
 		expCols: func(dst, sum, src, top []float32, ld, rows int) {
 			panelExpColsAVX2(&dst[0], &sum[0], &src[0], &top[0], ld, rows)
 		},
-		mulSub: func(dst, p, x []float32, sub float32) { panelMulSubAVX2(&dst[0], &p[0], &x[0], len(dst), sub) },
-		scale:  func(x []float32, a, b float32) { panelScaleAddAVX2(&x[0], len(x), a, b) },
-		dotRow: func(x, y []float32) float32 { return panelDotRowAVX2(&x[0], &y[0], len(x)) },
+		topCols: func(top, keep, sum, src []float32, ld, rows int, mul float32) bool {
+			return panelTopColsAVX2(&top[0], &keep[0], &sum[0], &src[0], ld, rows, mul) != 0
+		},
+		exp2Cols: func(dst, sum, src, top []float32, ld, rows int, mul float32) {
+			panelExp2ColsAVX2(&dst[0], &sum[0], &src[0], &top[0], ld, rows, mul)
+		},
+		mulCols: func(x, f []float32, ld, rows int) { panelMulColsAVX2(&x[0], &f[0], ld, rows) },
+		mulSub:  func(dst, p, x []float32, sub float32) { panelMulSubAVX2(&dst[0], &p[0], &x[0], len(dst), sub) },
+		scale:   func(x []float32, a, b float32) { panelScaleAddAVX2(&x[0], len(x), a, b) },
+		dotRow:  func(x, y []float32) float32 { return panelDotRowAVX2(&x[0], &y[0], len(x)) },
 	}}
 }

@@ -3059,7 +3059,103 @@ DATA panelConstants<>+816(SB)/4, $0x3f800000
 DATA panelConstants<>+820(SB)/4, $0x3f800000
 DATA panelConstants<>+824(SB)/4, $0x3f800000
 DATA panelConstants<>+828(SB)/4, $0x3f800000
-GLOBL panelConstants<>(SB), RODATA|NOPTR, $832
+DATA panelConstants<>+832(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+836(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+840(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+844(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+848(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+852(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+856(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+860(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+864(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+868(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+872(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+876(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+880(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+884(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+888(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+892(SB)/4, $0x3af4ba7d
+DATA panelConstants<>+896(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+900(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+904(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+908(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+912(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+916(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+920(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+924(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+928(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+932(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+936(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+940(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+944(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+948(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+952(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+956(SB)/4, $0x3c13bc2b
+DATA panelConstants<>+960(SB)/4, $0x3d648e73
+DATA panelConstants<>+964(SB)/4, $0x3d648e73
+DATA panelConstants<>+968(SB)/4, $0x3d648e73
+DATA panelConstants<>+972(SB)/4, $0x3d648e73
+DATA panelConstants<>+976(SB)/4, $0x3d648e73
+DATA panelConstants<>+980(SB)/4, $0x3d648e73
+DATA panelConstants<>+984(SB)/4, $0x3d648e73
+DATA panelConstants<>+988(SB)/4, $0x3d648e73
+DATA panelConstants<>+992(SB)/4, $0x3d648e73
+DATA panelConstants<>+996(SB)/4, $0x3d648e73
+DATA panelConstants<>+1000(SB)/4, $0x3d648e73
+DATA panelConstants<>+1004(SB)/4, $0x3d648e73
+DATA panelConstants<>+1008(SB)/4, $0x3d648e73
+DATA panelConstants<>+1012(SB)/4, $0x3d648e73
+DATA panelConstants<>+1016(SB)/4, $0x3d648e73
+DATA panelConstants<>+1020(SB)/4, $0x3d648e73
+DATA panelConstants<>+1024(SB)/4, $0x3e75edab
+DATA panelConstants<>+1028(SB)/4, $0x3e75edab
+DATA panelConstants<>+1032(SB)/4, $0x3e75edab
+DATA panelConstants<>+1036(SB)/4, $0x3e75edab
+DATA panelConstants<>+1040(SB)/4, $0x3e75edab
+DATA panelConstants<>+1044(SB)/4, $0x3e75edab
+DATA panelConstants<>+1048(SB)/4, $0x3e75edab
+DATA panelConstants<>+1052(SB)/4, $0x3e75edab
+DATA panelConstants<>+1056(SB)/4, $0x3e75edab
+DATA panelConstants<>+1060(SB)/4, $0x3e75edab
+DATA panelConstants<>+1064(SB)/4, $0x3e75edab
+DATA panelConstants<>+1068(SB)/4, $0x3e75edab
+DATA panelConstants<>+1072(SB)/4, $0x3e75edab
+DATA panelConstants<>+1076(SB)/4, $0x3e75edab
+DATA panelConstants<>+1080(SB)/4, $0x3e75edab
+DATA panelConstants<>+1084(SB)/4, $0x3e75edab
+DATA panelConstants<>+1088(SB)/4, $0x3f31725d
+DATA panelConstants<>+1092(SB)/4, $0x3f31725d
+DATA panelConstants<>+1096(SB)/4, $0x3f31725d
+DATA panelConstants<>+1100(SB)/4, $0x3f31725d
+DATA panelConstants<>+1104(SB)/4, $0x3f31725d
+DATA panelConstants<>+1108(SB)/4, $0x3f31725d
+DATA panelConstants<>+1112(SB)/4, $0x3f31725d
+DATA panelConstants<>+1116(SB)/4, $0x3f31725d
+DATA panelConstants<>+1120(SB)/4, $0x3f31725d
+DATA panelConstants<>+1124(SB)/4, $0x3f31725d
+DATA panelConstants<>+1128(SB)/4, $0x3f31725d
+DATA panelConstants<>+1132(SB)/4, $0x3f31725d
+DATA panelConstants<>+1136(SB)/4, $0x3f31725d
+DATA panelConstants<>+1140(SB)/4, $0x3f31725d
+DATA panelConstants<>+1144(SB)/4, $0x3f31725d
+DATA panelConstants<>+1148(SB)/4, $0x3f31725d
+DATA panelConstants<>+1152(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1156(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1160(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1164(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1168(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1172(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1176(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1180(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1184(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1188(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1192(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1196(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1200(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1204(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1208(SB)/4, $0xc2fc0000
+DATA panelConstants<>+1212(SB)/4, $0xc2fc0000
+GLOBL panelConstants<>(SB), RODATA|NOPTR, $1216
 
 // func panelMaxRowAVX512(x *float32, n int) (top float32)
 // Requires: AVX, AVX512F, SSE
@@ -3315,6 +3411,103 @@ next:
 	VPERMILPS     $0xb1, X0, X1
 	VADDPS        X1, X0, X0
 	MOVSS         X0, sum+24(FP)
+	VZEROUPPER
+	RET
+
+// func panelTopColsAVX512(top *float32, keep *float32, sum *float32, src *float32, ld int, rows int, mul float32) (moved int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·panelTopColsAVX512(SB), NOSPLIT, $0-64
+	MOVQ         top+0(FP), AX
+	MOVQ         keep+8(FP), CX
+	MOVQ         sum+16(FP), DX
+	MOVQ         src+24(FP), BX
+	MOVQ         ld+32(FP), SI
+	MOVQ         rows+40(FP), DI
+	VBROADCASTSS mul+48(FP), Z0
+	VMOVUPS      (BX), Z1
+	SHLQ         $0x02, SI
+
+next:
+	VMAXPS      (BX), Z1, Z1
+	ADDQ        SI, BX
+	DECQ        DI
+	JNZ         next
+	XORL        BX, BX
+	VMOVUPS     (AX), Z2
+	VMULPS      Z0, Z1, Z1
+	VMAXPS      Z2, Z1, Z1
+	VMOVUPS     Z1, (AX)
+	VCMPPS      $0x04, Z2, Z1, K1
+	KMOVW       K1, AX
+	ORL         AX, BX
+	VSUBPS      Z1, Z2, Z2
+	VREDUCEPS   $0x09, Z2, Z0
+	VMOVUPS     panelConstants<>+832(SB), Z1
+	VFMADD213PS panelConstants<>+896(SB), Z0, Z1
+	VFMADD213PS panelConstants<>+960(SB), Z0, Z1
+	VFMADD213PS panelConstants<>+1024(SB), Z0, Z1
+	VFMADD213PS panelConstants<>+1088(SB), Z0, Z1
+	VFMADD213PS panelConstants<>+768(SB), Z0, Z1
+	VSCALEFPS   Z2, Z1, Z2
+	VMOVUPS     Z2, (CX)
+	VMULPS      (DX), Z2, Z2
+	VMOVUPS     Z2, (DX)
+	MOVL        BX, AX
+	MOVQ        AX, moved+56(FP)
+	VZEROUPPER
+	RET
+
+// func panelExp2ColsAVX512(dst *float32, sum *float32, src *float32, top *float32, ld int, rows int, mul float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·panelExp2ColsAVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst+0(FP), AX
+	MOVQ         sum+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         top+24(FP), BX
+	MOVQ         ld+32(FP), SI
+	MOVQ         rows+40(FP), DI
+	VBROADCASTSS mul+48(FP), Z0
+	VMOVUPS      (BX), Z1
+	VMOVUPS      (CX), Z2
+	SHLQ         $0x02, SI
+
+next:
+	VMOVUPS     (DX), Z3
+	VFMSUB213PS Z1, Z0, Z3
+	VREDUCEPS   $0x09, Z3, Z4
+	VMOVUPS     panelConstants<>+832(SB), Z5
+	VFMADD213PS panelConstants<>+896(SB), Z4, Z5
+	VFMADD213PS panelConstants<>+960(SB), Z4, Z5
+	VFMADD213PS panelConstants<>+1024(SB), Z4, Z5
+	VFMADD213PS panelConstants<>+1088(SB), Z4, Z5
+	VFMADD213PS panelConstants<>+768(SB), Z4, Z5
+	VSCALEFPS   Z3, Z5, Z3
+	VMOVUPS     Z3, (AX)
+	VADDPS      Z3, Z2, Z2
+	ADDQ        SI, AX
+	ADDQ        SI, DX
+	DECQ        DI
+	JNZ         next
+	VMOVUPS     Z2, (CX)
+	VZEROUPPER
+	RET
+
+// func panelMulColsAVX512(x *float32, f *float32, ld int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·panelMulColsAVX512(SB), NOSPLIT, $0-32
+	MOVQ    x+0(FP), AX
+	MOVQ    f+8(FP), CX
+	MOVQ    ld+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	VMOVUPS (CX), Z0
+	SHLQ    $0x02, DX
+
+next:
+	VMULPS  (AX), Z0, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    DX, AX
+	DECQ    BX
+	JNZ     next
 	VZEROUPPER
 	RET
 
@@ -3708,5 +3901,169 @@ next:
 	VPERMILPS    $0xb1, X0, X1
 	VADDPS       X1, X0, X0
 	MOVSS        X0, sum+24(FP)
+	VZEROUPPER
+	RET
+
+// func panelTopColsAVX2(top *float32, keep *float32, sum *float32, src *float32, ld int, rows int, mul float32) (moved int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·panelTopColsAVX2(SB), NOSPLIT, $0-64
+	MOVQ         top+0(FP), AX
+	MOVQ         keep+8(FP), CX
+	MOVQ         sum+16(FP), DX
+	MOVQ         src+24(FP), BX
+	MOVQ         ld+32(FP), SI
+	MOVQ         rows+40(FP), DI
+	VBROADCASTSS mul+48(FP), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      32(BX), Y2
+	SHLQ         $0x02, SI
+
+next:
+	VMAXPS      (BX), Y1, Y1
+	VMAXPS      32(BX), Y2, Y2
+	ADDQ        SI, BX
+	DECQ        DI
+	JNZ         next
+	XORL        BX, BX
+	VMOVUPS     (AX), Y3
+	VMULPS      Y0, Y1, Y1
+	VMAXPS      Y3, Y1, Y1
+	VMOVUPS     Y1, (AX)
+	VCMPPS      $0x04, Y3, Y1, Y4
+	VMOVMSKPS   Y4, SI
+	ORL         SI, BX
+	VSUBPS      Y1, Y3, Y3
+	VMOVUPS     panelConstants<>+1152(SB), Y1
+	VCMPPS      $0x01, Y1, Y3, Y4
+	VMAXPS      Y3, Y1, Y3
+	VROUNDPS    $0x09, Y3, Y1
+	VSUBPS      Y1, Y3, Y3
+	VMOVUPS     panelConstants<>+832(SB), Y5
+	VFMADD213PS panelConstants<>+896(SB), Y3, Y5
+	VFMADD213PS panelConstants<>+960(SB), Y3, Y5
+	VFMADD213PS panelConstants<>+1024(SB), Y3, Y5
+	VFMADD213PS panelConstants<>+1088(SB), Y3, Y5
+	VFMADD213PS panelConstants<>+768(SB), Y3, Y5
+	VCVTPS2DQ   Y1, Y1
+	VPSLLD      $0x17, Y1, Y1
+	VPADDD      Y1, Y5, Y5
+	VANDNPS     Y5, Y4, Y3
+	VMOVUPS     Y3, (CX)
+	VMULPS      (DX), Y3, Y3
+	VMOVUPS     Y3, (DX)
+	VMOVUPS     32(AX), Y1
+	VMULPS      Y0, Y2, Y2
+	VMAXPS      Y1, Y2, Y2
+	VMOVUPS     Y2, 32(AX)
+	VCMPPS      $0x04, Y1, Y2, Y0
+	VMOVMSKPS   Y0, SI
+	ORL         SI, BX
+	VSUBPS      Y2, Y1, Y1
+	VMOVUPS     panelConstants<>+1152(SB), Y0
+	VCMPPS      $0x01, Y0, Y1, Y2
+	VMAXPS      Y1, Y0, Y1
+	VROUNDPS    $0x09, Y1, Y0
+	VSUBPS      Y0, Y1, Y1
+	VMOVUPS     panelConstants<>+832(SB), Y3
+	VFMADD213PS panelConstants<>+896(SB), Y1, Y3
+	VFMADD213PS panelConstants<>+960(SB), Y1, Y3
+	VFMADD213PS panelConstants<>+1024(SB), Y1, Y3
+	VFMADD213PS panelConstants<>+1088(SB), Y1, Y3
+	VFMADD213PS panelConstants<>+768(SB), Y1, Y3
+	VCVTPS2DQ   Y0, Y0
+	VPSLLD      $0x17, Y0, Y0
+	VPADDD      Y0, Y3, Y3
+	VANDNPS     Y3, Y2, Y1
+	VMOVUPS     Y1, 32(CX)
+	VMULPS      32(DX), Y1, Y1
+	VMOVUPS     Y1, 32(DX)
+	MOVL        BX, AX
+	MOVQ        AX, moved+56(FP)
+	VZEROUPPER
+	RET
+
+// func panelExp2ColsAVX2(dst *float32, sum *float32, src *float32, top *float32, ld int, rows int, mul float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·panelExp2ColsAVX2(SB), NOSPLIT, $0-52
+	MOVQ         dst+0(FP), AX
+	MOVQ         sum+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         top+24(FP), BX
+	MOVQ         ld+32(FP), SI
+	MOVQ         rows+40(FP), DI
+	VBROADCASTSS mul+48(FP), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      32(BX), Y2
+	VMOVUPS      (CX), Y3
+	VMOVUPS      32(CX), Y4
+	SHLQ         $0x02, SI
+
+next:
+	VMOVUPS     (DX), Y5
+	VFMSUB213PS Y1, Y0, Y5
+	VMOVUPS     panelConstants<>+1152(SB), Y6
+	VCMPPS      $0x01, Y6, Y5, Y7
+	VMAXPS      Y5, Y6, Y5
+	VROUNDPS    $0x09, Y5, Y6
+	VSUBPS      Y6, Y5, Y5
+	VMOVUPS     panelConstants<>+832(SB), Y8
+	VFMADD213PS panelConstants<>+896(SB), Y5, Y8
+	VFMADD213PS panelConstants<>+960(SB), Y5, Y8
+	VFMADD213PS panelConstants<>+1024(SB), Y5, Y8
+	VFMADD213PS panelConstants<>+1088(SB), Y5, Y8
+	VFMADD213PS panelConstants<>+768(SB), Y5, Y8
+	VCVTPS2DQ   Y6, Y6
+	VPSLLD      $0x17, Y6, Y6
+	VPADDD      Y6, Y8, Y8
+	VANDNPS     Y8, Y7, Y5
+	VMOVUPS     Y5, (AX)
+	VADDPS      Y5, Y3, Y3
+	VMOVUPS     32(DX), Y5
+	VFMSUB213PS Y2, Y0, Y5
+	VMOVUPS     panelConstants<>+1152(SB), Y6
+	VCMPPS      $0x01, Y6, Y5, Y7
+	VMAXPS      Y5, Y6, Y5
+	VROUNDPS    $0x09, Y5, Y6
+	VSUBPS      Y6, Y5, Y5
+	VMOVUPS     panelConstants<>+832(SB), Y8
+	VFMADD213PS panelConstants<>+896(SB), Y5, Y8
+	VFMADD213PS panelConstants<>+960(SB), Y5, Y8
+	VFMADD213PS panelConstants<>+1024(SB), Y5, Y8
+	VFMADD213PS panelConstants<>+1088(SB), Y5, Y8
+	VFMADD213PS panelConstants<>+768(SB), Y5, Y8
+	VCVTPS2DQ   Y6, Y6
+	VPSLLD      $0x17, Y6, Y6
+	VPADDD      Y6, Y8, Y8
+	VANDNPS     Y8, Y7, Y5
+	VMOVUPS     Y5, 32(AX)
+	VADDPS      Y5, Y4, Y4
+	ADDQ        SI, AX
+	ADDQ        SI, DX
+	DECQ        DI
+	JNZ         next
+	VMOVUPS     Y3, (CX)
+	VMOVUPS     Y4, 32(CX)
+	VZEROUPPER
+	RET
+
+// func panelMulColsAVX2(x *float32, f *float32, ld int, rows int)
+// Requires: AVX
+TEXT ·panelMulColsAVX2(SB), NOSPLIT, $0-32
+	MOVQ    x+0(FP), AX
+	MOVQ    f+8(FP), CX
+	MOVQ    ld+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	SHLQ    $0x02, DX
+
+next:
+	VMULPS  (AX), Y0, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  32(AX), Y1, Y2
+	VMOVUPS Y2, 32(AX)
+	ADDQ    DX, AX
+	DECQ    BX
+	JNZ     next
 	VZEROUPPER
 	RET

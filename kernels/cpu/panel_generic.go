@@ -1,10 +1,12 @@
 package cpu
 
+import "math"
+
 // The Go twins of the routines of gen/panel: the same results up to rounding (no fused multiply-add).
 
 func goPanel() *panel {
 	return &panel{name: "go", rank: 10, note: "tiles in Go", product: productGo, maxRow: maxRowGo, expRow: expRowGo,
-		expPair: expPairGo, maxCols: maxColsGo, expCols: expColsGo, mulSub: mulSubGo, scale: scaleGo, dotRow: dotRowGo}
+		expPair: expPairGo, maxCols: maxColsGo, expCols: expColsGo, topCols: topColsGo, exp2Cols: exp2ColsGo, mulCols: mulColsGo, mulSub: mulSubGo, scale: scaleGo, dotRow: dotRowGo}
 }
 
 func productGo(c []float32, ldc int, a []float32, ars, aks int, b []float32, ldb, bo int, m, n, k int, add bool) {
@@ -115,5 +117,64 @@ func mulSubGo(dst, p, x []float32, sub float32) {
 func scaleGo(x []float32, a, b float32) {
 	for i := range x {
 		x[i] = a*x[i] + b
+	}
+}
+
+// exp2C are the coefficients of f, f², … in 2^f for f in 0..1 (gen/panel/columns.go).
+var exp2C = [5]float32{0.6931513118046273, 0.24016445015489593, 5.5799913104227855e-2, 9.017030321935585e-3, 1.8671300700622284e-3}
+
+// exp2 is 2^x to 2 ulp for x ≤ 127, and 0 below −149; NaN stays NaN.
+func exp2(x float32) float32 {
+	if !(x >= -149) {
+		if x != x {
+			return x
+		}
+		return 0
+	}
+	n := float32(math.Floor(float64(x)))
+	f := x - n
+	p := exp2C[4]
+	for i := 3; i >= 0; i-- {
+		p = p*f + exp2C[i]
+	}
+	p = p*f + 1
+	i := int32(n)
+	h := i >> 1 // in two steps, because 2^-140 has no float32
+	return p * math.Float32frombits(uint32(h+127)<<23) * math.Float32frombits(uint32(i-h+127)<<23)
+}
+
+func topColsGo(top, keep, sum, src []float32, ld, rows int, mul float32) (moved bool) {
+	most := *(*[16]float32)(src)
+	maxColsGo(most[:], src, ld, rows)
+	for i, x := range most {
+		old, next := top[i], top[i]
+		if x *= mul; x > next {
+			next, moved = x, true
+		}
+		top[i], keep[i] = next, exp2(old-next)
+		sum[i] *= keep[i]
+	}
+	return moved
+}
+
+func exp2ColsGo(dst, sum, src, top []float32, ld, rows int, mul float32) {
+	s, t := (*[16]float32)(sum), (*[16]float32)(top)
+	for r := range rows {
+		y := (*[16]float32)(dst[r*ld:])
+		for i, x := range (*[16]float32)(src[r*ld:]) {
+			e := exp2(mul*x - t[i])
+			y[i] = e
+			s[i] += e
+		}
+	}
+}
+
+func mulColsGo(x, f []float32, ld, rows int) {
+	f = f[:16]
+	for r := range rows {
+		y := (*[16]float32)(x[r*ld:])
+		for i, v := range f {
+			y[i] *= v
+		}
 	}
 }

@@ -119,6 +119,15 @@ func panelScaleAddAVX512(x *float32, n int, a float32, b float32)
 func panelDotRowAVX512(x *float32, y *float32, n int) (sum float32)
 
 //go:noescape
+func panelTopColsAVX512(top *float32, keep *float32, sum *float32, src *float32, ld int, rows int, mul float32) (moved int)
+
+//go:noescape
+func panelExp2ColsAVX512(dst *float32, sum *float32, src *float32, top *float32, ld int, rows int, mul float32)
+
+//go:noescape
+func panelMulColsAVX512(x *float32, f *float32, ld int, rows int)
+
+//go:noescape
 func panelMaxRowAVX2(x *float32, n int) (top float32)
 
 //go:noescape
@@ -141,3 +150,12 @@ func panelScaleAddAVX2(x *float32, n int, a float32, b float32)
 
 //go:noescape
 func panelDotRowAVX2(x *float32, y *float32, n int) (sum float32)
+
+//go:noescape
+func panelTopColsAVX2(top *float32, keep *float32, sum *float32, src *float32, ld int, rows int, mul float32) (moved int)
+
+//go:noescape
+func panelExp2ColsAVX2(dst *float32, sum *float32, src *float32, top *float32, ld int, rows int, mul float32)
+
+//go:noescape
+func panelMulColsAVX2(x *float32, f *float32, ld int, rows int)

@@ -60,6 +60,9 @@ func main() {
 		mulSub(v)
 		scaleAdd(v)
 		dotRow(v)
+		topCols(v)
+		exp2Cols(v)
+		mulCols(v)
 	}
 	Generate()
 }
@@ -186,6 +189,7 @@ var table = []float32{
 	-104, -87.33654, 88.37626, // where exp becomes 0; the least and largest argument of the AVX2 form
 	1.44269504088896341, 0.693359375, -2.12194440e-4, // 1/ln 2, ln 2 in two parts
 	1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1, 1,
+	1.8671300700622284e-3, 9.017030321935585e-3, 5.5799913104227855e-2, 0.24016445015489593, 0.6931513118046273, -126, // 2^f; the least argument of its AVX2 form
 }
 
 const (
@@ -196,6 +200,8 @@ const (
 	cLn2Hi
 	cLn2Lo
 	cPoly
+	cExp2     = cPoly + 7
+	cMinus126 = cExp2 + 5
 )
 
 var data Mem
