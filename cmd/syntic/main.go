@@ -17,6 +17,8 @@ import (
 // verbs is every command in the order help shows them. A new verb is a file beside this one and a line here.
 var verbs = []func() *cobra.Command{
 	runCmd,
+	trainCmd,
+	runsCmd,
 	captionCmd,
 	generateCmd,
 	replayCmd,
@@ -29,6 +31,7 @@ var verbs = []func() *cobra.Command{
 	convertCmd,
 	tokensCmd,
 	recipeCmd,
+	configCmd,
 	dataCmd,
 	worldCmd,
 	forwardCmd,

@@ -16,15 +16,15 @@ import (
 
 func runCmd() *cobra.Command {
 	var flags recipeFlags
-	var out string
+	var place folderFlags
 	var seed int64
 	var full bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "The whole of SynTIC on the drawn world: synthetic pairs, training, captions, scores, report", Args: cobra.NoArgs,
 		Long: "Carry out a recipe from captions to scores: draw an image for each caption, encode and refine it, train the decoders of every row of\n" +
 			"the table, caption test images, score. The table goes to stdout. The folder of the run then holds report.html, results.json,\n" +
-			"captions.json (COCO results), references.json, recipe.lock.yaml, and model, which syntic caption reads. A run that was\n" +
-			"stopped goes on where it was, and one with another recipe in the same folder does again only what differs.",
+			"captions.json (COCO results), references.json, metrics.jsonl, CARD.md, recipe.lock.yaml, and model, which syntic caption reads.\n" +
+			"A run that was stopped goes on where it was, and one with another recipe in the same folder does again only what differs.",
 		Annotations: cli.Resumable,
 		Example:     "  syntic run\n  syntic run --full --out runs/full\n  syntic run --set refine.temperature=0.1 --set eval.rows=syntic,no_refine",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,14 +39,8 @@ func runCmd() *cobra.Command {
 			if err != nil {
 				return cli.BadInput(err)
 			}
-			dev, err := tensor.Open(globals.Device)
-			if err != nil {
-				return cli.Usage(err)
-			}
-			bars := cli.NewProgress(cmd.ErrOrStderr())
 			begin := time.Now()
-			run, err := pipeline.Do(cmd.Context(), dev, out, r, bars, fmt.Sprintf("%d × %s, %s", runtime.GOMAXPROCS(0), runtime.GOARCH, dev))
-			bars.Close()
+			run, err := place.do(cmd, r, false)
 			if err != nil {
 				return err
 			}
@@ -54,7 +48,7 @@ func runCmd() *cobra.Command {
 		},
 	}
 	flags.register(cmd)
-	cmd.Flags().StringVar(&out, "out", "runs/toy", "`folder` of the run; what is finished there is not done again")
+	place.register(cmd, "runs/toy")
 	cmd.Flags().Int64Var(&seed, "seed", 1, "the run's seed, the same as --set seed=N")
 	cmd.Flags().BoolVar(&full, "full", false, "three seeds, all rows, all settings")
 	return cmd
@@ -87,4 +81,15 @@ func showRun(out, log io.Writer, run *pipeline.Run, took time.Duration) error {
 	_, err := fmt.Fprintf(out, "\nscores × 100; %sbrackets: 95 %% interval over test images, mean of %d seeds\nreport: %s\n", what, run.Recipe.Seeds, run.Report)
 	fmt.Fprintf(log, "done in %s\n", took.Round(time.Second))
 	return err
+}
+
+// openDevice opens the device of --device.
+func openDevice() (*tensor.Device, error) {
+	dev, err := tensor.Open(globals.Device)
+	return dev, cli.Usage(err)
+}
+
+// machine says in words what computes.
+func machine(dev *tensor.Device) string {
+	return fmt.Sprintf("%d × %s, %s", runtime.GOMAXPROCS(0), runtime.GOARCH, dev)
 }

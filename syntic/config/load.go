@@ -291,7 +291,7 @@ func (r *Recipe) value(name string, k Key, node ast.Node) error {
 		_, quoted := node.(*ast.StringNode)
 		quoted = quoted && node.GetToken().Type != token.StringType
 		if !ok || quoted && k.Type != "text" {
-			return &Error{where, fmt.Sprintf("%s: want %s", k.Path, k.wanted())}
+			return &Error{where, fmt.Sprintf("%s: want %s", k.Path, k.Wanted())}
 		}
 		if err := k.put(text); err != nil {
 			return &Error{where, err.Error()}

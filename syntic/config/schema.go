@@ -83,10 +83,10 @@ func (k Key) put(text string) error {
 	return nil
 }
 
-func (k Key) wrong(text string) error { return fmt.Errorf("%s: %q: want %s", k.Path, text, k.wanted()) }
+func (k Key) wrong(text string) error { return fmt.Errorf("%s: %q: want %s", k.Path, text, k.Wanted()) }
 
-// wanted says in words what the key takes: "an integer from 1 to 1000".
-func (k Key) wanted() string {
+// Wanted says in words what the key takes: "an integer from 1 to 1000".
+func (k Key) Wanted() string {
 	if choices := k.tag.Get("oneof"); choices != "" {
 		return strings.ReplaceAll(choices, "|", ", ")
 	}

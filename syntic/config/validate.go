@@ -26,7 +26,7 @@ func (r *Recipe) fault(path, format string, args ...any) error {
 func (r *Recipe) Validate() error {
 	for _, k := range r.Keys() {
 		if !k.inRange() {
-			return r.fault(k.Path, "%v: want %s", k.Value, k.wanted())
+			return r.fault(k.Path, "%v: want %s", k.Value, k.Wanted())
 		}
 	}
 	if r.Decoder.Width%r.Decoder.Heads != 0 {

@@ -38,22 +38,32 @@ func (r *Report) Intervals(n int, seed uint64) map[string]Interval {
 // Compare gives the differences of the scores that both reports hold, with intervals from n paired resamples of images. It returns
 // an error if the reports are not of the same images in the same order.
 func Compare(a, b *Report, n int, seed uint64) ([]Difference, error) {
-	switch {
-	case len(a.IDs) != len(b.IDs) || !slices.Equal(a.IDs, b.IDs):
-		return nil, fmt.Errorf("metric: %d and %d images that are not the same: want two results on the same images", len(a.IDs), len(b.IDs))
-	case n < 1:
+	return CompareMeans([]*Report{a}, []*Report{b}, n, seed)
+}
+
+// CompareMeans is Compare of two systems that were trained several times: of the means of the scores over reports. Resample r draws the same
+// images for all of them. The intervals are over images: how much trainings differ is not in them.
+func CompareMeans(a, b []*Report, n int, seed uint64) ([]Difference, error) {
+	if len(a) == 0 || len(b) == 0 {
+		return nil, errors.New("metric: no report: want at least one on each side")
+	}
+	for _, r := range append(a[1:len(a):len(a)], b...) {
+		if !slices.Equal(a[0].IDs, r.IDs) {
+			return nil, fmt.Errorf("metric: %d and %d images that are not the same: want two results on the same images", len(a[0].IDs), len(r.IDs))
+		}
+	}
+	if n < 1 {
 		return nil, errors.New("metric: no resamples: want at least one")
 	}
-	da, db := a.resampled(n, seed), b.resampled(n, seed)
+	da, db := meanDraws(a, n, seed), meanDraws(b, n, seed)
 	var out []Difference
-	for k, name := range a.Names {
-		l := slices.Index(b.Names, name)
-		if l < 0 {
+	for _, name := range a[0].Names {
+		if da[name] == nil || db[name] == nil {
 			continue
 		}
 		x, above, below := make([]float64, n), 0, 0
 		for d := range x {
-			x[d] = da[d][k] - db[d][l]
+			x[d] = da[name][d] - db[name][d]
 			if x[d] >= 0 {
 				above++
 			}
@@ -62,9 +72,54 @@ func Compare(a, b *Report, n int, seed uint64) ([]Difference, error) {
 			}
 		}
 		p := min(1, 2*float64(min(above, below)+1)/float64(n+1))
-		out = append(out, Difference{name, a.Scores[name], b.Scores[name], interval(a.Scores[name]-b.Scores[name], x), p})
+		ma, mb := meanScore(a, name), meanScore(b, name)
+		out = append(out, Difference{name, ma, mb, interval(ma-mb, x), p})
 	}
 	return out, nil
+}
+
+// MeanIntervals is Intervals of the means of the scores over reports of the same images, of the scores that all of them hold.
+func MeanIntervals(reports []*Report, n int, seed uint64) map[string]Interval {
+	out := map[string]Interval{}
+	for name, draws := range meanDraws(reports, n, seed) {
+		out[name] = interval(meanScore(reports, name), draws)
+	}
+	return out
+}
+
+func meanScore(reports []*Report, name string) float64 {
+	sum := 0.0
+	for _, r := range reports {
+		sum += r.Scores[name]
+	}
+	return sum / float64(len(reports))
+}
+
+// meanDraws gives for each score that all reports hold the means over reports of n resamples.
+func meanDraws(reports []*Report, n int, seed uint64) map[string][]float64 {
+	out := map[string][]float64{}
+	for i, r := range reports {
+		draws := r.resampled(n, seed)
+		for name := range out {
+			if !slices.Contains(r.Names, name) {
+				delete(out, name)
+			}
+		}
+		for k, name := range r.Names {
+			x := out[name]
+			if x == nil {
+				if i > 0 {
+					continue
+				}
+				x = make([]float64, len(draws))
+				out[name] = x
+			}
+			for d := range draws {
+				x[d] += draws[d][k] / float64(len(reports))
+			}
+		}
+	}
+	return out
 }
 
 // resampled gives the scores [n][names] of n resampled corpora.

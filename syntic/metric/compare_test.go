@@ -93,3 +93,28 @@ func TestCompareOtherImages(t *testing.T) {
 	_, err = Compare(a, a, 0, 1)
 	assert.ErrorContains(t, err, "no resamples")
 }
+
+// TestCompareMeans holds means over reports against single ones: of one report twice, and of two that lie on both sides of their mean.
+func TestCompareMeans(t *testing.T) {
+	a, b := evaluated(t, "coco_val2017_heldout", 200), evaluated(t, "coco_val2017_shuffled", 200)
+	single, err := Compare(a, b, 200, 7)
+	require.NoError(t, err)
+	twice, err := CompareMeans([]*Report{a, a}, []*Report{b}, 200, 7)
+	require.NoError(t, err)
+	half, err := CompareMeans([]*Report{a, b}, []*Report{b, b, b}, 200, 7)
+	require.NoError(t, err)
+	for k, d := range single {
+		assert.InDelta(t, d.AB.Low, twice[k].AB.Low, 1e-12, d.Name)
+		assert.InDelta(t, d.P, twice[k].P, 1e-12, d.Name)
+		assert.InDelta(t, d.AB.Mean/2, half[k].AB.Mean, 1e-12, d.Name)
+		assert.InDelta(t, d.AB.High/2, half[k].AB.High, 1e-12, d.Name)
+	}
+	one, mean := a.Intervals(200, 7), MeanIntervals([]*Report{a, b}, 200, 7)
+	both := MeanIntervals([]*Report{a}, 200, 7)
+	for name, in := range one {
+		assert.Equal(t, in, both[name])
+		assert.InDelta(t, (a.Scores[name]+b.Scores[name])/2, mean[name].Mean, 1e-12)
+	}
+	_, err = CompareMeans(nil, []*Report{b}, 10, 7)
+	assert.ErrorContains(t, err, "no report")
+}

@@ -98,7 +98,7 @@ func (w *work) addCorpus(corpus, key, source string) error {
 	if err != nil {
 		return inputError{fmt.Errorf("%s: %w", key, err)}
 	}
-	if corpus != memoryCorpus {
+	if corpus == mainCorpus || corpus == webCorpus {
 		texts = texts[:w.r.Data.Of(len(texts))]
 	}
 	if len(texts) < 2 {

@@ -45,7 +45,7 @@ func (w *work) loadSets() error {
 	w.sets = map[string]*imageSet{}
 	d := w.r.Data
 	for _, s := range settingsOf(w.r) {
-		if w.sets[s.set] != nil {
+		if w.sets[s.set] != nil || w.trainOnly {
 			continue
 		}
 		key, source, folder := "data.test", d.Test, d.Images
@@ -218,6 +218,7 @@ func (w *work) seeing(set *imageSet) (plan.Stage, error) {
 	if set.images == nil {
 		stage.Inputs["world"] = strconv.FormatUint(world.Fingerprint(), 16)
 		stage.Config = map[string]any{"domain": int(set.domain), "seed": worldSeed}
+		stage.Piece = func(plan.Shard) map[string]string { return nil } // image i is the same in any number of them
 	} else {
 		var err error
 		if stage.Inputs["images"], err = set.hash(); err != nil {

@@ -100,6 +100,9 @@ func (w *work) layout() (*layout, error) {
 	settings := settingsOf(w.r)
 	l := &layout{have: map[string]bool{}, set: settings[0].set}
 	for _, s := range settings {
+		if w.trainOnly {
+			break
+		}
 		if !l.have[s.set] {
 			l.sets = append(l.sets, s.set)
 		}
@@ -161,5 +164,8 @@ func (w *work) addRow(l *layout, t *rowStage, set string) {
 	l.add(t.key.String(), t.training)
 	memory := t.memoryFor(set)
 	l.add(textsOf(memory), func() plan.Stage { return w.texts(memory) })
+	if w.trainOnly {
+		return
+	}
 	l.add(t.key.captions(set), func() plan.Stage { return t.captions(set) })
 }

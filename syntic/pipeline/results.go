@@ -70,6 +70,7 @@ type finish struct {
 	run     *Run
 	dir     string
 	machine string
+	board   bool // event files of TensorBoard
 
 	trained map[rowKey]*Trained
 	texts   map[said][]syntic.Caption
@@ -86,17 +87,17 @@ func (f *finish) all(ctx context.Context) error {
 	if err := f.load(); err != nil {
 		return err
 	}
-	if err := f.score(); err != nil {
-		return err
+	f.run.curve = f.trained[f.l.first.key].Steps
+	steps := []func() error{f.score, f.write, f.metrics, f.model, f.card, func() error { return f.page(ctx) }}
+	if f.w.trainOnly {
+		steps = []func() error{f.metrics, f.model, f.card}
 	}
-	f.run.Table = tabulate(f.w.r, f.run.Results)
-	if err := f.write(); err != nil {
-		return err
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
 	}
-	if err := f.model(); err != nil {
-		return err
-	}
-	return f.page(ctx)
+	return writeSums(f.dir)
 }
 
 // load reads what the stages made.
@@ -141,7 +142,7 @@ func (f *finish) score() error {
 		}
 		refs[name] = r
 	}
-	return f.each(func(s setting, key rowKey) error {
+	err := f.each(func(s setting, key rowKey) error {
 		set := f.w.sets[s.set]
 		results := &metric.Results{Path: key.String()}
 		for i, c := range f.texts[said{key, s.set}] {
@@ -158,6 +159,10 @@ func (f *finish) score() error {
 		f.run.Results = append(f.run.Results, score)
 		return nil
 	})
+	if err == nil {
+		f.run.Table = tabulate(f.w.r, f.run.Results)
+	}
+	return err
 }
 
 // groupScores scores each group of a set's images by itself; none where it has no groups.
@@ -276,13 +281,10 @@ type cocoResult struct {
 	Caption string         `json:"caption"`
 }
 
-// write makes recipe.lock.yaml, results.json, captions.json and references.json (of the first setting, row and seed), references-SETTING.json of
-// settings with other test images, and captions/SETTING-ROW-SEED.json. None of them holds a time, nor anything else that differs between equal runs.
+// write makes results.json, captions.json and references.json (of the first setting, row and seed), references-SETTING.json of settings with other
+// test images, and for each row captions/SETTING-ROW-SEED.json and scores/SETTING-ROW-SEED.json, the scores of each image. None of them holds a time,
+// nor anything else that differs between equal runs.
 func (f *finish) write() error {
-	r := f.w.r
-	if err := writeFile(filepath.Join(f.dir, "recipe.lock.yaml"), func(w io.Writer) error { _, err := w.Write(r.Lock()); return err }); err != nil {
-		return err
-	}
 	models := map[string]string{}
 	for name, folder := range map[string]string{"clip": f.w.folders.CLIP, "sd": f.w.folders.SD, "detr": f.w.folders.DETR} {
 		if folder != "" {
@@ -300,6 +302,11 @@ func (f *finish) write() error {
 	if err := f.references(); err != nil {
 		return err
 	}
+	for _, s := range f.run.Results {
+		if err := writeFile(filepath.Join(f.dir, "scores", fileOf(s.Setting, s.Row, s.Seed)), s.report.WritePerImage); err != nil {
+			return err
+		}
+	}
 	first := true
 	return f.each(func(s setting, key rowKey) error {
 		var rows []cocoResult
@@ -312,22 +319,41 @@ func (f *finish) write() error {
 				return err
 			}
 		}
-		return writeJSON(filepath.Join(f.dir, "captions", fmt.Sprintf("%s-%s-%d.json", s.name, key.row, key.seed)), rows)
+		return writeJSON(filepath.Join(f.dir, CaptionsOf(s.name, key.row, key.seed)), rows)
 	})
+}
+
+func fileOf(setting, row string, seed int64) string {
+	return fmt.Sprintf("%s-%s-%d.json", setting, row, seed)
+}
+
+// ReferencesOf names the file of a run's folder that has the references of a setting: settings that test on the same images share one.
+func ReferencesOf(r *config.Recipe, setting string) string {
+	for i, s := range settingsOf(r) {
+		if s.set == settingOf(setting).set {
+			if i == 0 {
+				break
+			}
+			return "references-" + s.name + ".json"
+		}
+	}
+	return "references.json"
+}
+
+// CaptionsOf names the file of a run's folder that has the captions of a row.
+func CaptionsOf(setting, row string, seed int64) string {
+	return filepath.Join("captions", fileOf(setting, row, seed))
 }
 
 // references writes those of each set of test images once.
 func (f *finish) references() error {
 	written := map[string]bool{}
-	for i, s := range settingsOf(f.w.r) {
-		name := "references.json"
-		if i > 0 {
-			name = "references-" + s.name + ".json"
-		}
-		if written[s.set] {
+	for _, s := range settingsOf(f.w.r) {
+		name := ReferencesOf(f.w.r, s.name)
+		if written[name] {
 			continue
 		}
-		written[s.set] = true
+		written[name] = true
 		if err := writeJSON(filepath.Join(f.dir, name), coco(f.w.sets[s.set], f.tests[s.set].References)); err != nil {
 			return err
 		}

@@ -1,12 +1,15 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"syntic/syntic"
 	"syntic/syntic/config"
 	"syntic/syntic/dataset"
 	"syntic/syntic/plan"
@@ -20,52 +23,144 @@ type Run struct {
 	Table   *Table        // means over seeds, with intervals
 	Stages  []plan.Result // with their times
 	Report  string        // path of report.html
+
+	curve []syntic.TrainStep // of the first row and seed
 }
 
-// Do runs a recipe in a folder: what is finished there is not made again. Besides stages and models it writes results.json, captions.json,
-// references.json, recipe.lock.yaml, report.html and model, the folder that [OpenModel] reads. All but report.html, which shows times and the
-// text machine, are a function of the recipe alone, whatever the sizes of batches and shards and the number of processors.
+// Steps is how many steps the first row's training had.
+func (r *Run) Steps() int { return len(r.curve) }
+
+// Losses are the means of the first and of the last steps of the first row's training: ten of them, or half.
+func (r *Run) Losses() (first, last float64) {
+	n := min(10, max(1, len(r.curve)/2), len(r.curve))
+	for i := range n {
+		first += r.curve[i].Loss / float64(n)
+		last += r.curve[len(r.curve)-1-i].Loss / float64(n)
+	}
+	return first, last
+}
+
+// Job is a run that is to be done: a recipe in a folder. What is finished there is not made again.
+type Job struct {
+	Device   *tensor.Device
+	Dir      string
+	Recipe   *config.Recipe
+	Progress plan.Progress
+	Machine  string   // in words, for the report
+	Reuse    []string // folders of other runs: stages that are finished there are taken, not made
+	Train    bool     // only train: no test images, captions or scores
+	Board    bool     // write event files of TensorBoard as well
+}
+
+// Do is Job.Do without the rarer choices.
+func Do(ctx context.Context, dev *tensor.Device, dir string, r *config.Recipe, progress plan.Progress, machine string) (*Run, error) {
+	return Job{Device: dev, Dir: dir, Recipe: r, Progress: progress, Machine: machine}.Do(ctx)
+}
+
+// Do does the run. Besides stages and models it writes results.json, captions.json, references.json, recipe.lock.yaml, metrics.jsonl, CARD.md,
+// report.html, model, the folder that [OpenModel] reads, and last SHA256SUMS. All but report.html and events.jsonl, which show times and the text
+// machine, are a function of the recipe alone, whatever the sizes of batches and shards and the number of processors.
 //
 // Corpora and models that cannot be read, and a folder that cannot be written, are bad input. A cancelled ctx ends the run with its error;
 // the folder then goes on from where it was.
-func Do(ctx context.Context, dev *tensor.Device, dir string, r *config.Recipe, progress plan.Progress, machine string) (*Run, error) {
-	w := &work{dev: dev, r: r}
+func (j Job) Do(ctx context.Context) (*Run, error) {
+	w := &work{dev: j.Device, r: j.Recipe, trainOnly: j.Train}
 	defer w.close()
 	if err := w.open(); err != nil { // before anything is written
 		return nil, err
 	}
-	if err := ours(dir); err != nil {
+	if err := ours(j.Dir); err != nil {
 		return nil, err
 	}
-	unlock, err := plan.Lock(dir)
+	unlock, err := plan.Lock(j.Dir)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if w.folders, err = locate(filepath.Join(dir, "models"), r, w.needs); err != nil {
-		return nil, plan.Explain(dir, err)
-	}
-	l, err := w.layout()
+	l, p, err := j.plan(w, filepath.Join(j.Dir, "models"))
 	if err != nil {
-		return nil, err
+		return nil, plan.Explain(j.Dir, err)
 	}
-	p, err := plan.New(filepath.Join(dir, "stages"), l.stages)
+	if err := j.begin(); err != nil {
+		return nil, plan.Explain(j.Dir, err)
+	}
+	log, err := openEvents(j.Dir)
 	if err != nil {
-		return nil, err
+		return nil, plan.Explain(j.Dir, err)
 	}
-	stages, err := p.Run(ctx, plan.Options{Progress: progress})
+	defer log.close()
+	log.start(j)
+	stages, err := p.Run(ctx, plan.Options{Progress: log.watch(j.Progress), From: stagesOf(j.Reuse)})
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
+		log.end(stages, err)
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	f := &finish{w: w, l: l, p: p, dir: j.Dir, machine: j.Machine, board: j.Board,
+		run: &Run{Recipe: j.Recipe, Stages: stages, Report: filepath.Join(j.Dir, "report.html")}}
+	err = f.all(ctx)
+	log.end(stages, err)
+	return f.run, plan.Explain(j.Dir, err)
+}
+
+// begin marks the folder as that of a run of this recipe that has not ended. What an earlier run of another recipe left for people goes: it would not
+// be of the recipe that stands beside it.
+func (j Job) begin() error {
+	if err := os.Remove(filepath.Join(j.Dir, SumsName)); err != nil && !os.IsNotExist(err) {
+		return err
 	}
-	f := &finish{w: w, l: l, p: p, dir: dir, machine: machine,
-		run: &Run{Recipe: r, Stages: stages, Report: filepath.Join(dir, "report.html")}}
-	if err := f.all(ctx); err != nil {
-		return nil, plan.Explain(dir, err)
+	lock := filepath.Join(j.Dir, config.LockName)
+	if old, err := os.ReadFile(lock); err == nil && bytes.Equal(old, j.Recipe.Lock()) && !j.Train {
+		return nil
 	}
-	return f.run, nil
+	for _, name := range []string{"results.json", "captions.json", "references.json", "captions", "scores", "metrics.jsonl", "tensorboard", "CARD.md", "report.html",
+		filepath.Join("model", "model.json")} {
+		if err := os.RemoveAll(filepath.Join(j.Dir, name)); err != nil {
+			return err
+		}
+	}
+	return writeFile(lock, func(w io.Writer) error { _, err := w.Write(j.Recipe.Lock()); return err })
+}
+
+// plan lays out the stages, with the drawn world's models in the folder models.
+func (j Job) plan(w *work, models string) (l *layout, p *plan.Pipeline, err error) {
+	if w.folders, err = locate(models, j.Recipe, w.needs); err != nil {
+		return nil, nil, err
+	}
+	if l, err = w.layout(); err != nil {
+		return nil, nil, err
+	}
+	p, err = plan.New(filepath.Join(j.Dir, stagesName), l.stages)
+	return l, p, err
+}
+
+// stagesName is the folder of a run that holds its stages.
+const stagesName = "stages"
+
+func stagesOf(runs []string) []string {
+	out := make([]string, len(runs))
+	for i, dir := range runs {
+		out[i] = filepath.Join(dir, stagesName)
+	}
+	return out
+}
+
+// Siblings are the other runs in the folder that dir lies in.
+func Siblings(dir string) []string {
+	list, err := os.ReadDir(filepath.Dir(filepath.Clean(dir)))
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, f := range list {
+		other := filepath.Join(filepath.Dir(filepath.Clean(dir)), f.Name())
+		if info, err := os.Stat(filepath.Join(other, stagesName)); err == nil && info.IsDir() && f.Name() != filepath.Base(dir) {
+			out = append(out, other)
+		}
+	}
+	return out
 }
 
 // open reads the corpora, lists the images and looks whether the models are there.
@@ -96,7 +191,7 @@ func ours(dir string) error {
 	foreign := ""
 	for _, f := range list {
 		switch name := f.Name(); {
-		case name == "stages" || name == "recipe.lock.yaml":
+		case name == stagesName || name == config.LockName:
 			return nil
 		case strings.HasPrefix(name, ".") || name == "lost+found" || name == "models": // models: the run ended before its first stage
 		case foreign == "":

@@ -30,8 +30,10 @@ type work struct {
 
 	files  files
 	stores map[string]*dataset.Store // folder to its pictures
-	sets   map[string]*imageSet
-	needs  needs
+
+	trainOnly bool
+	sets      map[string]*imageSet
+	needs     needs
 
 	enc   *encoder
 	det   *detr.Model
@@ -106,6 +108,9 @@ func (w *work) pairs(key rowKey) plan.Stage {
 		Inputs:   map[string]string{"captions": hashTexts(texts), "clip": w.folders.hash[w.folders.CLIP], "sd": w.folders.hash[w.folders.SD], "detr": w.detectorHash()},
 		Config: map[string]any{"seed": key.seed, "sampler": r.Synth.Sampler, "steps": r.Synth.Steps, "guidance": r.Synth.Guidance,
 			"negative": r.Synth.Negative, "images_per_caption": r.Synth.ImagesPerCaption, "keep": r.Synth.Keep},
+		Piece: func(sh plan.Shard) map[string]string {
+			return map[string]string{"captions": hashTexts(texts[sh.First : sh.First+sh.Count])}
+		},
 		Make: func(ctx context.Context, sh plan.Shard, _ *plan.Pipeline, out io.Writer, tick func(int)) error {
 			var all Pairs
 			group := max(1, r.Synth.Batch/r.Synth.ImagesPerCaption) // captions painted together

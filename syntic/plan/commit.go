@@ -26,6 +26,7 @@ type Record struct {
 	Bytes   int64   `json:"bytes"`
 	Seconds float64 `json:"seconds"` // that making it took
 	Host    string  `json:"host,omitempty"`
+	Key     string  `json:"key,omitempty"` // of what the shard is made of, whatever the plan (Stage.Piece)
 }
 
 // failpoint is called at the named points of a commit; tests replace it to end the process there or to fill the disk.
@@ -54,7 +55,7 @@ func (s *planned) commit(mu *sync.Mutex, shard Shard, fill func(io.Writer) error
 		return err
 	}
 	host, _ := os.Hostname()
-	text, err := json.MarshalIndent(Record{s.id, shard.Index, shard.First, shard.Count, sum.hash, sum.bytes, time.Since(began).Seconds(), host}, "", "  ")
+	text, err := json.MarshalIndent(Record{s.id, shard.Index, shard.First, shard.Count, sum.hash, sum.bytes, time.Since(began).Seconds(), host, s.key(shard.Index)}, "", "  ")
 	if err != nil {
 		return err
 	}

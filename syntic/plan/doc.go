@@ -15,6 +15,7 @@
 //   - stage.go: Stage, Shard, Pipeline; ids
 //   - run.go: Run, the Driver interface, the local driver
 //   - commit.go: publishing data and records; verification
+//   - adopt.go: finished shards of other runs, taken instead of made; Status, how far a plan is
 //   - lock.go: one run in a folder; leftovers
 //   - errors.go: errors of the output folder
 //   - progress.go: the interface through which libraries tell how far they are

@@ -36,7 +36,8 @@ func (Local) Run(ctx context.Context, _ *Stage, todo []Shard, do func(context.Co
 type Options struct {
 	Progress Progress
 	Driver   Driver
-	Locked   bool // the caller holds the folder's lock, or several processes share the folder: take no lock, clean nothing
+	From     []string // folders of stages of other runs: what is finished there and is what this run would make is taken, not made
+	Locked   bool     // the caller holds the folder's lock, or several processes share the folder: take no lock, clean nothing
 }
 
 // Result says what became of a stage.
@@ -46,6 +47,7 @@ type Result struct {
 	Digest  string  // SHA-256 over the hashes of all shards in order: equal digests, equal output
 	Shards  int     // number of shards
 	Made    int     // of them, made by this run; the others were done before
+	Taken   int     // of them, taken by this run from another
 	Items   int     // number of items
 	Bytes   int64   // of all shards
 	Seconds float64 // that making all shards took, whenever that was
@@ -96,9 +98,15 @@ func (p *Pipeline) runStage(ctx context.Context, s *planned, o Options) (Result,
 		return Result{}, err
 	}
 	var todo []Shard
-	items := 0
+	items, taken := 0, 0
 	for i := range s.Shards() {
-		if _, ok, err := s.done(i); err != nil {
+		_, ok, err := s.done(i)
+		if err == nil && !ok {
+			if ok, err = s.adopt(&p.mu, i, o.From); ok {
+				taken++
+			}
+		}
+		if err != nil {
 			return Result{}, err
 		} else if !ok {
 			todo = append(todo, s.Shard(i))
@@ -113,7 +121,9 @@ func (p *Pipeline) runStage(ctx context.Context, s *planned, o Options) (Result,
 			return Result{}, err
 		}
 	}
-	return s.result(len(todo))
+	r, err := s.result(len(todo))
+	r.Taken = taken
+	return r, err
 }
 
 // make makes one shard and commits it.

@@ -26,6 +26,10 @@ type Stage struct {
 	Items     int               // number of items, at least 1
 	ShardSize int               // items in a shard; 0: all in one
 
+	// Piece, unless nil, tells what of Inputs a shard reads where that is less than all, in the place of those entries: the shard is then a function of
+	// that, of its place and of the fields above but Items, and another plan's shard that agrees in them will do. Only for stages with no After.
+	Piece func(s Shard) map[string]string
+
 	// Make writes the bytes of shard s to out and calls tick as items are done. It reads earlier stages through in.
 	// It may be called again for the same shard, on another machine too, and must then write the same bytes.
 	Make func(ctx context.Context, s Shard, in *Pipeline, out io.Writer, tick func(items int)) error
@@ -90,6 +94,9 @@ func New(dir string, stages []Stage) (*Pipeline, error) {
 		}
 		if s.Items < 1 || s.Make == nil {
 			return nil, fmt.Errorf("stage %s: %d items: want at least one, and Make", s.Name, s.Items)
+		}
+		if s.Piece != nil && len(s.After) > 0 {
+			return nil, fmt.Errorf("stage %s: Piece and After: want one of them", s.Name)
 		}
 		file := planFile{format, s.Name, s.Version, map[string]string{}, s.Inputs, s.Config, s.SeedRule, s.Items, s.size()}
 		for _, name := range s.After {
