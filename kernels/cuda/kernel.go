@@ -127,14 +127,6 @@ func workspace(s *kernels.Stream, bytes int) (space, error) {
 
 func (w space) free() { w.d.stream.Free(w.ptr) } // an error here is one of an earlier kernel: the next Sync reports it
 
-// at is the address that many bytes into the workspace.
-func (w space) at(bytes int) unsafe.Pointer { return unsafe.Add(w.ptr, bytes) }
-
-// floats is the workspace from a byte on, as a float32 operand.
-func (w space) floats(at int, shape ...int) kernels.View {
-	return kernels.NewView(kernels.F32, w.at(at), shape...)
-}
-
 func isF32(views ...*kernels.View) bool {
 	for _, v := range views {
 		if !v.Absent() && v.DType != kernels.F32 {

@@ -90,6 +90,22 @@ DEV float block_max(float v, float *scratch) {
   return s;
 }
 
+// block_sum_f64 is the same in float64, for sums whose terms cancel. scratch holds a number for each of up to 256 threads.
+DEV double block_sum_f64(double v, double *scratch) {
+  sync_block();
+  scratch[thread_x()] = v;
+  sync_block();
+  double s = 0;
+  if (thread_x() < 16)
+    for (int i = thread_x(); i < threads_x(); i += 16) s += scratch[i];
+  sync_block();
+  if (thread_x() < 16) scratch[thread_x()] = s;
+  sync_block();
+  s = scratch[0];
+  for (int i = 1; i < 16; ++i) s += scratch[i];
+  return s;
+}
+
 // -- activations, numbered as kernels.Act --
 enum { kActNone, kGELU, kGELUTanh, kQuickGELU, kSiLU, kReLU, kSigmoid, kTanh, kExp, kLog, kSquare, kAbs };
 DEV float sigmoid_(float x) { return 1.f / (1.f + exp_(-x)); }
