@@ -133,4 +133,6 @@ DEV unsigned to_tf32(float x) {
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(u) : "f"(x));
   return u;
 }
+
+#include "hopper.cuh"
 #endif

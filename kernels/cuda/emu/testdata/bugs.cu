@@ -79,3 +79,55 @@ KERNEL(bug_stack, 32, 0, float *out, int n) {
   more[n] = big[n];
   out[0] = more[n];
 }
+
+// out[16][8] = a[16][16] · b[8][16]ᵀ by ldmatrix and mma.sync; a and b are given as float
+KERNEL(check_mma, 32, 0, const float *a, const float *b, float *out) {
+  SHARED(bf16, sa, [16 * 16]);
+  SHARED(bf16, sb, [8 * 16]);
+  for (int i = lane_id(); i < 256; i += 32) store(&sa[i], a[i]);
+  for (int i = lane_id(); i < 128; i += 32) store(&sb[i], b[i]);
+  sync_block();
+  u32 fa[4], fb[2];
+  float d[4] = {};
+  ldmatrix_x4(fa, &sa[lane_id() % 16 * 16 + lane_id() / 16 * 8]);
+  ldmatrix_x2(fb, &sb[lane_id() % 8 * 16 + lane_id() / 8 % 2 * 8]);
+  mma_m16n8k16_bf16(d, fa, fb);
+  for (int i = 0; i < 4; ++i) out[(lane_id() / 4 + i / 2 * 8) * 8 + lane_id() % 4 * 2 + i % 2] = d[i];
+}
+
+// out[64][64] = a[64][K] · b[64][K]ᵀ: a producer loads tiles of 64 columns into two stages, a warpgroup multiplies them.
+// Not correct: a stage is given back before the products that read it are waited for.
+KERNEL(bug_release, 256, 4 * 8192, GRID_CONSTANT TensorMap a, GRID_CONSTANT TensorMap b, float *out, int k, int correct) {
+  SHARED_DYNAMIC(u8, tiles);
+  SHARED(u64, full, [2]);
+  SHARED(u64, empty, [2]);
+  const int steps = (k + 63) / 64;
+  if (thread_x() == 0) {
+    for (int s = 0; s < 2; ++s) mbar_init(&full[s], 1), mbar_init(&empty[s], 128);
+    fence_barrier_init();
+  }
+  sync_block();
+  if (thread_x() == 0)
+    for (int i = 0; i < steps; ++i) {
+      const int s = i % 2;
+      if (i >= 2) mbar_wait(&empty[s], i / 2 - 1);
+      mbar_arrive_expect(&full[s], 2 * 8192);
+      tma_load_2d(tiles + s * 16384, &a, i * 64, 0, &full[s]);
+      tma_load_2d(tiles + s * 16384 + 8192, &b, i * 64, 0, &full[s]);
+    }
+  if (warp_id() < 4) return;
+  float d[32];
+  for (int i = 0; i < steps; ++i) {
+    const int s = i % 2;
+    mbar_wait(&full[s], i / 2);
+    const u64 da = wgmma_desc(tiles + s * 16384), db = wgmma_desc(tiles + s * 16384 + 8192);
+    wgmma_fence();
+    for (int j = 0; j < 4; ++j) wgmma_m64n64k16_bf16(d, da + 2 * j, db + 2 * j, i + j > 0);
+    wgmma_commit();
+    if (!correct) mbar_arrive(&empty[s]);
+    wgmma_wait<0>();
+    if (correct) mbar_arrive(&empty[s]);
+  }
+  const int t = thread_x() - 128, row = t / 32 * 16 + t % 32 / 4;
+  for (int i = 0; i < 32; ++i) out[(row + (i >> 1 & 1) * 8) * 64 + i / 4 * 8 + t % 4 * 2 + (i & 1)] = d[i];
+}
