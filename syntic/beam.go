@@ -22,13 +22,13 @@ type Hypothesis struct {
 // maxLanes is how many beams of all images together take a step at once; it bounds memory and changes no result.
 const maxLanes = 256
 
-// Generate writes captions for N images with features v [N, E] and what was detected in them (nil for a decoder without objects). The best
+// Generate writes captions for N images with features v [N, E] and their context (nil for a decoder that reads none). The best
 // Beams captions of each image come best first; 1 beam is greedy search. A beam's score is its log-probability over its length, the end
 // included, to the power of LengthPenalty; of equal ones the beam that ranked higher before, then the lower id comes first. Results do not
 // depend on how many images come together. ctx is looked at between tokens.
-func (d *Decoder) Generate(ctx context.Context, v []float32, objects *Objects, o config.Decode, progress plan.Progress) (out [][]Hypothesis, err error) {
+func (d *Decoder) Generate(ctx context.Context, v []float32, about *Context, o config.Decode, progress plan.Progress) (out [][]Hypothesis, err error) {
 	defer tensor.Catch(&err)
-	n, err := d.Shape.checkInputs(v, objects)
+	n, err := d.Shape.checkInputs(v, about)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (d *Decoder) Generate(ctx context.Context, v []float32, objects *Objects, o
 		for i := range index {
 			index[i] = at + i
 		}
-		found, err := d.search(ctx, v[at*e:(at+b)*e], objects.pick(index, e), o)
+		found, err := d.search(ctx, v[at*e:(at+b)*e], about.Pick(index, e), o)
 		if err != nil {
 			return nil, err
 		}
@@ -57,10 +57,13 @@ func (d *Decoder) Generate(ctx context.Context, v []float32, objects *Objects, o
 }
 
 // search is Generate for images that go together.
-func (d *Decoder) search(ctx context.Context, v []float32, objects *Objects, o config.Decode) ([][]beam, error) {
+func (d *Decoder) search(ctx context.Context, v []float32, about *Context, o config.Decode) ([][]beam, error) {
 	s := tensor.NewScope(d.dev)
 	defer s.Close()
-	prefix, mask := d.Prefix.embed(s, d.Shape, v, objects)
+	prefix, mask, err := d.embed(s, v, about)
+	if err != nil {
+		return nil, err
+	}
 	return (&search{m: d.Model, end: d.Vocab.end, o: o, mask: mask}).run(ctx, s, prefix)
 }
 

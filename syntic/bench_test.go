@@ -21,9 +21,9 @@ func benchDecoder(b *testing.B, n int) (*Decoder, *Examples) {
 		}
 		x.Captions = append(x.Captions, c)
 	}
-	x.Objects = &Objects{Slots: 1, Features: random(3, n, e), Count: make([]int, n)}
+	x.Context = &Context{Slots: 1, Features: random(3, n, e), Count: make([]int, n)}
 	r := config.Default()
-	d, err := NewDecoder(tensor.CPU(), ShapeOf(r, e), FullVocabulary(words+1, words), r.Decoder.Init, 1)
+	d, err := NewDecoder(tensor.CPU(), ShapeOf(r, e, 0), FullVocabulary(words+1, words), r.Decoder.Init, 1)
 	require.NoError(b, err)
 	b.Cleanup(d.Release)
 	return d, x
@@ -45,7 +45,7 @@ func BenchmarkTrain(b *testing.B) {
 func BenchmarkGenerate(b *testing.B) {
 	d, x := benchDecoder(b, 85)
 	for b.Loop() {
-		_, err := d.Generate(ctx, x.Features, x.Objects, config.Default().Decode, nil)
+		_, err := d.Generate(ctx, x.Features, x.Context, config.Default().Decode, nil)
 		require.NoError(b, err)
 	}
 	b.ReportMetric(float64(85*b.N)/b.Elapsed().Seconds(), "captions/s")

@@ -16,6 +16,9 @@ type Captioner struct {
 	Text    Detokens // ids to text
 	Project config.Memory
 	Decode  config.Decode
+
+	Gap    *Gap        // corrects images' features before they are projected; or nil
+	Encode TextEncoder // of beams, for Decode.Rerank
 }
 
 // Detokens turns a tokenizer's ids into text; bpe.Tokenizer does.
@@ -28,12 +31,17 @@ type Caption struct {
 	Others []Hypothesis // the other beams, best first
 }
 
-// Caption writes captions for N images with features v [N, E] of the image encoder and what was detected in them (nil for a decoder without
-// objects). The captions of an image do not depend on the others.
-func (c *Captioner) Caption(ctx context.Context, v []float32, objects *Objects, progress plan.Progress) ([]Caption, error) {
+// Caption writes captions for N images with features v [N, E] of the image encoder and their context (nil for a decoder that
+// reads none). The captions of an image do not depend on the others.
+func (c *Captioner) Caption(ctx context.Context, v []float32, about *Context, progress plan.Progress) ([]Caption, error) {
 	if _, err := rowsOf(v, c.Decoder.Shape.Features); err != nil {
 		return nil, err
 	}
+	if c.Decode.Rerank != "none" && c.Decode.Rerank != "" && c.Encode == nil {
+		return nil, fmt.Errorf("decode.rerank %s: no encoder of texts: want CLIP's", c.Decode.Rerank)
+	}
+	own := v
+	v = c.Gap.Correct(v)
 	if c.Memory != nil {
 		if e := c.Memory.Features(); e != c.Decoder.Shape.Features {
 			return nil, fmt.Errorf("memory of features of size %d: want %d, the decoder's", e, c.Decoder.Shape.Features)
@@ -43,9 +51,14 @@ func (c *Captioner) Caption(ctx context.Context, v []float32, objects *Objects, 
 			return nil, err
 		}
 	}
-	found, err := c.Decoder.Generate(ctx, v, objects, c.Decode, progress)
+	found, err := c.Decoder.Generate(ctx, v, about, c.Decode, progress)
 	if err != nil {
 		return nil, err
+	}
+	if c.Decode.Rerank == "clip" || c.Decode.Rerank == "fusion" {
+		if err := rerank(ctx, found, own, c.Text, c.Encode, c.Decode.Rerank); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]Caption, len(found))
 	for i, beams := range found {

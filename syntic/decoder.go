@@ -23,15 +23,26 @@ type Shape struct {
 	Slots     int    `json:"slots"`     // K, object features an image: 0 none, 1 pooled, more: one for each tag
 	Null      bool   `json:"null"`      // a learned feature stands for "nothing detected"
 
+	Tokens    int `json:"tokens,omitempty"`    // T, prefix tokens of the feature; 0 is 1
+	Retrieved int `json:"retrieved,omitempty"` // R, retrieved texts an image, a prefix token each
+	Words     int `json:"words,omitempty"`     // H, tokens of a hard prompt at most; 0: none
+
 	// What decoders from elsewhere may have in place of GPT-2's: torch's nn.TransformerEncoder with an output layer is {Act: "gelu", Head: true}.
 	Act  string `json:"act,omitempty"`  // of the feed-forward layers: "" is gelu_new, "gelu" the exact one
 	Head bool   `json:"head,omitempty"` // an output layer of its own, and not the embedding table
 }
 
-// ShapeOf is the shape that a recipe asks for, with features of size e.
-func ShapeOf(r *config.Recipe, e int) Shape {
+// ShapeOf is the shape that a recipe asks for, with features of size e and hard prompts of at most so many tokens.
+func ShapeOf(r *config.Recipe, e, words int) Shape {
 	sh := Shape{Features: e, Width: r.Decoder.Width, Layers: r.Decoder.Layers, Heads: r.Decoder.Heads, FFN: r.Decoder.FFN, Layout: r.Decoder.PrefixLayout}
-	if r.Objects.Enabled {
+	sh.Retrieved = r.Retrieve.Tokens
+	if r.Decoder.PrefixTokens > 1 {
+		sh.Tokens = r.Decoder.PrefixTokens
+	}
+	switch {
+	case r.Objects.Enabled && r.Objects.As == "words":
+		sh.Words = words
+	case r.Objects.Enabled:
 		sh.Slots, sh.Null = 1, r.Objects.None == "null_token"
 		if r.Objects.Pooling == "per_tag" {
 			sh.Slots = r.Objects.MaxTags
@@ -43,11 +54,15 @@ func ShapeOf(r *config.Recipe, e int) Shape {
 
 // prefix is P, the number of prefix tokens.
 func (sh Shape) prefix() int {
-	if sh.Layout == "concat" {
-		return 1
+	n := sh.tokens() + sh.Retrieved + sh.Words
+	if sh.Layout != "concat" {
+		n += sh.Slots
 	}
-	return 1 + sh.Slots
+	return n
 }
+
+// tokens is T.
+func (sh Shape) tokens() int { return max(1, sh.Tokens) }
 
 // maxShape bounds every size of a stored shape.
 const maxShape = 1 << 20
@@ -65,6 +80,8 @@ func (sh Shape) validate() error {
 		return fmt.Errorf("decoder shape %+v: want layout tokens or concat", sh)
 	case sh.Slots < 0 || sh.Slots > maxShape || sh.Layout == "concat" && sh.Slots > 1 || sh.Null && sh.Slots == 0:
 		return fmt.Errorf("decoder shape %+v: want slots of 0 or more, at most 1 with layout concat, at least 1 with null", sh)
+	case min(sh.Tokens, sh.Retrieved, sh.Words) < 0 || max(sh.Tokens, sh.Retrieved, sh.Words) > maxShape:
+		return fmt.Errorf("decoder shape %+v: want tokens, retrieved and words from 0 to %d", sh, maxShape)
 	case sh.Act != "" && sh.Act != "gelu":
 		return fmt.Errorf("decoder shape %+v: want act gelu, or none for gelu_new", sh)
 	case sh.Positions <= sh.prefix():
@@ -238,6 +255,11 @@ func (m *GPT2) logits(s *tensor.Scope, hidden *tensor.Tensor) *tensor.Tensor {
 // row the next one. Captions are rows of the vocabulary with the end included; they may differ in length, padding counts nothing.
 // mask i32 [B·P] on the host says which prefix tokens may be seen; nil: all.
 func (m *GPT2) loss(s *tensor.Scope, prefix *tensor.Tensor, mask []int32, captions [][]int32, smoothing float32, drop *dropout) *tensor.Tensor {
+	return m.weightedLoss(s, prefix, mask, captions, nil, smoothing, drop)
+}
+
+// weightedLoss is loss in which caption i counts weights[i] times: the sum of all over the number of tokens. Nil weights are 1.
+func (m *GPT2) weightedLoss(s *tensor.Scope, prefix *tensor.Tensor, mask []int32, captions [][]int32, weights []float32, smoothing float32, drop *dropout) *tensor.Tensor {
 	b, p, c := prefix.Dim(0), prefix.Dim(1), prefix.Dim(2)
 	t := 0
 	for _, caption := range captions {
@@ -246,10 +268,15 @@ func (m *GPT2) loss(s *tensor.Scope, prefix *tensor.Tensor, mask []int32, captio
 	n := p + t - 1 // the last row is predicted, not read
 	in := make([]int32, b*(t-1))
 	var rows, target []int32
+	var weight []float32
+	sum := 0.0
 	for i, caption := range captions {
 		copy(in[i*(t-1):(i+1)*(t-1)], caption)
 		for j, row := range caption {
 			rows, target = append(rows, int32(i*n+p-1+j)), append(target, row)
+			if weights != nil {
+				weight, sum = append(weight, weights[i]), sum+float64(weights[i])
+			}
 		}
 	}
 	x := prefix
@@ -258,7 +285,15 @@ func (m *GPT2) loss(s *tensor.Scope, prefix *tensor.Tensor, mask []int32, captio
 	}
 	h := m.hidden(s, x, keyMask(s, mask, b, p, n), drop)
 	h = s.Embedding(s.Reshape(h, b*n, c), s.FromInt32s(rows, len(rows))) // the states that predict something
-	return s.CrossEntropy(m.logits(s, h), s.FromInt32s(target, len(target)), tensor.CrossEntropyOptions{Smoothing: smoothing})
+	o := tensor.CrossEntropyOptions{Smoothing: smoothing}
+	if weights != nil {
+		o.Weight = s.FromFloat32s(weight, len(weight))
+	}
+	loss := s.CrossEntropy(m.logits(s, h), s.FromInt32s(target, len(target)), o)
+	if weights != nil {
+		loss = s.Scale(loss, float32(sum/float64(len(target)))) // the op divides by the sum of the weights
+	}
+	return loss
 }
 
 // keyMask extends a mask of the prefix, i32 [b·p], to n tokens, of which those of the text are seen. No mask gives nil.

@@ -37,7 +37,7 @@ func LoadGPT2(dev *tensor.Device, dir string) (d *Decoder, err error) {
 }
 
 // StartFromGPT2 makes a decoder to be trained whose Transformer has the weights of a folder of GPT-2, as ClipCap's does (Mokady et al. 2021), behind a
-// prefix with random weights as [NewDecoder] makes them. Of sh only Features, Layout, Slots and Null are looked at, and Positions, where it is not
+// prefix with random weights as [NewDecoder] makes them. Of sh only what the prefix is made of is looked at, and Positions, where it is not
 // 0: the first so many of GPT-2's are taken. The vocabulary is the whole of GPT-2's: captions are ids of bpe.GPT2.
 func StartFromGPT2(dev *tensor.Device, dir string, sh Shape, std float64, seed uint64) (*Decoder, error) {
 	d, err := readGPT2(dev, dir, func(Shape) Shape { return sh })
@@ -68,6 +68,7 @@ func readGPT2(dev *tensor.Device, dir string, with func(Shape) Shape) (d *Decode
 	}
 	of, positions := with(sh), sh.Positions
 	sh.Features, sh.Layout, sh.Slots, sh.Null = of.Features, of.Layout, of.Slots, of.Null
+	sh.Tokens, sh.Retrieved, sh.Words = of.Tokens, of.Retrieved, of.Words
 	if of.Positions != 0 {
 		if sh.Positions = of.Positions; sh.Positions > positions {
 			return nil, fmt.Errorf("%s: n_positions %d: want the decoder's %d or more", path, positions, sh.Positions)

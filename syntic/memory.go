@@ -76,6 +76,22 @@ func (m *Memory) Release() {
 	}
 }
 
+// At is the features of some texts, by number, as they are stored: [len(index), E].
+func (m *Memory) At(index []int32) []float32 {
+	out := make([]float32, 0, len(index)*m.e)
+	if m.packed != nil {
+		for _, at := range index {
+			out = append(out, m.packed.rows(int(at), int(at)+1)...)
+		}
+		return out
+	}
+	all := m.bank.Float32s()
+	for _, at := range index {
+		out = append(out, all[int(at)*m.e:(int(at)+1)*m.e]...)
+	}
+	return out
+}
+
 // Project replaces each feature v_n of [N, E] by a blend of the memory (SynTIC; the form is DeCap's, Li et al. 2023):
 //
 //	p_n = Σ_m softmax_m(⟨v_n, m_m⟩ / temperature) · m_m

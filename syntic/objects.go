@@ -47,12 +47,17 @@ func TagPrompts(images [][]string, o config.Objects) (names, texts []string) {
 	}
 	slices.Sort(names)
 	for _, tag := range names {
-		texts = append(texts, strings.ReplaceAll(o.Prompt, "{tag}", tag))
+		texts = append(texts, TagPrompt(tag, o))
 	}
 	if o.None == "neutral_prompt" {
-		names, texts = append(names, ""), append(texts, strings.ReplaceAll(o.Prompt, "{tag}", o.Neutral))
+		names, texts = append(names, ""), append(texts, TagPrompt(o.Neutral, o))
 	}
 	return names, texts
+}
+
+// TagPrompt is the text that is encoded for a tag.
+func TagPrompt(tag string, o config.Objects) string {
+	return strings.ReplaceAll(o.Prompt, "{tag}", tag)
 }
 
 // TagTable holds the text features of tags.
@@ -78,13 +83,14 @@ func NewTagTable(names []string, features []float32, e int) (*TagTable, error) {
 }
 
 // Objects makes the decoder's input of the tags of each image. Pooling "mean" gives one slot with the mean of the tags' features, brought to
-// unit length; "per_tag" gives MaxTags slots. An image without tags counts 0, for the learned null token, or gets the neutral prompt.
-func (t *TagTable) Objects(images [][]string, o config.Objects) (*Objects, error) {
+// unit length; "mean_raw" the mean as long as it is, the shorter the less the tags have in common; "max" the largest number of each dimension, brought
+// to unit length; "per_tag" gives MaxTags slots. An image without tags counts 0, for the learned null token, or gets the neutral prompt.
+func (t *TagTable) Objects(images [][]string, o config.Objects) (*Context, error) {
 	slots := 1
 	if o.Pooling == "per_tag" {
 		slots = o.MaxTags
 	}
-	out := &Objects{Slots: slots, Features: make([]float32, len(images)*slots*t.e), Count: make([]int, len(images))}
+	out := &Context{Slots: slots, Features: make([]float32, len(images)*slots*t.e), Count: make([]int, len(images))}
 	for i, tags := range images {
 		if len(tags) == 0 && o.None == "neutral_prompt" {
 			tags = []string{""}
@@ -93,26 +99,40 @@ func (t *TagTable) Objects(images [][]string, o config.Objects) (*Objects, error
 			return nil, fmt.Errorf("image %d: %d tags: want at most objects.max_tags %d", i, len(tags), o.MaxTags)
 		}
 		row := out.Features[i*slots*t.e : (i+1)*slots*t.e]
-		mean := make([]float32, t.e)
+		of := make([][]float32, len(tags))
 		for j, tag := range tags {
-			f, ok := t.features[tag]
-			if !ok {
+			var ok bool
+			if of[j], ok = t.features[tag]; !ok {
 				return nil, fmt.Errorf("image %d: tag %q has no feature", i, tag)
 			}
-			if o.Pooling == "per_tag" {
-				copy(row[j*t.e:], f)
-				continue
-			}
-			for d, x := range f {
-				mean[d] += x / float32(len(tags))
-			}
 		}
-		if o.Pooling != "per_tag" {
-			copy(row, unit(mean))
+		if o.Pooling == "per_tag" {
+			for j, f := range of {
+				copy(row[j*t.e:], f)
+			}
+		} else {
+			pool(row, of, o.Pooling)
 		}
 		out.Count[i] = min(len(tags), slots)
 	}
 	return out, nil
+}
+
+// pool writes one feature for several to row, which is zero and stays so for none.
+func pool(row []float32, of [][]float32, how string) {
+	for j, f := range of {
+		for d, x := range f {
+			switch {
+			case how != "max":
+				row[d] += x / float32(len(of))
+			case j == 0 || x > row[d]:
+				row[d] = x
+			}
+		}
+	}
+	if how != "mean_raw" {
+		copy(row, unit(row))
+	}
 }
 
 // unit is x at length 1; zeros stay zeros.

@@ -33,11 +33,11 @@ func TestTagsBecomeObjects(t *testing.T) {
 	mean, err := table.Objects(images, o)
 	require.NoError(t, err)
 	h := float32(math.Sqrt(0.5))
-	assert.Equal(t, &Objects{Slots: 1, Features: []float32{h, h, 0, 0, 0, 1}, Count: []int{1, 0, 1}}, mean)
+	assert.Equal(t, &Context{Slots: 1, Features: []float32{h, h, 0, 0, 0, 1}, Count: []int{1, 0, 1}}, mean)
 	o.Pooling = "per_tag"
 	each, err := table.Objects(images, o)
 	require.NoError(t, err)
-	assert.Equal(t, &Objects{Slots: 2, Features: []float32{1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0}, Count: []int{2, 0, 1}}, each)
+	assert.Equal(t, &Context{Slots: 2, Features: []float32{1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0}, Count: []int{2, 0, 1}}, each)
 
 	o.None = "neutral_prompt"
 	names, texts = TagPrompts(images, o)
@@ -119,9 +119,9 @@ func TestShapeOfPresets(t *testing.T) {
 		for _, set := range [][]string{nil, {"objects.pooling=per_tag"}, {"decoder.prefix_layout=concat"}, {"objects.enabled=false"}, {"objects.none=neutral_prompt"}} {
 			r, err := config.Load(preset, set)
 			require.NoError(t, err)
-			require.NoError(t, ShapeOf(r, 512).validate(), set)
+			require.NoError(t, ShapeOf(r, 512, 0).validate(), set)
 		}
 	}
 	r := config.Default()
-	assert.Equal(t, Shape{Features: 64, Width: 128, Layers: 4, Heads: 4, FFN: 512, Positions: 32, Layout: "tokens", Slots: 1, Null: true}, ShapeOf(r, 64))
+	assert.Equal(t, Shape{Features: 64, Width: 128, Layers: 4, Heads: 4, FFN: 512, Positions: 32, Layout: "tokens", Slots: 1, Null: true}, ShapeOf(r, 64, 0))
 }

@@ -7,12 +7,13 @@ import (
 	"syntic/tensor"
 )
 
-// Prefix turns an image's feature v and the features u of its objects into the first tokens that the decoder sees: [v, u], as in the paper's
-// figure 1. Layout "tokens" gives each its own linear layer, "concat" one layer to both together.
+// Prefix turns an image's feature v and its context into the first tokens that the decoder sees: [v, retrieved texts, objects u, words], of which
+// SynTIC has [v, u], as in the paper's figure 1. Layout "tokens" gives feature and objects linear layers of their own, "concat" one to both together.
 type Prefix struct {
-	Feature *nn.Linear     `name:"feature"`            // E → C; for concat 2E → C
-	Objects *nn.Linear     `name:"objects"`            // E → C, or nil
-	Null    *tensor.Tensor `name:"null" init:"normal"` // [1, E], in place of objects when nothing was detected; or nil
+	Feature   *nn.Linear     `name:"feature"`            // E → T·C; for concat 2E → T·C
+	Objects   *nn.Linear     `name:"objects"`            // E → C, or nil
+	Retrieved *nn.Linear     `name:"retrieved"`          // E → C, or nil
+	Null      *tensor.Tensor `name:"null" init:"normal"` // [1, E], in place of objects when nothing was detected; or nil
 }
 
 func newPrefix(dev *tensor.Device, sh Shape) *Prefix {
@@ -27,94 +28,102 @@ func newPrefix(dev *tensor.Device, sh Shape) *Prefix {
 	if sh.Null {
 		p.Null = tensor.NewParameter(dev, 1, sh.Features)
 	}
-	p.Feature = nn.NewLinear(dev, in, sh.Width, true)
+	if sh.Retrieved > 0 {
+		p.Retrieved = nn.NewLinear(dev, sh.Features, sh.Width, true)
+	}
+	p.Feature = nn.NewLinear(dev, in, sh.tokens()*sh.Width, true)
 	return p
 }
 
-// Objects are the features of what was detected in N images: at most Slots for each, of which the first Count[i] are used. Count 0 means
-// that nothing was detected; then the decoder needs a null token.
-type Objects struct {
-	Slots    int       // K
-	Features []float32 // [N, K, E]; unused slots are not read
-	Count    []int     // [N], 0..K
-}
-
-// pick is the part of the objects of some images; nil of nil.
-func (o *Objects) pick(index []int, e int) *Objects {
-	if o == nil {
-		return nil
-	}
-	w := o.Slots * e
-	out := &Objects{Slots: o.Slots, Features: make([]float32, len(index)*w), Count: make([]int, len(index))}
-	for i, at := range index {
-		copy(out.Features[i*w:(i+1)*w], o.Features[at*w:(at+1)*w])
-		out.Count[i] = o.Count[at]
-	}
-	return out
-}
-
-// checkInputs compares features and objects with the decoder's shape and returns N.
-func (sh Shape) checkInputs(v []float32, o *Objects) (int, error) {
+// embed is the prefix [N, P, C] of N images and its mask i32 [N·P], nil when every token is seen. Objects stand at the end of their slots, and
+// words at the end of theirs, so that the last prefix token, which predicts the first word, is always one that is seen.
+func (d *Decoder) embed(s *tensor.Scope, v []float32, o *Context) (prefix *tensor.Tensor, mask []int32, err error) {
+	p, sh := d.Prefix, d.Shape
 	n := len(v) / sh.Features
-	if len(v) != n*sh.Features {
-		return 0, fmt.Errorf("%d numbers of features: want a multiple of their size %d", len(v), sh.Features)
+	feature := s.FromFloat32s(v, n, 1, sh.Features)
+	var objects *tensor.Tensor // [N, K, E]
+	var empty []int            // slots of each image that are not seen
+	if sh.Slots > 0 {
+		objects, empty = p.slots(s, sh, o)
 	}
-	if sh.Slots == 0 {
-		return n, nil // objects are not used
+	if objects != nil && sh.Layout == "concat" {
+		feature = s.Concat(2, feature, objects) // [N, 1, 2E]
 	}
-	if o == nil {
-		return 0, fmt.Errorf("no objects: want them, as the decoder was trained with %d object slots", sh.Slots)
+	parts := []*tensor.Tensor{s.Reshape(p.Feature.Forward(s, feature), n, sh.tokens(), sh.Width)}
+	if sh.Retrieved > 0 {
+		parts = append(parts, p.Retrieved.Forward(s, s.FromFloat32s(o.Retrieved, n, sh.Retrieved, sh.Features)))
 	}
-	if o.Slots != sh.Slots || len(o.Count) != n || len(o.Features) != n*sh.Slots*sh.Features {
-		return 0, fmt.Errorf("objects of %d slots, %d counts, %d numbers for %d images: want %d slots, a count an image, %d numbers",
-			o.Slots, len(o.Count), len(o.Features), n, sh.Slots, n*sh.Slots*sh.Features)
+	if objects != nil && sh.Layout != "concat" {
+		parts = append(parts, p.Objects.Forward(s, objects))
 	}
-	for i, c := range o.Count {
-		if c < 0 || c > sh.Slots || c == 0 && !sh.Null {
-			return 0, fmt.Errorf("image %d: %d objects: want 1 to %d (0 only with a learned null token)", i, c, sh.Slots)
+	if sh.Words > 0 {
+		rows, err := d.words(o)
+		if err != nil {
+			return nil, nil, err
 		}
+		parts = append(parts, d.Model.Tokens.Forward(s, s.FromInt32s(rows, n, sh.Words)))
 	}
-	return n, nil
+	if len(parts) > 1 {
+		prefix = s.Concat(1, parts...)
+	} else {
+		prefix = parts[0]
+	}
+	return prefix, sh.mask(o, n, empty), nil
 }
 
-// embed is the prefix [N, P, C] of N images and its mask i32 [N·P], nil when every token is seen. Objects stand at the end of their slots, so
-// that the last prefix token, which predicts the first word, is always one that is seen.
-func (p *Prefix) embed(s *tensor.Scope, sh Shape, v []float32, o *Objects) (prefix *tensor.Tensor, mask []int32) {
-	e, k := sh.Features, sh.Slots
-	n := len(v) / e
-	feature := s.FromFloat32s(v, n, 1, e)
-	if k == 0 {
-		return p.Feature.Forward(s, feature), nil // [N, 1, C]
-	}
-	// Slots look their features up in a table whose row 0 is the null token, so that its gradient needs no code of its own.
+// slots are the objects' features [N, K, E], and how many slots of each image stand empty before them. They are looked up in a table whose row 0
+// is the null token, so that its gradient needs no code of its own.
+func (p *Prefix) slots(s *tensor.Scope, sh Shape, o *Context) (features *tensor.Tensor, empty []int) {
+	n, e, k := len(o.Count), sh.Features, sh.Slots
 	first := p.Null
 	if first == nil {
 		first = s.Zeros(1, e)
 	}
 	table := s.Concat(0, first, s.FromFloat32s(o.Features, n*k, e)) // [1 + N·K, E]
 	rows := make([]int32, n*k)
-	if k > 1 {
-		mask = make([]int32, 0, n*(1+k))
-	}
+	empty = make([]int, n)
 	for i, count := range o.Count {
-		empty := k - max(count, 1)
+		empty[i] = k - max(count, 1)
 		for j := range count {
-			rows[i*k+empty+j] = int32(1 + i*k + j)
+			rows[i*k+empty[i]+j] = int32(1 + i*k + j)
 		}
-		if k > 1 {
-			mask = append(mask, 1)
-			for j := range k {
-				seen := int32(1)
-				if j < empty {
-					seen = 0
-				}
-				mask = append(mask, seen)
+	}
+	return s.Embedding(table, s.FromInt32s(rows, n, k)), empty
+}
+
+// words are the hard prompts as rows of the vocabulary [N·H], each at the end of its H places; what stands before it is not seen.
+func (d *Decoder) words(o *Context) ([]int32, error) {
+	h := d.Shape.Words
+	rows := make([]int32, len(o.Words)*h)
+	for i, prompt := range o.Words {
+		for j, id := range prompt {
+			row, ok := d.Vocab.row[id]
+			if !ok {
+				return nil, fmt.Errorf("image %d: token %d of the hard prompt: id %d is not in the vocabulary of %d ids", i, j, id, d.Vocab.Size())
 			}
+			rows[(i+1)*h-len(prompt)+j] = row
 		}
 	}
-	u := s.Embedding(table, s.FromInt32s(rows, n, k)) // [N, K, E]
-	if sh.Layout == "concat" {
-		return p.Feature.Forward(s, s.Concat(2, feature, u)), nil // [N, 1, C]
+	return rows, nil
+}
+
+// mask says which of the prefix tokens of N images are seen, i32 [N·P]; nil: all.
+func (sh Shape) mask(o *Context, n int, empty []int) []int32 {
+	if sh.Slots <= 1 && sh.Words == 0 {
+		return nil
 	}
-	return s.Concat(1, p.Feature.Forward(s, feature), p.Objects.Forward(s, u)), mask // [N, 1+K, C]
+	mask := make([]int32, n*sh.prefix())
+	for i := range mask {
+		mask[i] = 1
+	}
+	for i := range n {
+		row := mask[i*sh.prefix() : (i+1)*sh.prefix()]
+		if sh.Slots > 0 && sh.Layout != "concat" {
+			clear(row[sh.tokens()+sh.Retrieved:][:empty[i]])
+		}
+		if sh.Words > 0 {
+			clear(row[len(row)-sh.Words : len(row)-len(o.Words[i])])
+		}
+	}
+	return mask
 }

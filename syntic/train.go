@@ -17,9 +17,19 @@ import (
 // Examples are what a decoder learns from: N features, what was detected, and the captions to write.
 type Examples struct {
 	Features []float32 // v [N, E], projected already if they are to be
-	Objects  *Objects  // nil for a decoder without objects
+	Context  *Context  // nil for a decoder with neither objects nor anything else
 	Captions [][]int32 // [N], the tokenizer's ids without start and end
+
+	Weights []float32 // [N], how much a caption counts; nil: 1
+	Each    int       // so many features (and contexts and weights) in turn belong to a caption, of which each epoch draws one; 0 is 1
+
+	// Remake, unless nil, gives the context of some rows of Features in an epoch, in place of Context: for what changes from epoch to epoch.
+	// It must be a function of the row and the epoch.
+	Remake func(rows []int, epoch int) (*Context, error)
 }
+
+// each is Each of at least 1.
+func (x *Examples) each() int { return max(1, x.Each) }
 
 // TrainOptions are the parts of a recipe that training needs.
 type TrainOptions struct {
@@ -56,6 +66,7 @@ type TrainStep struct {
 const (
 	shuffleItem = 0x73687566_00000000 // the epoch is the key's step
 	noiseItem   = 0x6e6f6973_00000000 // + the example; the epoch is the key's step
+	drawItem    = 0x64726177_00000000 // + the example; the epoch is the key's step
 	dropoutItem = 0x64726f70_00000000 // + the place; the training step is the key's step
 )
 
@@ -98,7 +109,9 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 			order, dealt = tensor.Key{Seed: o.Seed, Item: shuffleItem, Step: uint32(epoch)}.Perm(n), epoch
 		}
 		p := TrainStep{Step: step, Epoch: float64(step) / float64(perEpoch), LR: o.Train.LR * schedule(step, total)}
-		d.trainStep(opt, x, captions, order[at:min(at+batch, n)], o, epoch, &p)
+		if err := d.trainStep(opt, x, captions, order[at:min(at+batch, n)], o, epoch, &p); err != nil {
+			return curve, fmt.Errorf("train: step %d: %w", step, err)
+		}
 		if !finite(p.Loss) || !finite(p.GradNorm) {
 			return curve, fmt.Errorf("train: step %d: loss %g, gradient norm %g: want finite numbers; a smaller train.lr or train.clip_norm may help", step, p.Loss, p.GradNorm)
 		}
@@ -168,31 +181,52 @@ func scheduleOf(o config.Train) (nn.Schedule, error) {
 	return nil, fmt.Errorf("train: schedule %q: want linear, cosine, constant", o.Schedule)
 }
 
-// trainStep does one step on the examples of index.
-func (d *Decoder) trainStep(opt *nn.AdamW, x *Examples, captions [][]int32, index []int, o TrainOptions, epoch int, p *TrainStep) {
+// trainStep does one step on the captions of index.
+func (d *Decoder) trainStep(opt *nn.AdamW, x *Examples, captions [][]int32, index []int, o TrainOptions, epoch int, p *TrainStep) (err error) {
 	s := tensor.NewScope(d.dev, tensor.WithTape())
 	defer s.Close()
 	e := d.Shape.Features
-	v, rows := make([]float32, len(index)*e), make([][]int32, len(index))
+	v, rows, from := make([]float32, len(index)*e), make([][]int32, len(index)), make([]int, len(index))
+	var weights []float32
 	for i, at := range index {
-		f := x.Features[at*e : (at+1)*e]
+		from[i] = at * x.each()
+		if x.Each > 1 {
+			from[i] += tensor.Key{Seed: o.Seed, Item: drawItem + uint64(at), Step: uint32(epoch)}.Intn(0, x.Each)
+		}
+		f := x.Features[from[i]*e : (from[i]+1)*e]
+		if x.Weights != nil {
+			weights = append(weights, x.Weights[from[i]])
+		}
 		if o.Train.Noise {
-			f = noisy(f, float32(o.Train.NoiseStd), tensor.Key{Seed: o.Seed, Item: noiseItem + uint64(at), Step: uint32(epoch)})
+			f = Noisy(f, float32(o.Train.NoiseStd), tensor.Key{Seed: o.Seed, Item: noiseItem + uint64(at), Step: uint32(epoch)})
 		}
 		copy(v[i*e:], f)
 		rows[i] = captions[at]
 	}
 	drop := &dropout{p: float32(o.Dropout), key: tensor.Key{Seed: o.Seed, Item: dropoutItem, Step: uint32(p.Step)}}
-	prefix, mask := d.Prefix.embed(s, d.Shape, v, x.Objects.pick(index, e))
-	loss := d.Model.loss(s, prefix, mask, rows, float32(o.Train.LabelSmoothing), drop)
+	about := x.Context.Pick(from, e)
+	if x.Remake != nil {
+		if about, err = x.Remake(from, epoch); err == nil {
+			_, err = d.Shape.checkInputs(v, about)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	prefix, mask, err := d.embed(s, v, about)
+	if err != nil {
+		return err
+	}
+	loss := d.Model.weightedLoss(s, prefix, mask, rows, weights, float32(o.Train.LabelSmoothing), drop)
 	p.Loss = float64(loss.Item())
 	if finite(p.Loss) {
 		p.GradNorm = opt.Step(s, s.Backward(loss), float32(p.LR))
 	}
+	return nil
 }
 
-// noisy is f with noise, at unit length.
-func noisy(f []float32, std float32, key tensor.Key) []float32 {
+// Noisy is f with Gaussian noise of std a dimension, at unit length.
+func Noisy(f []float32, std float32, key tensor.Key) []float32 {
 	z := make([]float32, len(f))
 	key.Normal(z)
 	for i := range z {
@@ -202,15 +236,15 @@ func noisy(f []float32, std float32, key tensor.Key) []float32 {
 }
 
 // Loss is the mean cross entropy per token, without smoothing, dropout and noise, of captions cut to maxLength rows: for watching a training on
-// examples it does not see. It depends on the batch in rounding only.
+// examples it does not see; weights are not looked at. It depends on the batch in rounding only.
 func (d *Decoder) Loss(ctx context.Context, x *Examples, maxLength, batch int) (loss float64, err error) {
 	defer tensor.Catch(&err)
 	captions, err := d.examples(x, maxLength)
 	if err != nil {
 		return 0, fmt.Errorf("loss: %w", err)
 	}
-	if batch < 1 {
-		return 0, fmt.Errorf("loss: batch %d: want at least 1", batch)
+	if batch < 1 || x.Each > 1 {
+		return 0, fmt.Errorf("loss: batch %d of %d features a caption: want at least 1, of 1", batch, x.Each)
 	}
 	tokens, e := 0, d.Shape.Features
 	for at := 0; at < len(captions); at += batch {
@@ -222,29 +256,44 @@ func (d *Decoder) Loss(ctx context.Context, x *Examples, maxLength, batch int) (
 		for i := at; i < min(at+batch, len(captions)); i++ {
 			index, count = append(index, i), count+len(captions[i])
 		}
-		part := &Examples{x.Features[at*e : (at+len(index))*e], x.Objects.pick(index, e), captions[at : at+len(index)]}
-		loss += d.batchLoss(part) * float64(count)
+		part := &Examples{Features: x.Features[at*e : (at+len(index))*e], Context: x.Context.Pick(index, e), Captions: captions[at : at+len(index)]}
+		mean, err := d.batchLoss(part)
+		if err != nil {
+			return 0, fmt.Errorf("loss: %w", err)
+		}
+		loss += mean * float64(count)
 		tokens += count
 	}
 	return loss / float64(tokens), nil
 }
 
 // batchLoss is the loss of some examples whose captions are rows already.
-func (d *Decoder) batchLoss(x *Examples) float64 {
+func (d *Decoder) batchLoss(x *Examples) (float64, error) {
 	s := tensor.NewScope(d.dev)
 	defer s.Close()
-	prefix, mask := d.Prefix.embed(s, d.Shape, x.Features, x.Objects)
-	return float64(d.Model.loss(s, prefix, mask, x.Captions, 0, nil).Item())
+	prefix, mask, err := d.embed(s, x.Features, x.Context)
+	if err != nil {
+		return 0, err
+	}
+	return float64(d.Model.loss(s, prefix, mask, x.Captions, 0, nil).Item()), nil
 }
 
 // examples checks x and turns its captions into rows of the vocabulary.
 func (d *Decoder) examples(x *Examples, maxLength int) ([][]int32, error) {
-	n, err := d.Shape.checkInputs(x.Features, x.Objects)
+	n, err := d.Shape.checkInputs(x.Features, x.Context)
 	if err != nil {
 		return nil, err
 	}
-	if n == 0 || n != len(x.Captions) {
-		return nil, fmt.Errorf("%d features, %d captions: want as many, at least one", n, len(x.Captions))
+	if n == 0 || n != len(x.Captions)*x.each() {
+		return nil, fmt.Errorf("%d features, %d captions: want %d features for each, at least one caption", n, len(x.Captions), x.each())
+	}
+	if x.Weights != nil && len(x.Weights) != n {
+		return nil, fmt.Errorf("%d weights for %d features: want one each", len(x.Weights), n)
+	}
+	for i, w := range x.Weights {
+		if !(w >= 0) || math.IsInf(float64(w), 0) {
+			return nil, fmt.Errorf("feature %d: weight %g: want 0 or more", i, w)
+		}
 	}
 	if _, err := rowsOf(x.Features, d.Shape.Features); err != nil {
 		return nil, err
@@ -252,7 +301,7 @@ func (d *Decoder) examples(x *Examples, maxLength int) ([][]int32, error) {
 	if most := d.Shape.Positions + 1 - d.Shape.prefix(); maxLength < 1 || maxLength > most {
 		return nil, fmt.Errorf("captions of %d tokens: want 1 to %d", maxLength, most)
 	}
-	out := make([][]int32, n)
+	out := make([][]int32, len(x.Captions))
 	for i, c := range x.Captions {
 		if out[i], err = d.Vocab.rows(c, maxLength); err != nil {
 			return nil, fmt.Errorf("caption %d: %w", i, err)

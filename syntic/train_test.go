@@ -45,9 +45,9 @@ func toy(n, slots int) *Examples {
 		x.Features, x.Captions = append(x.Features, unit(f)...), append(x.Captions, caption)
 	}
 	if slots > 0 {
-		x.Objects = &Objects{Slots: slots, Features: random(13, n*slots, toyE), Count: make([]int, n)}
+		x.Context = &Context{Slots: slots, Features: random(13, n*slots, toyE), Count: make([]int, n)}
 		for i := range n {
-			x.Objects.Count[i] = i % (slots + 1)
+			x.Context.Count[i] = i % (slots + 1)
 		}
 	}
 	return x
@@ -189,7 +189,7 @@ func TestSearchAgreesWithLoss(t *testing.T) {
 			_, err := d.Train(ctx, x, o, nil)
 			require.NoError(t, err)
 			decode := config.Decode{Beams: 3, MaxTokens: 7, LengthPenalty: 0.7}
-			found, err := d.Generate(ctx, x.Features, x.Objects, decode, nil)
+			found, err := d.Generate(ctx, x.Features, x.Context, decode, nil)
 			require.NoError(t, err)
 			for i, beams := range found {
 				for _, h := range beams {
@@ -197,12 +197,12 @@ func TestSearchAgreesWithLoss(t *testing.T) {
 					if h.Ended {
 						length++
 					}
-					one := &Examples{Features: x.Features[i*toyE : (i+1)*toyE], Objects: x.Objects.pick([]int{i}, toyE), Captions: [][]int32{h.Tokens}}
+					one := &Examples{Features: x.Features[i*toyE : (i+1)*toyE], Context: x.Context.Pick([]int{i}, toyE), Captions: [][]int32{h.Tokens}}
 					loss, err := d.Loss(ctx, one, length, 1)
 					require.NoError(t, err)
 					assert.InDelta(t, -loss*float64(length), h.LogProb, 1e-4, "image %d", i)
 				}
-				alone, err := d.Generate(ctx, x.Features[i*toyE:(i+1)*toyE], x.Objects.pick([]int{i}, toyE), decode, nil)
+				alone, err := d.Generate(ctx, x.Features[i*toyE:(i+1)*toyE], x.Context.Pick([]int{i}, toyE), decode, nil)
 				require.NoError(t, err)
 				assert.Equal(t, beams, alone[0], "image %d alone", i)
 			}
@@ -219,16 +219,16 @@ func TestPrefixSlots(t *testing.T) {
 		return l
 	}
 	before := loss()
-	for i, count := range x.Objects.Count { // what unused slots hold is never read
+	for i, count := range x.Context.Count { // what unused slots hold is never read
 		for j := count * toyE; j < 3*toyE; j++ {
-			x.Objects.Features[i*3*toyE+j] = 1e6
+			x.Context.Features[i*3*toyE+j] = 1e6
 		}
 	}
 	assert.Equal(t, before, loss())
 	d.Prefix.Null.Data()[0] += 10
 	withNull := loss()
 	assert.NotEqual(t, before, withNull, "images 0 and 4 have no objects")
-	x.Objects.Features[3*toyE] += 10 // of image 1
+	x.Context.Features[3*toyE] += 10 // of image 1
 	assert.NotEqual(t, withNull, loss())
 
 	// Gradients: of the null token and of the objects' layer, by differences.
@@ -236,7 +236,8 @@ func TestPrefixSlots(t *testing.T) {
 	defer s.Close()
 	rows, err := d.examples(x, 6)
 	require.NoError(t, err)
-	prefix, mask := d.Prefix.embed(s, d.Shape, x.Features, x.Objects)
+	prefix, mask, err := d.embed(s, x.Features, x.Context)
+	require.NoError(t, err)
 	assert.Equal(t, []int{8, 4, 32}, prefix.Shape())
 	assert.Equal(t, []int32{1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 1, 1, 1, 1, 1}, mask[:16])
 	g := s.Backward(d.Model.loss(s, prefix, mask, rows, 0, nil))
@@ -263,9 +264,9 @@ func TestSaveAndLoad(t *testing.T) {
 	require.NoError(t, err)
 	defer again.Release()
 	o := config.Decode{Beams: 2, MaxTokens: 5}
-	want, err := d.Generate(ctx, x.Features, x.Objects, o, nil)
+	want, err := d.Generate(ctx, x.Features, x.Context, o, nil)
 	require.NoError(t, err)
-	have, err := again.Generate(ctx, x.Features, x.Objects, o, nil)
+	have, err := again.Generate(ctx, x.Features, x.Context, o, nil)
 	require.NoError(t, err)
 	assert.Equal(t, want, have)
 
@@ -305,31 +306,31 @@ func TestTrainAndGenerateRefuse(t *testing.T) {
 	}
 	refused(func(x *Examples, _ *TrainOptions) { x.Captions = x.Captions[1:] }, "10 features, 9 captions")
 	refused(func(x *Examples, _ *TrainOptions) { x.Captions = append([][]int32{{1}}, x.Captions[1:]...) }, "caption 0: token 0: id 1 is not in the vocabulary")
-	refused(func(x *Examples, _ *TrainOptions) { x.Objects = nil }, "no objects: want them")
+	refused(func(x *Examples, _ *TrainOptions) { x.Context = nil }, "no objects: want them")
 	refused(func(x *Examples, _ *TrainOptions) { x.Features = x.Features[1:] }, "want a multiple of their size 12")
 	refused(func(_ *Examples, o *TrainOptions) { o.MaxLength = 15 }, "captions of 15 tokens: want 1 to 14")
 	refused(func(_ *Examples, o *TrainOptions) { o.Train.Schedule = "steps" }, `schedule "steps": want linear`)
 	refused(func(_ *Examples, o *TrainOptions) { o.Train.Batch = 0 }, "want batch and epochs of 1 or more")
 	refused(func(x *Examples, _ *TrainOptions) {
-		x.Objects = &Objects{Slots: 2, Features: x.Objects.Features, Count: []int{3, 0, 0, 0, 0, 0, 0, 0, 0, 0}}
+		x.Context = &Context{Slots: 2, Features: x.Context.Features, Count: []int{3, 0, 0, 0, 0, 0, 0, 0, 0, 0}}
 	}, "image 0: 3 objects: want 1 to 2")
 
-	_, err := d.Generate(ctx, x.Features, x.Objects, config.Decode{Beams: 1, MaxTokens: 15}, nil)
+	_, err := d.Generate(ctx, x.Features, x.Context, config.Decode{Beams: 1, MaxTokens: 15}, nil)
 	assert.ErrorContains(t, err, "1 to 14 tokens")
-	_, err = d.Generate(ctx, x.Features, x.Objects, config.Decode{Beams: 0, MaxTokens: 5}, nil)
+	_, err = d.Generate(ctx, x.Features, x.Context, config.Decode{Beams: 0, MaxTokens: 5}, nil)
 	assert.ErrorContains(t, err, "want 1 or more beams")
-	none, err := d.Generate(ctx, nil, &Objects{Slots: 2}, config.Decode{Beams: 1, MaxTokens: 5}, nil)
+	none, err := d.Generate(ctx, nil, &Context{Slots: 2}, config.Decode{Beams: 1, MaxTokens: 5}, nil)
 	require.NoError(t, err)
 	assert.Empty(t, none)
 
 	stop, cancel := context.WithCancel(ctx)
 	cancel()
-	_, err = d.Generate(stop, x.Features, x.Objects, config.Decode{Beams: 1, MaxTokens: 5}, nil)
+	_, err = d.Generate(stop, x.Features, x.Context, config.Decode{Beams: 1, MaxTokens: 5}, nil)
 	assert.ErrorIs(t, err, context.Canceled)
 	_, err = d.Train(stop, x, o, nil)
 	assert.ErrorIs(t, err, context.Canceled)
 	d.Model.Norm.Weight.Data()[0] = float32(nan())
-	_, err = d.Generate(ctx, x.Features, x.Objects, config.Decode{Beams: 2, MaxTokens: 5}, nil)
+	_, err = d.Generate(ctx, x.Features, x.Context, config.Decode{Beams: 2, MaxTokens: 5}, nil)
 	assert.ErrorContains(t, err, "are its weights damaged?")
 	_, err = d.Train(ctx, x, o, nil)
 	assert.ErrorContains(t, err, "step 0: loss NaN")

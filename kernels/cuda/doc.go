@@ -9,12 +9,11 @@
 //  1. src/NAME.cu: #include "dev.cuh", then KERNEL(name, threads, smem, params…) { … }. Parameters: const float* for a View, int for int32, i64 for
 //     int64, float for float32, TensorMap by GRID_CONSTANT. What dev.cuh does not wrap is added to src/ptx.cuh and emu/ together.
 //  2. NAME.go (//go:build cuda), in init: add(kernels.Op, kernels.Variant[…]{Name, Rank, Usable, Run}); Run ends in
-//     launch(s, "name", blocks(n), a.X, a.Out, int32(n), …): Views pass their address, nil where absent.
+//     launch(s, "name", grid(n), a.X, a.Out, int32(n), …): Views pass their address, nil where absent.
 //  3. go test -tags cuda ./kernels -run 'TestParity/^op$' compiles the .cu by g++, runs it on the emulator at the op's test sizes under several
 //     schedules, and holds it against the float64 reference. SYNTIC_EMU_SEED=n takes other schedules; errors name kernel, block, thread and line.
 //  4. kernels/cuda/scripts/toolkit.sh DIR once; CUDA_HOME=DIR go generate ./kernels/cuda compiles what changed. Commit .cu, .go and image/NAME.*.
-//     wgmma and TMA: kernels under #if HOPPER, variants by addHopper; then cuobjdump -sass must show HGMMA.
-//  5. Work space: ws, err := workspace(s, bytes); defer ws.free(). Dynamic shared memory that depends on sizes: config{Grid, Smem}.
+//  5. Work space: ws, err := workspace(s, bytes); defer ws.free(). Dynamic shared memory that depends on sizes: launchWith(s, name, config, …).
 //  6. Keep earlier rungs with lower Rank. No atomics on floats in a variant that is not Unordered: the same call must give the same bits.
 package cuda
 

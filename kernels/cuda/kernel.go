@@ -14,10 +14,7 @@ import (
 
 // add registers a variant of this device.
 func add[A any](op *kernels.Op[A], v kernels.Variant[A]) {
-	v.Device = kernels.CUDA
-	if v.Available == nil {
-		v.Available = available
-	}
+	v.Device, v.Available = kernels.CUDA, available
 	if v.Note == "" {
 		v.Note = "emulated only"
 	} else {
@@ -25,21 +22,6 @@ func add[A any](op *kernels.Op[A], v kernels.Variant[A]) {
 	}
 	op.Add(v)
 }
-
-// addHopper registers a variant whose kernels hold code for sm_90a (#if HOPPER): it is there on devices of compute capability 9.0 alone.
-func addHopper[A any](op *kernels.Op[A], v kernels.Variant[A]) {
-	v.Available = hopper
-	add(op, v)
-}
-
-// hopper tells whether the first device is of compute capability 9.0.
-var hopper = sync.OnceValue(func() bool {
-	if !available() {
-		return false
-	}
-	c, err := driver.Capability(0)
-	return err == nil && c == 90
-})
 
 // config is the shape of a launch. Zero fields take 1, and the kernel's own threads and shared memory.
 type config = driver.Config

@@ -67,6 +67,21 @@ func TestErrorsNameTheFaultAndTheCure(t *testing.T) {
 		{"synth: {sampler: ddimm}", `my.yaml:1:18: synth.sampler: ddimm: want ddim, pndm, dpmsolver++`},
 		{"decoder: {heads: 3}", `my.yaml:1:18: decoder.heads: 3: want a divisor of decoder.width 128`},
 		{"project: {enabled: false}", `default: project.train: true: want false, as project.enabled is false`},
+		{"objects: {as: words, neutral: \"\"}", `my.yaml:1:31: objects.neutral: empty: want a word for no tags`},
+		{"objects: {words_prompt: none}", `my.yaml:1:25: objects.words_prompt: "none": want a text with {tags} in it`},
+		{"objects: {vocabulary: \"\"}", `objects.vocabulary: empty: want world, coco or a file`},
+		{"retrieve: {captions: 3}", `retrieve.min_count: 5: want at most retrieve.captions 3`},
+		{"remap: {enabled: true}\nsynth: {combine: mean}", `my.yaml:2:18: synth.combine: mean: want all`},
+		{"gap: {correct: texts}", `my.yaml:1:16: gap.correct: texts: want none or images`},
+		{"train: {features: text, weight: clip}\nrefine: {enabled: false}\nobjects: {enabled: false}", `train.weight: clip: want none`},
+		{"train: {features: text}\nrefine: {enabled: false}", `objects.enabled: true: want false, or objects.source classifier or retrieval`},
+		{"train: {features: text}\nremap: {enabled: true}", `my.yaml:2:18: remap.enabled: true: want false`},
+		{"decoder: {start: \"\"}", `decoder.start: empty: want scratch, or a folder of GPT-2`},
+		{"memory: {size: 4, top_k: 5}", `my.yaml:1:26: memory.top_k: 5: want at most memory.size 4`},
+		{"memory: {size: 1}", `memory.size: 1: want 2 or more`},
+		{"memory: {dtype: int4}", `memory.dtype: int4: want f32, f16, int8`},
+		{"decode: {rerank: best}", `decode.rerank: best: want none, clip, fusion`},
+		{"refine: {momentum: 1}", `refine.momentum: 1: want a number from 0 and below 1`},
 		{"clip: {prompt: none}", `my.yaml:1:16: clip.prompt: "none": want a text with {text} in it`},
 		{"preset: koko", `my.yaml:1:9: preset: no preset "koko": nearest is "coco"; syntic recipe --list shows all`},
 		{"seed: 1\nseed: 2\n", `my.yaml:2:1: mapping key "seed" already defined at [1:1]`},
@@ -127,14 +142,14 @@ func TestRowsChangeOnlyWhatTheySay(t *testing.T) {
 	for _, preset := range []string{"toy", "coco", "flickr30k"} { // those that others start from
 		r, err := Load(preset, nil)
 		require.NoError(t, err)
-		before := r.Lock()
+		before, keys := r.Lock(), r.Keys()
 		for _, row := range Rows {
 			assert.NotContains(t, []string{row.Label, row.Paper, row.Same, row.Differs}, "", row.Name)
 			variant, err := r.Row(row.Name)
 			require.NoError(t, err, row.Name)
 			changed := 0
 			for i, k := range variant.Keys() {
-				if k.Type != "list of texts" && k.Value != r.Keys()[i].Value {
+				if k.Type != "list of texts" && k.Value != keys[i].Value {
 					changed++
 					assert.Equal(t, "row "+row.Name, variant.Origin(k.Path))
 				}

@@ -13,5 +13,5 @@
 //   - lock.go: recipe.lock.yaml, every value with its origin
 //   - sweep.go: axes and points of a sweep; how recipes differ
 //   - open.go: the keys that the paper leaves open
-//   - rows.go: the rows of the ablation table as overrides
+//   - rows.go: rows of the table as overrides; table.go: all of them
 package config

@@ -18,6 +18,11 @@ var reasons = map[string]string{
 
 	"clip.model": "ours: the drawn world's own model; SynTIC has ViT-B/32", "clip.prompt": "DeCap and CapDec encode the caption as it is", "clip.batch": "ours",
 
+	"synth.combine": "ours: no source tries several images for SynTIC",
+
+	"remap.enabled": "SynTIC: an image stays with the text that it was made of", "remap.top_k": "SynC: 15", "remap.captions": "SynC: 2", "remap.keep": "SynC: the best 90 %",
+	"gap.correct": "SynTIC: none", "gap.std": "TOMCap: better than the mean alone",
+
 	"refine.enabled": "SynTIC", "refine.direction": "ours: SynTIC says contrastive, not which direction; this one needs no other image",
 	"refine.temperature": "ours, measured on the drawn world (.01 to .1 do alike)", "refine.optimiser": "ours, measured on the drawn world", "refine.lr": "ours, measured on the drawn world",
 	"refine.steps": "ours, measured on the drawn world (10 to 50 do alike)", "refine.batch": "ours", "refine.momentum": "ours: the usual one",
@@ -33,15 +38,22 @@ var reasons = map[string]string{
 	"objects.prompt": "ours: as CLIP's prompts for classes; SynTIC's is not known", "objects.pooling": "ours: SynTIC has one block of tags, how made is not known", "objects.max_tags": "ours",
 	"objects.none": "ours: SynTIC does not say", "objects.neutral": "ViECap's word where it finds no entity",
 
+	"objects.vocabulary": "ours: the drawn world's; ViECap has COCO's in-domain", "objects.temperature": "ViECap: 1/100", "objects.as": "SynTIC",
+	"objects.words_prompt": "ViECap: There are ... in image.", "objects.drop": "SynTIC: none; ViECap and IFCap have .4",
+
+	"retrieve.tokens": "SynTIC: none; IFCap has 5", "retrieve.captions": "IFCap on COCO: 9", "retrieve.min_count": "IFCap on COCO: 5", "retrieve.noise_std": "IFCap: a variance of .04",
+
 	"decoder.width": "ours: small; DeCap has 768", "decoder.layers": "SynTIC, DeCap", "decoder.heads": "SynTIC, DeCap", "decoder.ffn": "four times the width, as in GPT-2",
-	"decoder.max_length": "DeCap's code", "decoder.vocabulary": "ours: the same model with a smaller table; DeCap has all ids", "decoder.prefix_layout": "ours: SynTIC's figure 1 shows [v, u]",
+	"decoder.max_length": "DeCap's code", "decoder.vocabulary": "ours: the same model with a smaller table; DeCap has all ids", "decoder.start": "SynTIC, DeCap: from scratch; CapDec, ViECap and IFCap start from GPT-2", "decoder.prefix_tokens": "DeCap: one; CLOSE has 4, ViECap and IFCap 10", "decoder.prefix_layout": "ours: SynTIC's figure 1 shows [v, u]",
 	"decoder.dropout": "DeCap's code, GPT-2", "decoder.init": "GPT-2",
 
 	"train.features": "SynTIC", "train.epochs": "ours: enough on the drawn world; DeCap has 10", "train.batch": "DeCap's code: 64 on each of two GPUs", "train.lr": "ours: a small decoder learns faster; DeCap has 1e-5",
 	"train.warmup": "ours: of few steps; DeCap has 1000", "train.schedule": "DeCap's code", "train.weight_decay": "torch's AdamW", "train.label_smoothing": "DeCap's code",
 	"train.clip_norm": "ours", "train.noise": "SynTIC, DeCap: none", "train.noise_std": "ours, the spread of the captions of a drawn scene; CapDec has a variance of .016, which is .1265",
 
-	"decode.beams": "PCM-Net; DeCap is greedy, ViECap and IFCap have 5, SynTIC's is not known", "decode.length_penalty": "ours: the mean log probability of a token", "decode.max_tokens": "DeCap's code",
+	"train.weight": "SynTIC: none", "train.weight_scale": "PCM-Net with ViT-B/32: 2.5",
+
+	"decode.beams": "PCM-Net; DeCap is greedy, ViECap and IFCap have 5, SynTIC's is not known", "decode.length_penalty": "ours: the mean log probability of a token", "decode.max_tokens": "DeCap's code", "decode.rerank": "SynTIC, DeCap: none",
 
 	"eval.rows": "ours: the method and its nearest relation", "eval.settings": "SynTIC's tables", "eval.bootstrap": "ours",
 	"sweep.over":      "ours: nothing is varied unless asked",

@@ -5,22 +5,25 @@ import "math"
 // Recipe is every choice of a run. The keys of a YAML recipe are the yaml tags; doc is what the key means, with its unit;
 // min, max and oneof bound it (min and max inclusive unless they begin with '>' or '<').
 type Recipe struct {
-	Preset  string  `yaml:"preset" doc:"named recipe that this one starts from"`
-	Seed    int64   `yaml:"seed" doc:"the run's seed; item i draws from (seed, i) alone" min:"0"`
-	Seeds   int     `yaml:"seeds" doc:"number of runs, with seeds seed, seed+1, ...; intervals in the table come from them" min:"1" max:"100"`
-	Data    Data    `yaml:"data" doc:"texts to learn from, images to be tested on"`
-	Synth   Synth   `yaml:"synth" doc:"caption to synthetic image"`
-	CLIP    CLIP    `yaml:"clip" doc:"features of texts and images"`
-	Refine  Refine  `yaml:"refine" doc:"moves synthetic image features by a contrastive loss, before training only"`
-	Memory  Memory  `yaml:"memory" doc:"text features that projection blends"`
-	Project Project `yaml:"project" doc:"projection of image features into text space"`
-	Objects Objects `yaml:"objects" doc:"detected objects as a second part of the prefix"`
-	Decoder Decoder `yaml:"decoder" doc:"the text decoder, the only part that is trained"`
-	Train   Train   `yaml:"train" doc:"training of the decoder"`
-	Decode  Decode  `yaml:"decode" doc:"writing captions"`
-	Eval    Eval    `yaml:"eval" doc:"scores"`
-	Sweep   Sweep   `yaml:"sweep" doc:"points of syntic sweep; any other verb does one run and looks at none of them"`
-	Shards  Shards  `yaml:"shards" doc:"how work is cut; never changes a result"`
+	Preset   string   `yaml:"preset" doc:"named recipe that this one starts from"`
+	Seed     int64    `yaml:"seed" doc:"the run's seed; item i draws from (seed, i) alone" min:"0"`
+	Seeds    int      `yaml:"seeds" doc:"number of runs, with seeds seed, seed+1, ...; intervals in the table come from them" min:"1" max:"100"`
+	Data     Data     `yaml:"data" doc:"texts to learn from, images to be tested on"`
+	Synth    Synth    `yaml:"synth" doc:"caption to synthetic image"`
+	CLIP     CLIP     `yaml:"clip" doc:"features of texts and images"`
+	Remap    Remap    `yaml:"remap" doc:"captions paired anew with synthetic images, before refinement (SynC)"`
+	Gap      Gap      `yaml:"gap" doc:"features of one modality carried to where the other's lie, by statistics of all synthetic pairs"`
+	Refine   Refine   `yaml:"refine" doc:"moves synthetic image features by a contrastive loss, before training only"`
+	Memory   Memory   `yaml:"memory" doc:"text features that projection blends"`
+	Project  Project  `yaml:"project" doc:"projection of image features into text space"`
+	Retrieve Retrieve `yaml:"retrieve" doc:"texts of the memory that are like the image, for the decoder and for tags"`
+	Objects  Objects  `yaml:"objects" doc:"detected objects as a second part of the prefix"`
+	Decoder  Decoder  `yaml:"decoder" doc:"the text decoder, the only part that is trained"`
+	Train    Train    `yaml:"train" doc:"training of the decoder"`
+	Decode   Decode   `yaml:"decode" doc:"writing captions"`
+	Eval     Eval     `yaml:"eval" doc:"scores"`
+	Sweep    Sweep    `yaml:"sweep" doc:"points of syntic sweep; any other verb does one run and looks at none of them"`
+	Shards   Shards   `yaml:"shards" doc:"how work is cut; never changes a result"`
 
 	origin map[string]string
 }
@@ -62,6 +65,7 @@ type Synth struct {
 	Guidance         float64 `yaml:"guidance" doc:"classifier-free guidance scale; 1: none" min:"1" max:"50"`
 	Negative         string  `yaml:"negative" doc:"negative prompt; empty: the unconditional prompt"`
 	ImagesPerCaption int     `yaml:"images_per_caption" doc:"synthetic images for each caption" min:"1" max:"16"`
+	Combine          string  `yaml:"combine" doc:"several images a caption: an example each; one example of their mean feature and all their tags; or one drawn anew each epoch" oneof:"all|mean|sample"`
 	Keep             string  `yaml:"keep" doc:"images kept on disk beside the features: none, sample (those of the report) or all" oneof:"none|sample|all"`
 	Batch            int     `yaml:"batch" doc:"images denoised together; memory only, never changes a result" min:"1" max:"1024"`
 }
@@ -71,6 +75,20 @@ type CLIP struct {
 	Model  string `yaml:"model" doc:"CLIP model: world, or a directory with config.json and model.safetensors"`
 	Prompt string `yaml:"prompt" doc:"template around a caption before it is encoded; {text} stands for the caption"`
 	Batch  int    `yaml:"batch" doc:"items encoded together; memory only, never changes a result" min:"1" max:"4096"`
+}
+
+// Remap pairs captions anew with synthetic images. Captions are compared by CLIP's text features where SynC has a sentence encoder (SBERT).
+type Remap struct {
+	Enabled  bool    `yaml:"enabled" doc:"pair anew"`
+	TopK     int     `yaml:"top_k" doc:"candidates for a caption: this many synthetic images most like it" min:"1" max:"1000"`
+	Captions int     `yaml:"captions" doc:"an image's score is how like the caption the best of this many captions is that the image is most like" min:"1" max:"1000"`
+	Keep     float64 `yaml:"keep" doc:"share of the pairs that stay, those with the highest scores" min:">0" max:"1"`
+}
+
+// Gap is a correction of each dimension: x' = (x − μ_from) · σ_to/σ_from + μ_to.
+type Gap struct {
+	Correct string `yaml:"correct" doc:"none; images, synthetic and test ones, towards texts, before refinement and projection; or the texts that training goes by towards images (TOMCap)" oneof:"none|images|texts"`
+	Std     bool   `yaml:"std" doc:"correct the standard deviations as well as the means"`
 }
 
 // Refine moves each synthetic image feature s_i towards its own text: s <- normalise(s - lr * dL/ds).
@@ -106,17 +124,30 @@ type Project struct {
 	Train   bool `yaml:"train" doc:"project training features as well (needs enabled); off for DeCap, which trains on texts"`
 }
 
+// Retrieve looks texts up in the memory by the image's feature, and by a text's own, with noise, where training goes by texts (IFCap).
+type Retrieve struct {
+	Tokens   int     `yaml:"tokens" doc:"so many most similar texts become a prefix token each, a linear layer of their features; 0: none" min:"0" max:"64"`
+	Captions int     `yaml:"captions" doc:"objects.source: retrieval counts words in this many most similar texts" min:"1" max:"1000"`
+	MinCount int     `yaml:"min_count" doc:"a name of the vocabulary becomes a tag if so many of those texts have it" min:"1" max:"1000"`
+	NoiseStd float64 `yaml:"noise_std" doc:"standard deviation per dimension of the noise on a text's feature that looks others up, in training on texts" min:"0" max:"10"`
+}
+
 // Objects is the auxiliary branch of detected tags.
 type Objects struct {
-	Enabled   bool    `yaml:"enabled" doc:"add objects to the prefix"`
-	Model     string  `yaml:"model" doc:"detector: world, or a directory with config.json and model.safetensors"`
-	Source    string  `yaml:"source" doc:"where tags come from" oneof:"detector"`
-	Threshold float64 `yaml:"threshold" doc:"least confidence of a detection" min:"0" max:"1"`
-	Prompt    string  `yaml:"prompt" doc:"text that is encoded for a tag; {tag} stands for it"`
-	Pooling   string  `yaml:"pooling" doc:"one prefix token for the mean of all tags, or one for each tag" oneof:"mean|per_tag"`
-	MaxTags   int     `yaml:"max_tags" doc:"use the most confident distinct tags, at most this many" min:"1" max:"100"`
-	None      string  `yaml:"none" doc:"in place of tags when nothing is detected: a learned token, or the feature of the prompt neutral" oneof:"null_token|neutral_prompt"`
-	Neutral   string  `yaml:"neutral" doc:"prompt for none: neutral_prompt"`
+	Enabled     bool    `yaml:"enabled" doc:"add objects to the prefix"`
+	Model       string  `yaml:"model" doc:"detector: world, or a directory with config.json and model.safetensors"`
+	Source      string  `yaml:"source" doc:"where tags come from: a detector; CLIP as a classifier over the vocabulary (ViECap); names that many retrieved texts have (IFCap). The latter two also go with training on texts: there a caption's own words of the vocabulary are its tags" oneof:"detector|classifier|retrieval"`
+	Vocabulary  string  `yaml:"vocabulary" doc:"names that the sources classifier and retrieval know: world, coco (its 80 classes), or a file with a name a line"`
+	Threshold   float64 `yaml:"threshold" doc:"least confidence of a detection, or probability of the classifier" min:"0" max:"1"`
+	Temperature float64 `yaml:"temperature" doc:"of the classifier's softmax over the vocabulary" min:">0" max:"10"`
+	Prompt      string  `yaml:"prompt" doc:"text that is encoded for a tag; {tag} stands for it"`
+	Pooling     string  `yaml:"pooling" doc:"one prefix token for all tags' features: their mean at unit length (which is their sum at unit length), their mean as long as it is, or the largest of each dimension at unit length; or a token for each tag" oneof:"mean|mean_raw|max|per_tag"`
+	As          string  `yaml:"as" doc:"tags as features of CLIP (SynTIC), or as words of a prompt before the caption (ViECap)" oneof:"features|words"`
+	WordsPrompt string  `yaml:"words_prompt" doc:"that prompt; {tags} stands for the tags with commas between, or for neutral"`
+	Drop        float64 `yaml:"drop" doc:"in training, leave each tag out with this probability, anew each epoch" min:"0" max:"<1"`
+	MaxTags     int     `yaml:"max_tags" doc:"use the most confident distinct tags, at most this many" min:"1" max:"100"`
+	None        string  `yaml:"none" doc:"in place of tags when nothing is detected: a learned token, or the feature of the prompt neutral" oneof:"null_token|neutral_prompt"`
+	Neutral     string  `yaml:"neutral" doc:"prompt for none: neutral_prompt"`
 }
 
 // Decoder is the shape of the text decoder, a pre-norm Transformer with tied embeddings and learned positions.
@@ -127,6 +158,8 @@ type Decoder struct {
 	FFN          int     `yaml:"ffn" doc:"size of the feed-forward layer" min:"8" max:"65536"`
 	MaxLength    int     `yaml:"max_length" doc:"caption tokens seen in training; longer captions are cut" min:"2" max:"1024"`
 	Vocabulary   string  `yaml:"vocabulary" doc:"tokens that can be written: those of the training captions, or all of the tokenizer's" oneof:"captions|full"`
+	Start        string  `yaml:"start" doc:"scratch, or a folder of GPT-2 (config.json, model.safetensors) whose Transformer, sizes and tokenizer are taken"`
+	PrefixTokens int     `yaml:"prefix_tokens" doc:"prefix tokens that one linear layer makes of the feature" min:"1" max:"256"`
 	PrefixLayout string  `yaml:"prefix_layout" doc:"feature and objects as tokens of their own, or concatenated into one" oneof:"tokens|concat"`
 	Dropout      float64 `yaml:"dropout" doc:"dropout probability of the embedding and residual paths" min:"0" max:"<1"`
 	Init         float64 `yaml:"init" doc:"standard deviation of initial weights" min:">0" max:"1"`
@@ -145,6 +178,8 @@ type Train struct {
 	ClipNorm       float64 `yaml:"clip_norm" doc:"largest global gradient norm; 0: no clipping" min:"0"`
 	Noise          bool    `yaml:"noise" doc:"add Gaussian noise to training features and bring them back to unit length (CapDec)"`
 	NoiseStd       float64 `yaml:"noise_std" doc:"standard deviation of that noise, per dimension" min:"0" max:"10"`
+	Weight         string  `yaml:"weight" doc:"how much a caption counts: all alike, or by the cosine of its synthetic image (before refinement) with it (PCM-Net)" oneof:"none|clip"`
+	WeightScale    float64 `yaml:"weight_scale" doc:"weight: clip is this times the cosine, held between 0 and 1" min:">0" max:"100"`
 }
 
 // Decode is how captions are written.
@@ -152,11 +187,12 @@ type Decode struct {
 	Beams         int     `yaml:"beams" doc:"beam width; 1: greedy" min:"1" max:"64"`
 	LengthPenalty float64 `yaml:"length_penalty" doc:"a beam's log probability is divided by its length to this power" min:"0" max:"4"`
 	MaxTokens     int     `yaml:"max_tokens" doc:"longest caption" min:"1" max:"1024"`
+	Rerank        string  `yaml:"rerank" doc:"order of the beams: the search's; the cosine of CLIP with the image; or the sum of the ranks in both (fusion)" oneof:"none|clip|fusion"`
 }
 
 // Eval is what is scored and how sure the scores are.
 type Eval struct {
-	Rows      []string `yaml:"rows" doc:"rows of the table, from: syntic, no_refine, no_projection, no_objects, decap, capdec"`
+	Rows      []string `yaml:"rows" doc:"rows of the table: syntic, no_refine, no_projection, no_objects, decap, capdec, and others that syntic recipe --rows lists"`
 	Settings  []string `yaml:"settings" doc:"test settings, from: in_domain, cross_domain (images of the other domain), zero_shot (trained on web texts)"`
 	Bootstrap int      `yaml:"bootstrap" doc:"resamplings of the test images for the 95 % intervals; 0: no intervals" min:"0" max:"100000"`
 }

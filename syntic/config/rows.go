@@ -21,24 +21,6 @@ const (
 	openKeys = "the numbers that the paper leaves open are keys with defaults of ours"
 )
 
-// Rows are all rows, in the order of the table. The same decoder, captions and scores serve all of them.
-var Rows = []Row{
-	{"syntic", "SynTIC", synTIC, "refined features of synthetic images, projected on the training texts; objects' features as a second token; four layers, four heads",
-		openKeys, true, nil},
-	{"no_refine", "without refinement", synTIC, "all but the refinement", openKeys, true, []string{"refine.enabled=false"}},
-	{"no_projection", "without projection", synTIC, "all but the projection, in training and at test", openKeys, true, []string{"project.enabled=false", "project.train=false"}},
-	{"no_objects", "without objects", synTIC, "all but the objects' token", openKeys, true, []string{"objects.enabled=false"}},
-	{"decap", "DeCap (texts, projection at test)", "DeCap (Li et al. 2023)",
-		"the decoder's prefix is one token, a linear layer of the text's feature; test images are projected on the training texts at 1/100, all of them; label smoothing .1",
-		"the recipe's width, learning rate, beams and count of texts; DeCap's are those of the preset coco but for greedy search and 500,000 texts in the memory", true,
-		[]string{"train.features=text", "refine.enabled=false", "project.train=false", "objects.enabled=false"}},
-	{"capdec", "CapDec (texts with noise)", "CapDec (Nukrai et al. 2022)", "Gaussian noise on the unit text feature, which is then brought back to unit length; no projection",
-		"one linear layer and the small decoder in place of an 8-layer mapper of 40 tokens and GPT-2 large; noise of train.noise_std, CapDec's own in the preset coco", true,
-		[]string{"train.features=text", "refine.enabled=false", "project.enabled=false", "project.train=false", "objects.enabled=false", "train.noise=true"}},
-	{"syntic_tt", "SynTIC, target texts in the memory", "SynTIC-TT (Liu et al. 2024); DeCap's name for it (Li et al. 2023)",
-		"the decoder is SynTIC's; at test the memory holds training texts of the domain that is tested", "in-domain it is SynTIC itself", false, []string{"memory.source=target"}},
-}
-
 // Settings are all settings of the table: what is trained on and tested on.
 var Settings = []string{"in_domain", "cross_domain", "zero_shot"}
 

@@ -7,9 +7,23 @@ import (
 	"os"
 	"path/filepath"
 
+	"syntic/clip/bpe"
 	"syntic/syntic"
 	"syntic/tensor"
 )
+
+// gpt2Files are a tokenizer's files, in the folders of Hugging Face.
+var gpt2Files = []string{"vocab.json", "merges.txt", "tokenizer.json"}
+
+// gpt2Words is the tokenizer of a folder of GPT-2, or GPT-2's own where it holds none.
+func gpt2Words(dir string) (*bpe.GPT2, error) {
+	for _, name := range gpt2Files {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return bpe.LoadGPT2(dir)
+		}
+	}
+	return bpe.OwnGPT2()
+}
 
 // packDecoder is the decoder's files as one tar, without times, so that equal decoders have equal bytes.
 func packDecoder(d *syntic.Decoder) ([]byte, error) {

@@ -300,7 +300,7 @@ func needsOf(r *config.Recipe) (n needs, err error) {
 		if err != nil {
 			return n, err
 		}
-		n.painter = n.painter || row.Train.Features == "synthetic"
+		n.painter = n.painter || row.Train.Features == "synthetic" || row.Gap.Correct != "none"
 		n.detector = n.detector || row.Objects.Enabled && row.Objects.Source == "detector"
 	}
 	return n, nil

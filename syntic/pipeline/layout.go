@@ -48,7 +48,13 @@ func (k rowKey) String() string { return fmt.Sprintf("row-%s-%s-%d", k.corpus, k
 func (k rowKey) captions(set string) string {
 	return fmt.Sprintf("captions-%s-%s-%d-%s", k.corpus, k.row, k.seed, set)
 }
-func (k rowKey) pairs() string     { return fmt.Sprintf("pairs-%s-%d", k.corpus, k.seed) }
+func (k rowKey) pairs(image int) string { // of image number image of each caption
+	if image > 0 {
+		return fmt.Sprintf("pairs-%s-%d-%d", k.corpus, k.seed, image)
+	}
+	return fmt.Sprintf("pairs-%s-%d", k.corpus, k.seed)
+}
+func (k rowKey) remapped() string  { return fmt.Sprintf("remapped-%s-%d", k.corpus, k.seed) }
 func (k rowKey) refined() string   { return fmt.Sprintf("refined-%s-%d", k.corpus, k.seed) }
 func (k rowKey) texts() string     { return textsOf(k.corpus) }
 func textsOf(corpus string) string { return "texts-" + corpus }
@@ -155,11 +161,16 @@ func (l *layout) addSet(w *work, name string) error {
 
 // addRow adds what a row needs, its training, and its captions of a test set.
 func (w *work) addRow(l *layout, t *rowStage, set string) {
-	if t.synthetic() {
-		l.add(t.key.pairs(), func() plan.Stage { return w.pairs(t.key) })
-		if t.row.Refine.Enabled {
-			l.add(t.key.refined(), func() plan.Stage { return w.refined(t.key) })
+	if t.synthetic() || t.row.Gap.Correct != "none" {
+		for k, name := range t.pairs() {
+			l.add(name, func() plan.Stage { return w.pairs(t.key, k) })
 		}
+	}
+	if t.row.Remap.Enabled {
+		l.add(t.remapped(), t.remapping)
+	}
+	if t.synthetic() && t.row.Refine.Enabled {
+		l.add(t.refined(), t.refining)
 	}
 	l.add(t.key.String(), t.training)
 	memory := t.memoryFor(set)

@@ -3,8 +3,10 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +31,11 @@ type modelFile struct {
 	Memory  config.Memory  `json:"memory"`
 	Objects config.Objects `json:"objects"`
 	Decode  config.Decode  `json:"decode"`
+
+	Retrieve config.Retrieve `json:"retrieve"`
+	Names    []string        `json:"names,omitempty"` // of the vocabulary of tags
+	Gap      bool            `json:"gap,omitempty"`   // there is gap.safetensors
+	GPT2     bool            `json:"gpt2,omitempty"`  // the decoder writes GPT-2's tokens; its tokenizer is in gpt2, or GPT-2's own
 }
 
 // model writes the folder DIR/model of the first row and seed of the first setting. model.json comes last: a folder without it holds no model.
@@ -36,6 +43,7 @@ func (f *finish) model() error {
 	r := f.w.r
 	row := f.l.first.row
 	dir := filepath.Join(f.dir, "model")
+	file := modelFile{Format: modelFormat, Prompt: r.CLIP.Prompt, Project: row.Project.Enabled, Memory: row.Memory, Objects: row.Objects, Decode: row.Decode, Retrieve: row.Retrieve}
 	if err := unpackDecoder(f.trained[f.l.first.key].Decoder, dir); err != nil {
 		return err
 	}
@@ -66,9 +74,52 @@ func (f *finish) model() error {
 		}
 		return folder
 	}
-	return writeJSON(filepath.Join(dir, "model.json"), modelFile{modelFormat, at(f.w.folders.CLIP), at(f.w.folders.DETR), r.CLIP.Prompt,
-		row.Project.Enabled, row.Memory, row.Objects, row.Decode})
+	file.CLIP, file.DETR = at(f.w.folders.CLIP), at(f.w.folders.DETR)
+	if err := f.modelParts(dir, &file); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(dir, "model.json"), file)
 }
+
+// modelParts writes what only some rows have.
+func (f *finish) modelParts(dir string, file *modelFile) error {
+	t := f.l.first
+	if o := t.row.Objects; o.Enabled && o.Source != "detector" {
+		file.Names = f.w.entities[o.Vocabulary].Names()
+	}
+	if t.row.Gap.Correct == "images" {
+		gap, err := t.gap(f.p)
+		if err != nil {
+			return err
+		}
+		file.Gap = true
+		if err := gap.Save(filepath.Join(dir, gapFile)); err != nil {
+			return err
+		}
+	}
+	if t.row.Decoder.Start == "scratch" {
+		return nil
+	}
+	file.GPT2 = true
+	for _, name := range gpt2Files {
+		data, err := os.ReadFile(filepath.Join(t.row.Decoder.Start, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(dir, gpt2Folder, name), func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	gapFile    = "gap.safetensors"
+	gpt2Folder = "gpt2"
+)
 
 // Model captions images of the user.
 type Model struct {
@@ -78,6 +129,7 @@ type Model struct {
 	det    *detr.Model
 	file   modelFile
 	memory *syntic.Memory
+	sight  *sight
 }
 
 // OpenModel opens the folder of a run, or its folder model.
@@ -114,7 +166,7 @@ func OpenModel(dev *tensor.Device, dir string) (m *Model, err error) {
 	if m.enc, err = openCLIP(dev, folder(m.file.CLIP)); err != nil {
 		return m, inputError{err}
 	}
-	if m.file.Objects.Enabled {
+	if m.file.Objects.Enabled && m.file.Objects.Source == "detector" {
 		if m.det, err = detr.Load(folder(m.file.DETR), dev); err != nil {
 			return m, inputError{err}
 		}
@@ -136,24 +188,59 @@ func OpenModel(dev *tensor.Device, dir string) (m *Model, err error) {
 	if err := m.fit(dir); err != nil {
 		return m, err
 	}
-	m.Text, m.Project, m.Decode = m.enc.tok, m.file.Memory, m.file.Decode
+	m.Project, m.Decode = m.file.Memory, m.file.Decode
 	if m.file.Project {
 		m.Memory = m.memory
 	}
-	return m, nil
+	return m, m.openParts(dev, dir)
+}
+
+// openParts opens what only some models have.
+func (m *Model) openParts(dev *tensor.Device, dir string) (err error) {
+	s := &sight{dev: dev, enc: m.enc, words: m.enc.tok, batch: captionBatch, e: m.Decoder.Shape.Features, objects: m.file.Objects, retrieve: m.file.Retrieve,
+		memory: m.memory, texts: m.Texts}
+	if m.file.GPT2 {
+		if s.words, err = gpt2Words(filepath.Join(dir, gpt2Folder)); err != nil {
+			return inputError{err}
+		}
+	}
+	if len(m.file.Names) > 0 {
+		if s.entities, err = syntic.NewEntities(m.file.Names); err != nil {
+			return badInput("%s: names of model.json: %w", dir, err)
+		}
+	} else if s.objects.Enabled && s.objects.Source != "detector" {
+		return badInput("%s: no names in model.json: want those of the vocabulary, as objects.source is %s", dir, s.objects.Source)
+	}
+	if m.file.Gap {
+		if m.Gap, err = syntic.LoadGap(filepath.Join(dir, gapFile), s.e); err != nil {
+			return inputError{err}
+		}
+	}
+	m.sight, m.Text, m.Encode = s, s.words, s.captions(m.file.Prompt)
+	return nil
 }
 
 // complete gives keys that older models lack the value that means what they did.
 func (f *modelFile) complete() {
+	d := config.Default()
 	if f.Memory.DType == "" {
-		f.Memory.DType = "f32"
+		f.Memory.DType = d.Memory.DType
+	}
+	if f.Retrieve.Captions == 0 {
+		f.Retrieve = d.Retrieve
+	}
+	if f.Decode.Rerank == "" {
+		f.Decode.Rerank = d.Decode.Rerank
+	}
+	if o := &f.Objects; o.As == "" {
+		o.As, o.WordsPrompt, o.Vocabulary, o.Temperature = d.Objects.As, d.Objects.WordsPrompt, d.Objects.Vocabulary, d.Objects.Temperature
 	}
 }
 
 // check holds the choices to the ranges that they have in a recipe.
 func (f *modelFile) check() error {
 	r := config.Default()
-	r.CLIP.Prompt, r.Memory, r.Objects, r.Decode = f.Prompt, f.Memory, f.Objects, f.Decode
+	r.CLIP.Prompt, r.Memory, r.Objects, r.Decode, r.Retrieve = f.Prompt, f.Memory, f.Objects, f.Decode, f.Retrieve
 	r.Data.Count = 0
 	return r.Validate()
 }
@@ -192,7 +279,8 @@ func (m *Model) Close() {
 type Captioned struct {
 	Caption    string      `json:"caption"`
 	LogProb    float64     `json:"log_prob"`
-	Objects    []Box       `json:"objects"` // those that the caption was given, in pixels
+	Objects    []Box       `json:"objects"`        // those that the caption was given, in pixels
+	Tags       []string    `json:"tags,omitempty"` // names that the decoder was given, whatever they came from
 	Neighbours []Neighbour `json:"neighbours"`
 }
 
@@ -213,13 +301,9 @@ func (m *Model) CaptionImages(ctx context.Context, images []*pixels.Image, neigh
 		return nil, err
 	}
 	out = make([]Captioned, len(images))
-	var objects *syntic.Objects
+	var found [][]detr.Detection
 	if m.det != nil {
-		found, err := detr.Detect(ctx, m.det, images, minScore)
-		if err != nil {
-			return nil, err
-		}
-		if objects, err = m.enc.objects(ctx, tagged(found), m.file.Objects, m.Decoder.Shape.Features, captionBatch); err != nil {
+		if found, err = detr.Detect(ctx, m.det, images, minScore); err != nil {
 			return nil, err
 		}
 		for i, l := range found {
@@ -230,7 +314,11 @@ func (m *Model) CaptionImages(ctx context.Context, images []*pixels.Image, neigh
 			}
 		}
 	}
-	texts, err := m.Caption(ctx, v, objects, nil)
+	about, tags, err := m.sight.context(ctx, v, tagged(found), nil)
+	if err != nil {
+		return nil, err
+	}
+	texts, err := m.Caption(ctx, v, about, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +331,7 @@ func (m *Model) CaptionImages(ctx context.Context, images []*pixels.Image, neigh
 		}
 	}
 	for i := range out {
-		out[i].Caption, out[i].LogProb = texts[i].Text, texts[i].LogProb
+		out[i].Caption, out[i].LogProb, out[i].Tags = texts[i].Text, texts[i].LogProb, tags[i]
 		for k := range neighbours {
 			at := i*neighbours + k
 			out[i].Neighbours = append(out[i].Neighbours, Neighbour{m.Texts[index[at]], float64(cosine[at])})

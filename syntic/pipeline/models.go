@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"syntic/clip"
 	"syntic/clip/bpe"
 	"syntic/diffusion"
-	"syntic/syntic"
 	"syntic/syntic/config"
 	"syntic/syntic/world/weights"
 	"syntic/tensor"
@@ -159,27 +157,6 @@ func openCLIP(dev *tensor.Device, dir string) (*encoder, error) {
 		return nil, err
 	}
 	return &encoder{m, tok}, nil
-}
-
-// objects makes a decoder's object input, of features of size e, of what was detected in images.
-func (m *encoder) objects(ctx context.Context, found [][]syntic.Detection, o config.Objects, e, batch int) (*syntic.Objects, error) {
-	tags := make([][]string, len(found))
-	for i, f := range found {
-		tags[i] = syntic.SelectTags(f, o)
-	}
-	names, prompts := syntic.TagPrompts(tags, o)
-	var features []float32
-	if len(prompts) > 0 {
-		var err error
-		if features, err = clip.EncodeTexts(ctx, m.Model, m.tok, prompts, batch, nil); err != nil {
-			return nil, err
-		}
-	}
-	table, err := syntic.NewTagTable(names, features, e)
-	if err != nil {
-		return nil, err
-	}
-	return table.Objects(tags, o)
 }
 
 // Painter is Stable Diffusion with its text encoder.

@@ -175,11 +175,11 @@ func (t *Table) cell(setting, row string) *Cell {
 
 // synthetic shows the first images made of captions for the first setting and seed.
 func (f *finish) synthetic(d *report.Data) error {
-	name := f.l.first.key.pairs()
+	name := f.l.first.key.pairs(0)
 	if !f.l.have[name] {
 		return nil
 	}
-	at, each := 0, f.w.r.Synth.ImagesPerCaption
+	at := 0
 	return read(f.p, name, func(p *Pairs) {
 		for j, png := range p.PNG {
 			if len(png) == 0 || len(d.Synthetic) == reportImages {
@@ -189,7 +189,7 @@ func (f *finish) synthetic(d *report.Data) error {
 			if tags := syntic.SelectTags(p.Found[j], f.w.r.Objects); len(tags) > 0 {
 				note = "detected: " + strings.Join(tags, ", ")
 			}
-			d.Synthetic = append(d.Synthetic, report.Picture{Image: png, Caption: f.w.corpora[f.l.first.key.corpus][(at+j)/each], Note: note})
+			d.Synthetic = append(d.Synthetic, report.Picture{Image: png, Caption: f.w.corpora[f.l.first.key.corpus][at+j], Note: note})
 		}
 		at += len(p.PNG)
 	})
@@ -296,7 +296,7 @@ func (f *finish) curves(d *report.Data) error {
 	if len(loss.Series) > 0 {
 		d.Curves = append(d.Curves, loss)
 	}
-	name := f.l.first.key.refined()
+	name := f.l.first.refined()
 	if !f.l.have[name] {
 		return nil
 	}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -32,20 +33,25 @@ func (t *rowStage) synthetic() bool { return t.row.Train.Features == "synthetic"
 // training is the stage that trains the decoder. It depends on those keys alone that the row's training looks at.
 func (t *rowStage) training() plan.Stage {
 	r := t.row
-	after := []string{t.key.texts()}
+	after, inputs := []string{t.key.texts()}, map[string]string{}
 	cfg := r.Section("train", "decoder", "decode.max_tokens", "project.train")
 	cfg["seed"] = t.key.seed
 	if t.synthetic() {
-		after = append(after, t.key.pairs())
+		maps.Copy(cfg, r.Section("synth.images_per_caption", "synth.combine"))
+		after = append(after, t.before()...)
 		if r.Refine.Enabled {
-			after = append(after, t.key.refined())
+			after = append(after, t.refined())
 		}
 	}
 	if r.Project.Train {
 		maps.Copy(cfg, memoryKeys(r))
 		maps.Copy(cfg, r.Section("memory.exclude_self"))
 	}
-	maps.Copy(cfg, objectKeys(r))
+	if r.Gap.Correct == "texts" || r.Gap.Correct == "images" && (t.synthetic() || t.w.sets[valSet] != nil) {
+		maps.Copy(cfg, r.Section("gap", "synth.images_per_caption"))
+		after = append(after, t.pairs()...)
+	}
+	t.aboutKeys(cfg, inputs)
 	if t.w.sets[valSet] != nil {
 		after = append(after, valSet)
 		if r.Project.Enabled && !r.Project.Train { // what watching alone looks at
@@ -53,11 +59,24 @@ func (t *rowStage) training() plan.Stage {
 		}
 		cfg["project.enabled"] = r.Project.Enabled
 	}
+	if r.Decoder.Start != "scratch" {
+		inputs["start"] = t.w.starts[r.Decoder.Start]
+	}
 	return plan.Stage{
-		Name: t.key.String(), Version: 2, After: after, Items: t.steps(), Config: cfg,
-		SeedRule: "weights, order, noise and dropout from (seed, name or example or step)",
+		Name: t.key.String(), Version: 3, After: unique(after), Items: t.steps(), Config: cfg, Inputs: inputs,
+		SeedRule: "weights, order, draws, noise and dropout from (seed, name or example or step)",
 		Make:     t.train,
 	}
+}
+
+// unique keeps the first of equal names.
+func unique(names []string) (out []string) {
+	for _, name := range names {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // memoryKeys are the keys that every projection depends on.
@@ -65,53 +84,64 @@ func memoryKeys(r *config.Recipe) map[string]any {
 	return r.Section("memory.size", "memory.dtype", "memory.top_k", "memory.temperature", "memory.normalise")
 }
 
-// objectKeys are the keys that a row with objects depends on, besides what the detector found.
-func objectKeys(r *config.Recipe) map[string]any {
-	if !r.Objects.Enabled {
-		return r.Section("objects.enabled")
+// aboutKeys adds what the contexts of images depend on, besides what the detector found.
+func (t *rowStage) aboutKeys(cfg map[string]any, inputs map[string]string) {
+	r := t.row
+	if retrieves(r) {
+		maps.Copy(cfg, r.Section("retrieve", "memory.size", "memory.dtype"))
+	} else {
+		maps.Copy(cfg, r.Section("retrieve.tokens"))
 	}
-	return r.Section("objects.enabled", "objects.threshold", "objects.prompt", "objects.pooling", "objects.max_tags", "objects.none", "objects.neutral")
+	if !r.Objects.Enabled {
+		maps.Copy(cfg, r.Section("objects.enabled"))
+		return
+	}
+	maps.Copy(cfg, r.Section("objects"))
+	delete(cfg, "objects.model") // its hash is in the stages before
+	delete(cfg, "objects.vocabulary")
+	if r.Objects.Source != "detector" {
+		inputs["vocabulary"] = hashTexts(t.w.entities[r.Objects.Vocabulary].Names())
+	} else if r.Objects.As == "words" {
+		inputs["detr"] = t.w.detectorHash() // its names
+	}
 }
 
 // steps is how many steps the training has.
 func (t *rowStage) steps() int {
 	n := len(t.w.corpora[t.key.corpus])
 	if t.synthetic() {
-		n *= t.row.Synth.ImagesPerCaption
+		if n = t.count(); t.row.Synth.Combine == "sample" {
+			n /= t.row.Synth.ImagesPerCaption
+		}
 	}
 	return t.row.Train.Epochs * ((n + t.row.Train.Batch - 1) / t.row.Train.Batch)
 }
 
+// checkpointSteps is how often a training is saved, and a killed one loses at most.
+const checkpointSteps = 500
+
 func (t *rowStage) train(ctx context.Context, _ plan.Shard, in *plan.Pipeline, out io.Writer, tick func(int)) error {
-	w, r := t.w, t.row
-	x, e, err := t.examples(ctx, in)
+	r := t.row
+	x, err := t.examples(ctx, in)
 	if err != nil {
 		return err
 	}
-	enc, err := w.encoder()
-	if err != nil {
-		return err
-	}
-	vocabulary := syntic.NewVocabulary(x.Captions, enc.tok.End())
-	if r.Decoder.Vocabulary == "full" {
-		vocabulary = syntic.FullVocabulary(enc.tok.Size(), enc.tok.End())
-	}
-	d, err := syntic.NewDecoder(w.dev, syntic.ShapeOf(r, e), vocabulary, r.Decoder.Init, uint64(t.key.seed))
+	d, err := t.fresh(x)
 	if err != nil {
 		return err
 	}
 	defer d.Release()
 	o := syntic.TrainOptionsOf(r)
-	o.Seed, o.Every, o.Checkpoint = uint64(t.key.seed), r.Shards.Checkpoint, filepath.Join(in.Dir(t.key.String()), "training.checkpoint")
-	if w.sets[valSet] != nil {
-		val, err := t.watched(ctx, in, vocabulary, e)
+	o.Seed, o.Every, o.Checkpoint = uint64(t.key.seed), checkpointSteps, filepath.Join(in.Dir(t.key.String()), "training.checkpoint")
+	if t.w.sets[valSet] != nil {
+		val, err := t.watched(ctx, in, d.Vocab, x.e)
 		if err != nil {
 			return err
 		}
 		o.Watch = func() (float64, error) { return d.Loss(ctx, val, r.Decoder.MaxLength, r.Train.Batch) }
 	}
 	var result Trained
-	if result.Steps, err = d.Train(ctx, x, o, ticking{tick}); err != nil {
+	if result.Steps, err = d.Train(ctx, x.Examples, o, ticking{tick}); err != nil {
 		return err
 	}
 	if result.Decoder, err = packDecoder(d); err != nil {
@@ -123,127 +153,70 @@ func (t *rowStage) train(ctx context.Context, _ plan.Shard, in *plan.Pipeline, o
 	return encode(out, &result)
 }
 
-// examples makes the row's training examples, with features of size e.
-func (t *rowStage) examples(ctx context.Context, in *plan.Pipeline) (x *syntic.Examples, e int, err error) {
-	w, r := t.w, t.row
-	own, e, err := textFeatures(in, t.key.corpus)
-	if err != nil {
-		return nil, 0, err
-	}
-	x = &syntic.Examples{Features: own}
-	each := 1
-	if t.synthetic() {
-		each = r.Synth.ImagesPerCaption
-		images, found, err := pairFeatures(in, t.key)
-		if err != nil {
-			return nil, 0, err
-		}
-		if r.Refine.Enabled {
-			if err := read(in, t.key.refined(), func(f *syntic.Refined) { images = f.Features }); err != nil {
-				return nil, 0, err
-			}
-		}
-		x.Features = images
-		if x.Objects, err = w.objects(ctx, found, r.Objects, e); err != nil {
-			return nil, 0, err
-		}
-	}
-	enc, err := w.encoder()
-	if err != nil {
-		return nil, 0, err
-	}
-	var self []int32
-	for i, text := range w.corpora[t.key.corpus] {
-		ids := enc.tok.Encode(text)
-		for range each {
-			self, x.Captions = append(self, int32(i)), append(x.Captions, ids)
-		}
-	}
-	if !r.Project.Train {
-		return x, e, nil
-	}
-	memory, rows, err := syntic.MemoryOf(w.dev, own, e, r.Memory, uint64(t.key.seed))
-	if err != nil {
-		return nil, 0, err
-	}
-	defer memory.Release()
-	x.Features, err = memory.Project(ctx, x.Features, places(self, rows), r.Memory, nil)
-	return x, e, err
-}
-
-// places are the places of texts in rows, which rise; -1 for those that are not there.
-func places(texts []int32, rows []int) []int32 {
-	out := make([]int32, len(texts))
-	for i, text := range texts {
-		out[i] = -1
-		if at, ok := slices.BinarySearch(rows, int(text)); ok {
-			out[i] = int32(at)
-		}
-	}
-	return out
-}
-
-// watched makes examples of the images of data.val, each with each of its references that the vocabulary has all words of.
-func (t *rowStage) watched(ctx context.Context, in *plan.Pipeline, vocabulary *syntic.Vocabulary, e int) (*syntic.Examples, error) {
-	w, r := t.w, t.row
-	v, found, err := testFeatures(in, valSet)
+// fresh is the decoder before its training.
+func (t *rowStage) fresh(x *lesson) (*syntic.Decoder, error) {
+	r, seed := t.row, uint64(t.key.seed)
+	names, err := t.names()
 	if err != nil {
 		return nil, err
 	}
-	if r.Project.Enabled {
-		m, err := t.memory(in, t.key.corpus)
+	sh := syntic.ShapeOf(r, x.e, x.sight.longestPrompt(names))
+	if r.Decoder.Start != "scratch" {
+		d, err := syntic.StartFromGPT2(t.w.dev, r.Decoder.Start, sh, r.Decoder.Init, seed)
+		if err != nil {
+			return nil, inputError{fmt.Errorf("decoder.start: %w", err)}
+		}
+		if ids := x.sight.words.Size(); ids > d.Vocab.Size() {
+			d.Release()
+			return nil, badInput("decoder.start: %s: a tokenizer of %d ids, a model of %d: want vocab.json and merges.txt of this model", r.Decoder.Start, ids, d.Vocab.Size())
+		}
+		return d, nil
+	}
+	words := x.sight.words
+	vocabulary := syntic.NewVocabulary(append(x.all, x.sight.prompts(names)...), words.End())
+	if r.Decoder.Vocabulary == "full" {
+		vocabulary = syntic.FullVocabulary(words.Size(), words.End())
+	}
+	return syntic.NewDecoder(t.w.dev, sh, vocabulary, r.Decoder.Init, seed)
+}
+
+// words is the tokenizer of the row's captions.
+func (t *rowStage) words() (words, error) {
+	if t.row.Decoder.Start == "scratch" {
+		enc, err := t.w.encoder()
 		if err != nil {
 			return nil, err
 		}
-		defer m.Release()
-		if v, err = m.Project(ctx, v, nil, r.Memory, nil); err != nil {
-			return nil, err
-		}
+		return enc.tok, nil
 	}
-	enc, err := w.encoder()
+	g, err := gpt2Words(t.row.Decoder.Start)
 	if err != nil {
-		return nil, err
+		return nil, inputError{fmt.Errorf("decoder.start: %w", err)}
 	}
-	known := map[int32]bool{}
-	for _, id := range vocabulary.IDs() {
-		known[id] = true
-	}
-	x, i := &syntic.Examples{}, 0
-	var of [][]syntic.Detection
-	err = read(in, valSet, func(part *Tests) {
-		for _, refs := range part.References {
-			for _, text := range refs {
-				ids := enc.tok.Encode(text)
-				if slices.ContainsFunc(ids, func(id int32) bool { return !known[id] }) {
-					continue
-				}
-				x.Features, x.Captions, of = append(x.Features, v[i*e:(i+1)*e]...), append(x.Captions, ids), append(of, found[i])
-			}
-			i++
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(x.Captions) == 0 {
-		return nil, badInput("data.val: no reference has only words that the training captions have: want decoder.vocabulary full, or other captions")
-	}
-	x.Objects, err = w.objects(ctx, of, r.Objects, e)
-	return x, err
+	return g, nil
 }
 
 // captions is the stage that captions a test set with the row's decoder.
 func (t *rowStage) captions(set string) plan.Stage {
 	r := t.row
-	after := []string{t.key.String(), set}
+	after, inputs := []string{t.key.String(), set}, map[string]string{}
 	cfg := r.Section("decode", "project.enabled")
 	if r.Project.Enabled {
-		after = append(after, textsOf(t.memoryFor(set)))
 		maps.Copy(cfg, memoryKeys(r))
 	}
-	maps.Copy(cfg, objectKeys(r))
+	if r.Project.Enabled || retrieves(r) {
+		after = append(after, textsOf(t.memoryFor(set)))
+	}
+	if r.Gap.Correct == "images" {
+		maps.Copy(cfg, r.Section("gap", "synth.images_per_caption"))
+		after = append(append(after, t.pairs()...), t.key.texts())
+	}
+	if r.Decode.Rerank != "none" {
+		maps.Copy(cfg, r.Section("clip.prompt"))
+	}
+	t.aboutKeys(cfg, inputs)
 	return plan.Stage{
-		Name: t.key.captions(set), Version: 1, After: after, Items: t.w.sets[set].count, Config: cfg,
+		Name: t.key.captions(set), Version: 2, After: unique(after), Items: t.w.sets[set].count, Config: cfg, Inputs: inputs,
 		Make: func(ctx context.Context, _ plan.Shard, in *plan.Pipeline, out io.Writer, tick func(int)) error {
 			texts, err := t.caption(ctx, in, set, tick)
 			if err != nil {
@@ -252,6 +225,36 @@ func (t *rowStage) captions(set string) plan.Stage {
 			return encode(out, texts)
 		},
 	}
+}
+
+// looking is what turns a row's images into the input of its decoder.
+type looking struct {
+	memory *syntic.Memory // or nil
+	gap    *syntic.Gap    // or nil
+	sight  *sight
+}
+
+func (c *looking) release() {
+	if c.memory != nil {
+		c.memory.Release()
+	}
+}
+
+// captioner makes what the row looks at images with, projecting on and retrieving from a corpus.
+func (t *rowStage) captioner(in *plan.Pipeline, corpus string, e int) (c *looking, err error) {
+	c = &looking{}
+	if t.row.Project.Enabled || retrieves(t.row) {
+		if c.memory, err = t.memory(in, corpus); err != nil {
+			return nil, err
+		}
+	}
+	if t.row.Gap.Correct == "images" {
+		if c.gap, err = t.gap(in); err != nil {
+			return nil, err
+		}
+	}
+	c.sight, err = t.sight(e, c.memory, t.texts(corpus))
+	return c, err
 }
 
 func (t *rowStage) caption(ctx context.Context, in *plan.Pipeline, set string, tick func(int)) ([]syntic.Caption, error) {
@@ -265,26 +268,24 @@ func (t *rowStage) caption(ctx context.Context, in *plan.Pipeline, set string, t
 		return nil, err
 	}
 	defer d.Release()
-	enc, err := w.encoder()
+	look, err := t.captioner(in, t.memoryFor(set), d.Shape.Features)
 	if err != nil {
 		return nil, err
 	}
-	c := syntic.Captioner{Decoder: d, Text: enc.tok, Project: r.Memory, Decode: r.Decode}
-	if r.Project.Enabled {
-		if c.Memory, err = t.memory(in, t.memoryFor(set)); err != nil {
-			return nil, err
-		}
-		defer c.Memory.Release()
-	}
+	defer look.release()
 	v, found, err := testFeatures(in, set)
 	if err != nil {
 		return nil, err
 	}
-	objects, err := w.objects(ctx, found, r.Objects, d.Shape.Features)
+	about, _, err := look.sight.context(ctx, v, found, nil)
 	if err != nil {
 		return nil, err
 	}
-	texts, err := c.Caption(ctx, v, objects, only{"caption", tick})
+	c := syntic.Captioner{Decoder: d, Text: look.sight.words, Project: r.Memory, Decode: r.Decode, Gap: look.gap, Encode: look.sight.captions(w.r.CLIP.Prompt)}
+	if r.Project.Enabled {
+		c.Memory = look.memory
+	}
+	texts, err := c.Caption(ctx, v, about, only{"caption", tick})
 	for i := range texts {
 		texts[i].Others = nil
 	}
@@ -299,18 +300,6 @@ func (t *rowStage) memory(in *plan.Pipeline, corpus string) (*syntic.Memory, err
 	}
 	m, _, err := syntic.MemoryOf(t.w.dev, features, e, t.row.Memory, uint64(t.key.seed))
 	return m, err
-}
-
-// objects makes the decoder's object input of detections; nil where o has none.
-func (w *work) objects(ctx context.Context, found [][]syntic.Detection, o config.Objects, e int) (*syntic.Objects, error) {
-	if !o.Enabled {
-		return nil, nil
-	}
-	m, err := w.encoder()
-	if err != nil {
-		return nil, err
-	}
-	return m.objects(ctx, found, o, e, w.r.CLIP.Batch)
 }
 
 // ticking shows the progress of a library call as the stage's own.

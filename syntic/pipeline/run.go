@@ -173,6 +173,9 @@ func (w *work) open() (err error) {
 	if w.needs, err = needsOf(w.r); err != nil {
 		return err
 	}
+	if err := w.loadParts(); err != nil {
+		return err
+	}
 	if err := w.loadCorpora(); err != nil {
 		return err
 	}
@@ -180,6 +183,28 @@ func (w *work) open() (err error) {
 		return err
 	}
 	return checkModels(w.r, w.needs)
+}
+
+// loadParts reads the vocabularies of the rows, and hashes what their decoders start from.
+func (w *work) loadParts() error {
+	w.entities, w.starts = map[string]*syntic.Entities{}, map[string]string{}
+	for _, name := range w.r.Eval.Rows {
+		row, err := w.r.Row(name)
+		if err != nil {
+			return err
+		}
+		if v := row.Objects.Vocabulary; row.Objects.Enabled && row.Objects.Source != "detector" && w.entities[v] == nil {
+			if w.entities[v], err = vocabularyOf(v); err != nil {
+				return err
+			}
+		}
+		if start := row.Decoder.Start; start != "scratch" && w.starts[start] == "" {
+			if w.starts[start], err = hashFolder(start); err != nil {
+				return badInput("decoder.start: %w: want scratch, or a folder of GPT-2", err)
+			}
+		}
+	}
+	return nil
 }
 
 // ours refuses a folder that holds other things than a run, so that none of them is mixed with a run's files or overwritten.

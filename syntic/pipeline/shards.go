@@ -15,10 +15,10 @@ import (
 	"syntic/syntic/plan"
 )
 
-// Pairs is a shard of synthetic pairs: for each caption the features of its images, and what was found in them.
+// Pairs is a shard of synthetic pairs: for each caption the features of an image, and what was found in it.
 type Pairs struct {
-	Features []float32            // [n · images a caption, E]
-	Found    [][]syntic.Detection // [n · images a caption]
+	Features []float32            // [n, E]
+	Found    [][]syntic.Detection // [n]
 	PNG      [][]byte             // of the kept images, by place in the shard; nil elsewhere
 }
 
@@ -66,9 +66,9 @@ func textFeatures(in *plan.Pipeline, corpus string) (features []float32, e int, 
 	return features, len(features) / in.Stage(stage).Items, err
 }
 
-// pairFeatures are those of the synthetic images of a row, [N · images a caption, E], before refinement, and what was found in them.
-func pairFeatures(in *plan.Pipeline, key rowKey) (features []float32, found [][]syntic.Detection, err error) {
-	err = read(in, key.pairs(), func(p *Pairs) { features, found = append(features, p.Features...), append(found, p.Found...) })
+// pairFeatures are those of the synthetic images of a stage, [N, E], before refinement, and what was found in them.
+func pairFeatures(in *plan.Pipeline, stage string) (features []float32, found [][]syntic.Detection, err error) {
+	err = read(in, stage, func(p *Pairs) { features, found = append(features, p.Features...), append(found, p.Found...) })
 	return features, found, err
 }
 

@@ -35,6 +35,9 @@ type work struct {
 	sets      map[string]*imageSet
 	needs     needs
 
+	entities map[string]*syntic.Entities // objects.vocabulary to its names
+	starts   map[string]string           // decoder.start to the hash of its files
+
 	enc   *encoder
 	det   *detr.Model
 	paint *Painter
@@ -99,24 +102,23 @@ func (w *work) see(ctx context.Context, images []*pixels.Image) (features []floa
 	return features, found, err
 }
 
-// pairs is the stage that makes the synthetic pairs of a corpus for one seed.
-func (w *work) pairs(key rowKey) plan.Stage {
+// pairs is the stage that makes the synthetic pairs of a corpus for one seed, with image number k of each caption.
+func (w *work) pairs(key rowKey, k int) plan.Stage {
 	r, texts := w.r, w.corpora[key.corpus]
 	return plan.Stage{
-		Name: key.pairs(), Version: 2, Items: len(texts), ShardSize: r.Shards.Captions,
+		Name: key.pairs(k), Version: 3, Items: len(texts), ShardSize: r.Shards.Captions,
 		SeedRule: "noise of image k of caption i: Philox key {seed, k·2^32 + i, step}",
 		Inputs:   map[string]string{"captions": hashTexts(texts), "clip": w.folders.hash[w.folders.CLIP], "sd": w.folders.hash[w.folders.SD], "detr": w.detectorHash()},
 		Config: map[string]any{"seed": key.seed, "sampler": r.Synth.Sampler, "steps": r.Synth.Steps, "guidance": r.Synth.Guidance,
-			"negative": r.Synth.Negative, "images_per_caption": r.Synth.ImagesPerCaption, "keep": r.Synth.Keep},
+			"negative": r.Synth.Negative, "image": k, "keep": r.Synth.Keep},
 		Piece: func(sh plan.Shard) map[string]string {
 			return map[string]string{"captions": hashTexts(texts[sh.First : sh.First+sh.Count])}
 		},
 		Make: func(ctx context.Context, sh plan.Shard, _ *plan.Pipeline, out io.Writer, tick func(int)) error {
 			var all Pairs
-			group := max(1, r.Synth.Batch/r.Synth.ImagesPerCaption) // captions painted together
-			for from := sh.First; from < sh.First+sh.Count; from += group {
-				to := min(from+group, sh.First+sh.Count)
-				if err := w.appendPairs(ctx, &all, texts[from:to], from, uint64(key.seed)); err != nil {
+			for from := sh.First; from < sh.First+sh.Count; from += r.Synth.Batch {
+				to := min(from+r.Synth.Batch, sh.First+sh.Count)
+				if err := w.appendPairs(ctx, &all, texts[from:to], from, k, uint64(key.seed)); err != nil {
 					return err
 				}
 				tick(to - from)
@@ -126,22 +128,18 @@ func (w *work) pairs(key rowKey) plan.Stage {
 	}
 }
 
-// appendPairs makes the pairs of some captions, the first of them number first of the corpus.
-func (w *work) appendPairs(ctx context.Context, all *Pairs, texts []string, first int, seed uint64) error {
-	o, each := w.r.Synth, w.r.Synth.ImagesPerCaption
+// appendPairs makes image number k of some captions, the first of them number first of the corpus.
+func (w *work) appendPairs(ctx context.Context, all *Pairs, texts []string, first, k int, seed uint64) error {
+	o := w.r.Synth
 	p, err := w.painter()
 	if err != nil {
 		return err
 	}
-	var prompts []string
 	var keys []tensor.Key
-	for i, text := range texts {
-		for k := range each {
-			prompts = append(prompts, text)
-			keys = append(keys, tensor.Key{Seed: seed, Item: uint64(k)<<32 + uint64(first+i)})
-		}
+	for i := range texts {
+		keys = append(keys, tensor.Key{Seed: seed, Item: uint64(k)<<32 + uint64(first+i)})
 	}
-	images, err := p.Paint(ctx, prompts, keys, PaintOptions{Steps: o.Steps, Guidance: o.Guidance, Negative: o.Negative})
+	images, err := p.Paint(ctx, texts, keys, PaintOptions{Steps: o.Steps, Guidance: o.Guidance, Negative: o.Negative})
 	if err != nil {
 		return err
 	}
@@ -151,7 +149,7 @@ func (w *work) appendPairs(ctx context.Context, all *Pairs, texts []string, firs
 	}
 	all.Features, all.Found = append(all.Features, features...), append(all.Found, tagged(found)...)
 	for j, im := range images {
-		kept, err := pngIf(o.Keep == "all" || o.Keep == "sample" && first*each+j < reportImages, im)
+		kept, err := pngIf(o.Keep == "all" || o.Keep == "sample" && k == 0 && first+j < reportImages, im)
 		if err != nil {
 			return err
 		}
@@ -174,38 +172,6 @@ func (w *work) texts(corpus string) plan.Stage {
 			}
 			done := 0
 			f, err := clip.EncodeTexts(ctx, m.Model, m.tok, prompted(texts, w.r.CLIP.Prompt), w.r.CLIP.Batch, func(now int) { tick(now - done); done = now })
-			if err != nil {
-				return err
-			}
-			return encode(out, f)
-		},
-	}
-}
-
-// refined is the stage that refines the pairs' features.
-func (w *work) refined(key rowKey) plan.Stage {
-	o, cfg := w.r.Refine, w.r.Section("refine")
-	cfg["seed"] = key.seed
-	return plan.Stage{
-		Name: key.refined(), Version: 2, Items: len(w.corpora[key.corpus]) * w.r.Synth.ImagesPerCaption, After: []string{key.pairs(), key.texts()},
-		SeedRule: "batches dealt from (seed)",
-		Config:   cfg,
-		Make: func(ctx context.Context, _ plan.Shard, in *plan.Pipeline, out io.Writer, tick func(int)) error {
-			images, _, err := pairFeatures(in, key)
-			if err != nil {
-				return err
-			}
-			texts, e, err := textFeatures(in, key.corpus)
-			if err != nil {
-				return err
-			}
-			var own []float32 // beside each image
-			for i := range len(texts) / e {
-				for range w.r.Synth.ImagesPerCaption {
-					own = append(own, texts[i*e:(i+1)*e]...)
-				}
-			}
-			f, err := syntic.Refine(ctx, w.dev, images, own, e, o, uint64(key.seed), only{"refine", tick})
 			if err != nil {
 				return err
 			}

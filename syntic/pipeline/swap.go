@@ -17,8 +17,9 @@ import (
 // and prompt. They are held as the model's memory.dtype says.
 func (m *Model) SwapMemory(ctx context.Context, dev *tensor.Device, path string) (err error) {
 	defer tensor.Catch(&err)
-	if !m.file.Project {
-		return badInput("this model was trained without a projection: a memory would change nothing")
+	retrieves := m.file.Retrieve.Tokens > 0 || m.file.Objects.Enabled && m.file.Objects.Source == "retrieval"
+	if !m.file.Project && !retrieves {
+		return badInput("this model neither projects nor retrieves: a memory would change nothing")
 	}
 	var features []float32
 	var texts []string
@@ -49,6 +50,9 @@ func (m *Model) SwapMemory(ctx context.Context, dev *tensor.Device, path string)
 	if k := m.file.Memory.TopK; k > len(texts) {
 		return badInput("%s: %d texts: want at least the model's memory.top_k %d", path, len(texts), k)
 	}
+	if k := m.file.Retrieve.Tokens; k > len(texts) {
+		return badInput("%s: %d texts: want at least the model's retrieve.tokens %d", path, len(texts), k)
+	}
 	memory, err := syntic.NewMemory(dev, features, m.Decoder.Shape.Features)
 	if err == nil {
 		err = memory.Pack(m.file.Memory.DType)
@@ -57,7 +61,10 @@ func (m *Model) SwapMemory(ctx context.Context, dev *tensor.Device, path string)
 		return err
 	}
 	m.memory.Release()
-	m.memory, m.Memory, m.Texts = memory, memory, texts
+	m.memory, m.Texts, m.sight.memory, m.sight.texts = memory, texts, memory, texts
+	if m.file.Project {
+		m.Memory = memory
+	}
 	return nil
 }
 

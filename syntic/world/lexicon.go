@@ -100,3 +100,19 @@ func (l *lexicon) words(add func(string)) {
 		}
 	}
 }
+
+// Nouns are the words for things, of all domains, as captions use them; each once, in the order of the kinds.
+func Nouns() (names []string) {
+	seen := map[string]bool{}
+	for k := range NumKinds {
+		for d := range lexicons {
+			for _, name := range lexicons[d].kinds[k] {
+				if !seen[name] {
+					seen[name] = true
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
+}

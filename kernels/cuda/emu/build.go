@@ -32,7 +32,7 @@ func Use() error {
 	return os.Setenv(libraryEnv, lib)
 }
 
-var flags = []string{"-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-ffp-contract=off", "-ftrivial-auto-var-init=pattern", "-Wall", "-Wno-unknown-pragmas", "-Wno-psabi", "-Wno-unused-variable", "-Werror"}
+var flags = []string{"-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-ffp-contract=off", "-ftrivial-auto-var-init=pattern", "-Wall", "-Wno-unknown-pragmas", "-Wno-unused-variable", "-Werror"}
 
 // Build compiles the emulator and every kernel in ../src with g++ (or $CXX) and returns the path of a library that serves as libcuda.so.1.
 // Objects are kept in the user's cache folder: only what changed is compiled again.

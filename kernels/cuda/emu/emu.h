@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include <map>
 #include <vector>
 
 #define __device__
@@ -51,7 +50,6 @@ extern __thread Dim grid_dim, block_dim, block_idx;
 
 void barrier(int id, int threads, Place at);         // threads 0: the whole block
 void wait_a_turn(Place at);                          // lets others run; a launch in which all only poll is a deadlock
-void linger(Place at);                               // lets others run once, before work that hardware may do late
 void progress();                                     // something happened that pollers may wait for
 void *shared_variable(const void *key, size_t bytes, size_t align); // the block's variable of this name
 void *shared_dynamic(size_t *bytes);

@@ -71,7 +71,6 @@ inline void tma_run(void *p) {
 }  // namespace emu
 
 struct __attribute__((aligned(64))) TensorMap { unsigned char opaque[128]; };
-#define GRID_CONSTANT const
 
 DEV void mbar_init(unsigned long long *p, int arrivals) {
   emu::shared_address(p, 8, "mbar_init");
@@ -111,15 +110,10 @@ DEV void tma_load_2d(void *dst, const TensorMap *map, int x, int y, unsigned lon
 }
 
 // -- wgmma: D[64][N] += A[64][16] · B[N][16]ᵀ, both in shared memory in the 128-byte swizzle, K innermost --
-//
-// The product is made when its group is waited for, as late as hardware may: shared memory that is written before that spoils it. Until then the sums
-// read as NaN. They must be an array of the thread that lives until the wait.
 namespace emu {
 struct Wgmma { float *d; u64 a, b; int n; bool add; float (*of)(u32); };
-struct WgmmaGroup { std::vector<std::vector<Wgmma>> groups; std::vector<Wgmma> open; std::map<float *, float *> saved; };  // of one thread
-WgmmaGroup &wgmma_of(Thread *t);
-
-inline float wgmma_element(u64 desc, int row, int k, float (*of)(u32)) {
+inline float smem_at(u64 desc, int row, int k, float (*of)(u32)) {
+  // start address, stride between groups of 8 rows, pattern
   u32 start = (u32)(desc & 0x3fff) << 4, stride = (u32)(desc >> 32 & 0x3fff) << 4;
   if (desc >> 62 != 1) fail(719, "wgmma: only the 128-byte swizzle is emulated");
   u32 a = start + row / 8 * stride + row % 8 * 128 + k * 2;
@@ -128,39 +122,20 @@ inline float wgmma_element(u64 desc, int row, int k, float (*of)(u32)) {
   memcpy(&v, shared_pointer(a, 2, "wgmma"), 2);
   return of(v);
 }
-// wgmma_run makes one product for the 128 threads of a warpgroup.
-inline void wgmma_run(Wgmma *const *w) {
-  const Wgmma &first = *w[0];
+inline void wgmma_run(void **threads) {
+  Wgmma &first = *(Wgmma *)threads[0];
   int n = first.n;
   std::vector<float> a(64 * 16), b(n * 16);
-  for (int i = 0; i < 64 * 16; ++i) a[i] = wgmma_element(first.a, i / 16, i % 16, first.of);
-  for (int i = 0; i < n * 16; ++i) b[i] = wgmma_element(first.b, i / 16, i % 16, first.of);
+  for (int i = 0; i < 64 * 16; ++i) a[i] = smem_at(first.a, i / 16, i % 16, first.of);
+  for (int i = 0; i < n * 16; ++i) b[i] = smem_at(first.b, i / 16, i % 16, first.of);
   for (int t = 0; t < 128; ++t) {
-    if (w[t]->a != first.a || w[t]->b != first.b || w[t]->n != n || w[t]->add != first.add) fail(719, "wgmma: thread %d of the warpgroup has other operands than thread 0", t);
+    Wgmma &w = *(Wgmma *)threads[t];
     for (int i = 0; i < n / 2; ++i) {
       int row = t / 32 * 16 + t % 32 / 4 + 8 * (i >> 1 & 1), col = 8 * (i / 4) + 2 * (t & 3) + (i & 1);
-      float s = w[t]->add ? w[t]->d[i] : 0;
+      float s = w.add ? w.d[i] : 0;
       for (int k = 0; k < 16; ++k) s += a[row * 16 + k] * b[col * 16 + k];
-      w[t]->d[i] = s;
+      w.d[i] = s;
     }
   }
 }
-void wgmma_issue(const Wgmma &w, Place at);
-void wgmma_close(Place at);
-void wgmma_finish(int left, Place at);
 }  // namespace emu
-
-DEV unsigned long long wgmma_desc(const void *tile) {
-  if ((size_t)tile & 15) emu::fail(716, "wgmma_desc: the tile is not a multiple of 16");
-  return (unsigned long long)(emu::shared_address(tile, 16, "wgmma_desc") >> 4 & 0x3fff) | 1ull << 16 | (unsigned long long)(1024 >> 4) << 32 | 1ull << 62;
-}
-DEV void wgmma_fence(EMU_HERE) { emu::collective_group({"wgmma_fence", file, line}, [](void **) {}, nullptr); }
-DEV void wgmma_commit(EMU_HERE) { emu::wgmma_close({"wgmma_commit", file, line}); }
-template <int N> DEV void wgmma_wait(EMU_HERE) { emu::wgmma_finish(N, {"wgmma_wait", file, line}); }
-
-#define EMU_WGMMA(N, type)                                                                                                              \
-  DEV void wgmma_m64n##N##k16_##type(float (&d)[N / 2], unsigned long long a, unsigned long long b, int add, EMU_HERE) {                 \
-    emu::wgmma_issue({d, a, b, N, add != 0, emu::type##_of}, {"wgmma", file, line});                                                    \
-  }
-#define EMU_WGMMAS(N) EMU_WGMMA(N, bf16) EMU_WGMMA(N, f16)
-EMU_WGMMAS(8) EMU_WGMMAS(16) EMU_WGMMAS(32) EMU_WGMMAS(64) EMU_WGMMAS(96) EMU_WGMMAS(128) EMU_WGMMAS(192) EMU_WGMMAS(256)

@@ -14,7 +14,6 @@ const std::vector<const Kernel *> &all_kernels();
 int launch(const Kernel *k, Dim grid, Dim block, size_t smem, void **params, unsigned seed, std::string *why);
 
 void install_fault_handler();
-void wgmma_reset();
 
 // where names the allocation around or beside an address, for reports; in driver.cc.
 std::string where(const void *p);

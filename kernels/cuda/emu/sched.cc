@@ -60,8 +60,8 @@ Block *block;
 Launch *current;
 void *scheduler_sp;
 char *stacks;
-char *arena;  // shared memory: the dynamic part first, variables behind it
-const size_t arena_bytes = 512 << 10;
+char *arena;  // shared memory: static variables first, dynamic memory at dynamic_at
+const size_t dynamic_at = 256 << 10, arena_bytes = 512 << 10;
 __thread bool inside;  // this host thread runs a kernel
 struct sigaction old_segv, old_bus;
 
@@ -161,20 +161,18 @@ void run_block() {
   while (!b.pending.empty()) run_pending(0);
 }
 
-size_t variables_at() { return (block->dynamic + 64 + 1023) / 1024 * 1024; }
-
 const u32 canary = 0xdeadbeef;
 
 void start_block() {
   Block &b = *block;
   memset(arena, 0xff, b.used);
-  for (int i = 0; i < 16; ++i) memcpy(arena + b.dynamic + 4 * i, &canary, 4);
-  b.used = variables_at(), b.idle = 0;
+  memset(arena + dynamic_at, 0xff, b.dynamic);
+  for (int i = 0; i < 16; ++i) memcpy(arena + dynamic_at + b.dynamic + 4 * i, &canary, 4);
+  b.used = 0, b.idle = 0;
   b.variables.clear(), b.ready.clear(), b.pending.clear();
   for (Thread &t : b.threads) t.done = t.polling = false, t.groups.clear(), t.open.clear(), t.at = Place{};
   for (Warp &w : b.warps) w.groups.clear();
   for (WarpGroup &g : b.groups) g.arrived = 0;
-  wgmma_reset();
   for (Barrier &x : b.barriers) x.arrived = 0, x.waiting.clear();
 }
 
@@ -184,7 +182,7 @@ void check_canaries() {
     for (int i = 0; i < 4; ++i)
       if (memcmp(arena + v.at + v.bytes + 4 * i, &canary, 4)) fail(700, "written past the end of a shared variable of %zu bytes", v.bytes);
   for (int i = 0; i < 16; ++i)
-    if (memcmp(arena + b.dynamic + 4 * i, &canary, 4)) fail(700, "written past the end of %zu bytes of dynamic shared memory", b.dynamic);
+    if (memcmp(arena + dynamic_at + b.dynamic + 4 * i, &canary, 4)) fail(700, "written past the end of %zu bytes of dynamic shared memory", b.dynamic);
 }
 
 void on_fault(int sig, siginfo_t *info, void *context) {
@@ -245,14 +243,7 @@ void progress() { block->idle = 0; }
 void wait_a_turn(Place at) {
   me->at = at, me->polling = true;
   ++block->idle;
-  // the last in the queue goes first in reverse order: a poller must not starve those it waits for
-  block->ready.insert(current->seed % 4 == 1 ? block->ready.begin() : block->ready.end(), me->id);
-  yield();
-}
-
-void linger(Place at) {
-  me->at = at;
-  block->ready.insert(current->seed % 4 == 1 ? block->ready.begin() : block->ready.end(), me->id);
+  block->ready.push_back(me->id);
   yield();
 }
 
@@ -320,8 +311,7 @@ void *shared_variable(const void *key, size_t bytes, size_t align) {
   for (Variable &v : b.variables)
     if (v.key == key) return arena + v.at;
   size_t at = (b.used + align - 1) / align * align;
-  if (at + bytes - variables_at() > 48 << 10) fail(719, "more than 48 KB of static shared memory");
-  if (at + bytes - variables_at() + b.dynamic > max_shared) fail(719, "more than %zu bytes of shared memory", max_shared);
+  if (at + bytes + 16 > dynamic_at || at + bytes > 48 << 10) fail(719, "more than 48 KB of static shared memory");
   b.variables.push_back({key, at, bytes});
   memset(arena + at, 0xff, bytes);
   for (int i = 0; i < 4; ++i) memcpy(arena + at + bytes + 4 * i, &canary, 4);
@@ -331,12 +321,12 @@ void *shared_variable(const void *key, size_t bytes, size_t align) {
 
 void *shared_dynamic(size_t *bytes) {
   if (bytes) *bytes = block->dynamic;
-  return arena;
+  return arena + dynamic_at;
 }
 
 u32 shared_address(const void *p, int bytes, const char *what) {
   size_t at = (const char *)p - arena;
-  bool ok = at + bytes <= block->dynamic;
+  bool ok = at >= dynamic_at ? at + bytes <= dynamic_at + block->dynamic : false;
   for (Variable &v : block->variables) ok = ok || (at >= v.at && at + bytes <= v.at + v.bytes);
   if (!ok) fail(700, "%s: %p is not within shared memory", what, p);
   return (u32)at;
@@ -372,7 +362,7 @@ int launch(const Kernel *k, Dim grid, Dim threads, size_t smem, void **params, u
   b.threads.assign(b.n, Thread());
   b.warps.assign((b.n + 31) / 32, Warp());
   b.groups.assign(b.n / 128 + 1, WarpGroup());
-  b.dynamic = smem, b.used = arena_bytes;
+  b.used = 48 << 10, b.dynamic = smem;
   for (int i = 0; i < b.n; ++i) {
     Thread &t = b.threads[i];
     t.id = i, t.lane = i % 32, t.warp = i / 32;

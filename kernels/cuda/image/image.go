@@ -16,22 +16,16 @@ import (
 //go:embed *.cubin *.ptx
 var files embed.FS
 
-// text matches the names of a cubin's code sections.
-var text = regexp.MustCompile(`\x00\.text\.(\w+)\x00`)
+var entry = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)
 
 // index maps kernels to the source file that holds them.
 var index = sync.OnceValue(func() map[string]string {
 	m := map[string]string{}
-	names, _ := fs.Glob(files, "*.sm_90a.cubin") // the one that has them all
+	names, _ := fs.Glob(files, "*.ptx")
 	for _, name := range names {
 		data, _ := files.ReadFile(name)
-		for at := 0; ; { // neighbours share the zero byte between them
-			e := text.FindSubmatchIndex(data[at:])
-			if e == nil {
-				break
-			}
-			m[string(data[at+e[2]:at+e[3]])] = strings.TrimSuffix(name, ".sm_90a.cubin")
-			at += e[1] - 1
+		for _, e := range entry.FindAllSubmatch(data, -1) {
+			m[string(e[1])] = strings.TrimSuffix(name, ".compute_80.ptx")
 		}
 	}
 	return m

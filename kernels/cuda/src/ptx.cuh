@@ -133,6 +133,4 @@ DEV unsigned to_tf32(float x) {
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(u) : "f"(x));
   return u;
 }
-
-#include "hopper.cuh"
 #endif
