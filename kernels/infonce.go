@@ -28,7 +28,7 @@ type InfoNCEArgs struct {
 var InfoNCE = register(&Op[InfoNCEArgs]{
 	Name: "infonce",
 	// N, M, D, flags: 1 both directions, 2 targets, 4 gradients, 8 ranks, 16 not normalised
-	Dims: [][]int{{1, 1, 1, 5}, {4, 4, 32, 13}, {33, 33, 40, 15}, {130, 130, 64, 5}, {7, 300, 33, 14}, {64, 70, 16, 12}, {200, 200, 24, 1}, {65, 129, 48, 30}, {5, 5, 3, 29}},
+	Dims: [][]int{{1, 1, 1, 5}, {4, 4, 32, 13}, {33, 33, 40, 15}, {130, 130, 64, 5}, {7, 300, 33, 14}, {64, 70, 16, 12}, {200, 200, 24, 1}, {65, 129, 48, 30}, {5, 5, 3, 29}, {600, 600, 20, 13}, {40, 2100, 32, 4}, {2100, 70, 32, 6}},
 	Make: makeInfoNCE,
 	Views: func(a *InfoNCEArgs) (in, out []*View) {
 		return views(&a.X, &a.Y, &a.Scale, &a.Target), views(&a.Loss, &a.DX, &a.DY, &a.DScale, &a.Rank)

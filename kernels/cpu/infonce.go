@@ -1,190 +1,123 @@
 package cpu
 
 import (
-	"math"
+	"sync"
 
 	"syntic/kernels"
 )
 
-func init() { addPanelVariants(kernels.InfoNCE, (*panel).infoNCE) }
+func init() {
+	addPanelVariants(kernels.InfoNCE, func(p *panel, a *kernels.InfoNCEArgs) { infoNCE(a, p, nil) })
+}
 
-// Sizes of the tile of similarities in scratch.
+// The loss takes four products of N·M·D: the similarities once for the statistics of rows and columns, once more for their gradient G, of which a
+// band of nceBand rows is kept for G·Y and Gᵀ·X. Bands follow each other, the columns of a band are dealt out: a sum of DY goes through the bands
+// in order, one of DX through the columns.
 const (
-	nceRows = 64
-	nceCols = 256
+	nceBand = 512
+	nceCols = 256  // columns of a tile, at most
+	nceRows = 128  // rows of a piece of work, at most: each reads all columns
+	nceMany = 2048 // rows, or columns, from which on pieces are that large; a quarter below, for the sake of other processors
 )
 
-// nceSide is one of the two sets of vectors, once as rows and once packed as columns, with the statistics of its similarities to the other set.
-type nceSide struct {
-	n, d     int
-	rows     []float32 // [n, ld]: X times scale, or Y
-	ld       int
-	cols     []float32 // packed panels of the rows
-	top, sum []float32 // [n]: the largest similarity and Σ exp(similarity − largest)
-	weight   []float32 // [n]: what a similarity's probability counts in the loss's gradient, divided by sum
+func ncePiece(n, most int) int {
+	if n < nceMany {
+		return most / 4
+	}
+	return most
 }
 
-func (p *panel) nceSide(x []float32, n, d int, scale float32) *nceSide {
-	t := &nceSide{n: n, d: d, ld: round16(d), top: make([]float32, round16(n)), sum: make([]float32, n), weight: make([]float32, round16(n))}
-	t.rows, t.cols = alignedFloats(n*t.ld), alignedFloats(round16(n)*d)
-	Ranges(n, nceRows, func(lo, hi int) {
-		packRows(t.rows[lo*t.ld:], x[lo*d:], d, hi-lo, d, scale)
-		p.packCols(t.cols[lo*d:], t.rows[lo*t.ld:], t.ld, hi-lo, d)
-	})
-	return t
+// nce is the work space of one call.
+type nce struct {
+	*kernels.InfoNCEArgs
+	p       *panel
+	pairs   *nceHalf // products with bfloat16 operands; nil: float32
+	n, m, d int
+	rows    int // of X, and columns, of a piece of work
+	cols    int
+	ld      int // of rows that are whole panels
+	scale   float32
+
+	target, own      []int32   // the row of Y that belongs to each of X; 0, 1, 2, …
+	hit              []float32 // similarity of the positive
+	xTop, xSum, xOwn []float32 // of rows: the largest similarity, Σ exp(similarity − largest), and what a probability counts in the gradient
+	yTop, ySum, yOwn []float32 // of columns
+	parts            []float32 // of columns, for every block of rows: largest and Σ
+	times            []float64 // what a column counts as a target
+	dScale           []float64 // by blocks of rows
+	xRows, yRows     []float32 // X and Y with rows ld apart: themselves if that is D
+	yCols            []float32 // rows of Y as columns of panels
+	dx, dy           []float32 // ld apart
+	band             []float32 // rows bandLD apart
+	bandLD           int
 }
 
-// tile is s[i, j] = similarity of rows r0.. of t with rows c0.. of u, padded to whole panels. Its bits are those of the tile the other way round.
-func (p *panel) nceTile(s []float32, t, u *nceSide, r0, nr, c0, nc int) {
-	p.product(s, nceCols, t.rows[r0*t.ld:], t.ld, 1, u.cols[c0*t.d:], 16, t.d*16, nr, round16(nc), t.d, false)
+var nces = sync.Pool{New: func() any { return new(nce) }}
+
+// infoNCE computes the loss with the routines of p, or, for the products, with those of a micro-kernel of pairs.
+func infoNCE(a *kernels.InfoNCEArgs, p *panel, m *micro) {
+	t := nces.Get().(*nce)
+	defer func() {
+		t.InfoNCEArgs, t.xRows, t.yRows, t.dx, t.dy = nil, nil, nil, nil, nil
+		nces.Put(t)
+	}()
+	t.InfoNCEArgs, t.p, t.pairs = a, p, nil
+	t.n, t.m, t.d, t.scale = a.X.Dim(0), a.Y.Dim(0), a.X.Dim(1), a.Scale.F32()[0]
+	t.rows, t.cols = ncePiece(t.n, nceRows), ncePiece(t.m, nceCols)
+	t.ld, t.bandLD = round16(t.d), round16(t.m)+16
+	if m != nil {
+		t.pairs = newNCEHalf(t, m)
+		defer t.pairs.put()
+	}
+	if t.pairs == nil {
+		x, ownX := padded(a.X.F32(), t.n, t.d)
+		defer ownX.put()
+		y, ownY := padded(a.Y.F32(), t.m, t.d)
+		defer ownY.put()
+		t.xRows, t.yRows = x, y
+		t.yCols = grown(t.yCols, round16(t.m)*t.d)
+		Ranges(t.m, t.rows, func(lo, hi int) { p.packCols(t.yCols[lo*t.d:], t.yRows[lo*t.ld:], t.ld, hi-lo, t.d) })
+	}
+	t.prepare()
+	t.statistics()
+	t.loss()
+	if !a.DX.Absent() {
+		t.gradients()
+	}
 }
 
-// infoNCE makes two passes over tiles of the similarities, each in parallel over blocks of rows: statistics of rows (and of columns, as the rows of
-// the transpose), then gradients of rows (and of columns). Memory is O((N + M)·D).
-func (p *panel) infoNCE(a *kernels.InfoNCEArgs) {
-	n, m, d, scale := a.X.Dim(0), a.Y.Dim(0), a.X.Dim(1), a.Scale.F32()[0]
-	x, y := p.nceSide(a.X.F32(), n, d, scale), p.nceSide(a.Y.F32(), m, d, 1)
-	target := a.Target.I32()
-	if target == nil {
-		target = make([]int32, n)
-		for i := range target {
-			target[i] = int32(i)
-		}
+// padded are rows of whole panels: src itself, or a copy in scratch.
+func padded(src []float32, n, d int) ([]float32, *scratch) {
+	if d%16 == 0 {
+		return src, nil
 	}
-	hit := make([]float32, n)
-	Ranges(n, nceRows, func(lo, hi int) {
-		var s [16]float32
-		for i := lo; i < hi; i++ { // a panel at a time: the bits must be those of the tiles
-			t := int(target[i])
-			p.product(s[:], 16, x.rows[i*x.ld:], x.ld, 1, y.cols[t/16*d*16:], 16, d*16, 1, 16, d, false)
-			hit[i] = s[t%16]
+	s := getScratch(n * round16(d))
+	packRows(s.f, src, d, n, d, 1)
+	return s.f, s
+}
+
+func (t *nce) prepare() {
+	mp := round16(t.m)
+	t.hit, t.xTop, t.xSum, t.xOwn = grown(t.hit, t.n), grown(t.xTop, t.n), grown(t.xSum, t.n), grown(t.xOwn, t.n)
+	t.yTop, t.ySum, t.yOwn = grown(t.yTop, mp), grown(t.ySum, mp), grown(t.yOwn, mp)
+	clear(t.yOwn)
+	if t.target = t.Target.I32(); t.target == nil {
+		for i := len(t.own); i < t.n; i++ {
+			t.own = append(t.own, int32(i))
 		}
-	})
-	p.nceStats(x, y, target, hit, a.Rank.I32())
-	wx, wy := float64(a.WX)/float64(n), float64(a.WY)/float64(n)
-	for i := range n {
-		x.weight[i] = float32(wx / float64(x.sum[i]))
+		t.target = t.own[:t.n]
 	}
-	loss := 0.0
-	lse := func(t *nceSide, i int) float64 { return float64(t.top[i]) + math.Log(float64(t.sum[i])) }
-	if a.WY != 0 {
-		p.nceStats(y, x, nil, nil, nil)
-		times := make([]float64, m)
-		for i := range n {
-			times[target[i]] += wy
-			loss += wy * (lse(y, int(target[i])) - float64(hit[i]))
-		}
-		for j := range m {
-			y.weight[j] = float32(times[j] / float64(y.sum[j]))
-		}
-	} else {
-		for j := range y.top {
-			y.top[j] = posInf // exp(similarity − top) is 0
-		}
-	}
-	for i := range n {
-		loss += wx * (lse(x, i) - float64(hit[i]))
-	}
-	a.Loss.F32()[0] = float32(loss)
-	if a.DX.Absent() {
+}
+
+// tile is s[i·ld + j] = Scale·⟨X[r0+i], Y[c0+j]⟩ for nr rows and nc columns up to a multiple of 16.
+func (t *nce) tile(s []float32, ld, r0, nr, c0, nc int) {
+	w := round16(nc)
+	if t.pairs != nil {
+		t.pairs.scores(s, ld, r0, nr, c0, w, t.scale)
 		return
 	}
-	// positives of column j, in order: first[j], then next
-	first, next := make([]int32, m), make([]int32, n)
-	for j := range first {
-		first[j] = -1
+	t.p.product(s, ld, t.xRows[r0*t.ld:], t.ld, 1, t.yCols[c0*t.d:], 16, t.d*16, nr, w, t.d, false)
+	for i := range nr {
+		t.p.scale(s[i*ld:i*ld+w], t.scale, 0)
 	}
-	for i := n - 1; i >= 0; i-- {
-		next[i] = first[target[i]]
-		first[target[i]] = int32(i)
-	}
-	hitWeight := float32(wx + wy)
-	raw, dx, dy := a.X.F32(), a.DX.F32(), a.DY.F32()
-	parts := make([]float64, (n+nceRows-1)/nceRows)
-	p.nceGrad(x, y, func(i int, drop func(j int)) { drop(int(target[i])) }, hitWeight, func(i int, g []float32) {
-		to := dx[i*d : i*d+d]
-		s := 0.0
-		for l, v := range raw[i*d : i*d+d] {
-			s += float64(v) * float64(g[l])
-			to[l] = scale * g[l]
-		}
-		parts[i/nceRows] += s
-	})
-	p.nceGrad(y, x, func(j int, drop func(i int)) {
-		for i := first[j]; i >= 0; i = next[i] {
-			drop(int(i))
-		}
-	}, hitWeight, func(j int, g []float32) { copy(dy[j*d:j*d+d], g) })
-	if ds := a.DScale.F32(); ds != nil {
-		s := 0.0
-		for _, v := range parts {
-			s += v
-		}
-		ds[0] = float32(s)
-	}
-}
-
-// nceStats fills top and sum of t, and counts, if rank is wanted, the similarities of row i above hit[i], or equal and before target[i].
-func (p *panel) nceStats(t, u *nceSide, target []int32, hit []float32, rank []int32) {
-	Ranges(t.n, nceRows, func(lo, hi int) {
-		sc := getScratch(nceRows * nceCols)
-		defer sc.put()
-		for i := lo; i < hi; i++ {
-			t.top[i], t.sum[i] = negInf, 0
-			if rank != nil {
-				rank[i] = 0
-			}
-		}
-		for c0 := 0; c0 < u.n; c0 += nceCols {
-			nc := min(nceCols, u.n-c0)
-			p.nceTile(sc.f, t, u, lo, hi-lo, c0, nc)
-			for i := lo; i < hi; i++ {
-				row := sc.f[(i-lo)*nceCols:][:round16(nc)]
-				for j := nc; j < len(row); j++ {
-					row[j] = negInf
-				}
-				if rank != nil {
-					for j, s := range row[:nc] {
-						if s > hit[i] || (s == hit[i] && c0+j < int(target[i])) {
-							rank[i]++
-						}
-					}
-				}
-				top := max(t.top[i], p.maxRow(row))
-				if top > t.top[i] {
-					t.sum[i] *= exp32(t.top[i] - top)
-				}
-				t.top[i] = top
-				t.sum[i] += p.expRow(row, row, top)
-			}
-		}
-	})
-}
-
-// nceGrad gives done, row by row, G·U, where G is the loss's gradient with respect to the similarities of t's rows with u's; each calls drop for
-// every positive of a row.
-func (p *panel) nceGrad(t, u *nceSide, each func(i int, drop func(j int)), hitWeight float32, done func(i int, g []float32)) {
-	Ranges(t.n, nceRows, func(lo, hi int) {
-		sc := getScratch(nceRows * (nceCols + u.ld))
-		defer sc.put()
-		s, acc := sc.f[:nceRows*nceCols], sc.f[nceRows*nceCols:]
-		for c0 := 0; c0 < u.n; c0 += nceCols {
-			nc := min(nceCols, u.n-c0)
-			w := round16(nc)
-			p.nceTile(s, t, u, lo, hi-lo, c0, nc)
-			for i := lo; i < hi; i++ {
-				row := s[(i-lo)*nceCols:][:w]
-				p.expPair(row, row, u.top[c0:c0+w], u.weight[c0:c0+w], t.top[i], t.weight[i])
-				each(i, func(j int) {
-					if j >= c0 && j < c0+nc {
-						row[j-c0] -= hitWeight
-					}
-				})
-			}
-			p.product(acc, u.ld, s, nceCols, 1, u.rows[c0*u.ld:], u.ld, 16, hi-lo, u.ld, nc, c0 > 0)
-		}
-		for i := lo; i < hi; i++ {
-			done(i, acc[(i-lo)*u.ld:][:t.d])
-		}
-	})
 }
