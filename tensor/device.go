@@ -66,6 +66,9 @@ func Open(name string) (*Device, error) {
 		if l := cuda.Devices(); index < len(l) {
 			return device(l[index]), nil
 		}
+		if why, ok := cuda.(interface{ Usable() error }); ok && why.Usable() != nil {
+			return nil, fmt.Errorf("device %q: %w", name, why.Usable())
+		}
 		return nil, fmt.Errorf("device %q: %d CUDA devices found", name, len(cuda.Devices()))
 	}
 	return nil, fmt.Errorf("device %q: want auto, cpu, cuda or cuda:N", name)

@@ -68,6 +68,9 @@ var Available = sync.OnceValue(func() error {
 
 func available() bool { return Available() == nil }
 
+// Usable is nil, or says why no GPU can be used.
+func (backend) Usable() error { return Available() }
+
 // Devices lists the GPUs; none if there is no driver.
 func (backend) Devices() []kernels.DeviceInfo {
 	if !available() {
