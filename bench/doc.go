@@ -12,6 +12,7 @@
 //   - protocol.go: [Serve] and [Process], requests to measure and their answers, the same for this engine and for others; engine.go: [MeasureModel], warm-up and samples
 //   - count.go: [Count], operations and bytes of the ops that ran; memory_linux.go: resident memory
 //   - record.go: [Record], a measured case, as JSON line and in Go's benchmark format; pipeline.go: [MeasurePipeline], the stages of a run
+//   - peers.go, peers_table.go: [Rows], [MeasureRow], [Standings], the table of other engines; peers/ their side, in Python and Go
 //   - stats.go, compare.go: [CompareRecords], what got faster; svg.go, roofline_svg.go: [Roofline], [PlotCost]
 //
 // Floating-point operations and bytes come from Op.Cost alone, so all variants of an op are divided by the same numbers. Benchmarks measure;

@@ -35,8 +35,8 @@ func OurEngine(path string, threads int, class kernelsDType, kernels string) Eng
 
 // Pace says how often cases are measured.
 type Pace struct {
-	Time   time.Duration // spent on the samples of a case, of all its engines together, at most; but not fewer rounds than Rounds
-	Rounds int           // samples of each engine at least
+	Time   time.Duration // spent on the samples of a case, of all its engines together, at most; but see Rounds
+	Rounds int           // samples of each engine at least; three if these would take more than four times Time
 	Sample time.Duration // length of a sample: quicker calls are timed several together
 }
 
@@ -140,13 +140,18 @@ func (r *Runner) count(rec *Record, kind string) error {
 	return err
 }
 
-// rounds is how often engines that take so long a call take turns.
+// rounds is how often engines that take so long a call take turns: as often as Time allows, but Rounds times at least, and three times where that would take
+// more than four times as long.
 func (p Pace) rounds(runners []*Runner) int {
 	total := 0.0
 	for _, r := range runners {
 		total += r.once * float64(r.Calls)
 	}
-	return max(p.Rounds, min(maxRounds, int(p.Time.Seconds()/total)))
+	least := p.Rounds
+	if p.Time > 0 && float64(p.Rounds)*total > 4*p.Time.Seconds() {
+		least = min(p.Rounds, 3)
+	}
+	return max(least, min(maxRounds, int(p.Time.Seconds()/total)))
 }
 
 // MeasureModel measures one workload with the engine alone, in a process of its own.

@@ -43,7 +43,12 @@ func TestServe(t *testing.T) {
 const peerPart = "SYNTIC_TEST_PEER"
 
 func TestMain(m *testing.M) {
-	if part := os.Getenv(peerPart); part != "" {
+	switch part := os.Getenv(peerPart); part {
+	case "":
+	case "row":
+		playRow()
+		return
+	default:
 		playPeer(part)
 		return
 	}
@@ -104,7 +109,10 @@ func TestPeersAnswer(t *testing.T) {
 	require.NoError(t, r.Round())
 	assert.Equal(t, []float64{0.25}, r.Samples)
 	assert.Equal(t, 7, Pace{Time: 7 * time.Second, Rounds: 3}.rounds([]*Runner{r}))
-	assert.Equal(t, 3, Pace{Time: time.Second, Rounds: 3}.rounds([]*Runner{r, r}))
+	assert.Equal(t, 5, Pace{Time: 5 * time.Second / 2, Rounds: 5}.rounds([]*Runner{r, r}), "a round takes 2 s, five of them no more than four times 2.5 s")
+	assert.Equal(t, 3, Pace{Time: 2 * time.Second, Rounds: 5}.rounds([]*Runner{r, r}))
+	assert.Equal(t, 2, Pace{Time: time.Second / 2, Rounds: 2}.rounds([]*Runner{r, r}))
+	assert.Equal(t, 5, Pace{Rounds: 5}.rounds([]*Runner{r}))
 }
 
 func TestPeersThatFail(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 
 func benchCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Measure the engine on this machine", Args: cobra.NoArgs}
-	cmd.AddCommand(benchKernelCmd(), benchModelCmd(), benchPipelineCmd(), benchCompareCmd(), benchPlotCmd(), benchServeCmd())
+	cmd.AddCommand(benchKernelCmd(), benchModelCmd(), benchPipelineCmd(), benchCompareCmd(), benchPlotCmd(), benchPeersCmd(), benchServeCmd())
 	return cmd
 }
 

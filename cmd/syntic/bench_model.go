@@ -108,7 +108,7 @@ type paceFlags struct{ pace bench.Pace }
 func (o *paceFlags) register(cmd *cobra.Command, seconds int) {
 	f := cmd.Flags()
 	f.DurationVar(&o.pace.Time, "time", time.Duration(seconds)*time.Second, "spent on the samples of a case, all its engines together")
-	f.IntVar(&o.pace.Rounds, "rounds", 5, "samples of each engine at least")
+	f.IntVar(&o.pace.Rounds, "rounds", 5, "samples of each engine at least; three where these would take more than four times --time")
 	f.DurationVar(&o.pace.Sample, "sample", 20*time.Millisecond, "length of a sample: quicker calls are timed several together")
 }
 

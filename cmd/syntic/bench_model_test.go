@@ -112,3 +112,28 @@ func TestBenchPipeline(t *testing.T) {
 	}
 	require.NotEmpty(t, stages)
 }
+
+// TestBenchPeersWithoutPeers measures ours alone and names the others.
+func TestBenchPeersWithoutPeers(t *testing.T) {
+	t.Setenv(benchPart, "1")
+	scripts, saved := filepath.Join("..", "..", "bench", "peers"), filepath.Join(t.TempDir(), "a.jsonl")
+	code, out, errs := execute("bench", "peers", "--python", "/no/such/python", "--scripts", scripts, "--case", "gemm/77x2048x512/f32", "--time", "0s", "--rounds", "2", "--save", saved)
+	require.Equal(t, 0, code, errs)
+	assert.Contains(t, out, "onednn, openblas-avx512, numpy: none")
+	assert.Contains(t, out, "without result:\n  GEMM M = 77, f32: onednn: ")
+	code, out, errs = execute("bench", "peers", "--from", saved, "--details")
+	require.Equal(t, 0, code, errs)
+	assert.Contains(t, out, "gemm/77x2048x512/f32")
+	for args, want := range map[string]int{
+		"bench peers":                                              cli.ExitUsage,
+		"bench peers --python x --case nothing":                    cli.ExitUsage,
+		"bench peers --python x --rounds 0":                        cli.ExitUsage,
+		"bench peers --python x --scripts no/such/folder":          cli.ExitBadInput,
+		"bench peers --from no/such/file":                          cli.ExitBadInput,
+		"bench peers --python x --save no/x --scripts " + scripts:  cli.ExitBadInput,
+		"bench peers --python x --format xml --scripts " + scripts: cli.ExitUsage,
+	} {
+		code, _, errs := execute(strings.Fields(args)...)
+		assert.Equal(t, want, code, "%s: %s", args, errs)
+	}
+}
