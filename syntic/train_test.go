@@ -144,7 +144,26 @@ func (p *stopAfter) Add(n int) {
 }
 
 func TestTrainingGoesOnWithTheSameBits(t *testing.T) {
-	x := toy(60, 1)
+	t.Run("one feature a caption", func(t *testing.T) { goesOn(t, toy(60, 1)) })
+	t.Run("drawn features, weights, contexts anew", func(t *testing.T) {
+		x := toy(120, 1)
+		x.Each, x.Captions, x.Weights = 2, x.Captions[:60], make([]float32, 120)
+		for i := range x.Weights {
+			x.Weights[i] = float32(i%5) / 4
+		}
+		x.Remake = func(rows []int, epoch int) (*Context, error) {
+			about := x.Context.Pick(rows, toyE)
+			for i := range about.Count { // nothing of some, others each epoch
+				about.Count[i] *= (rows[i] + epoch) % 2
+			}
+			return about, nil
+		}
+		goesOn(t, x)
+	})
+}
+
+// goesOn stops trainings on x and goes on.
+func goesOn(t *testing.T, x *Examples) {
 	o := toyOptions()
 	o.Train.Epochs, o.Dropout, o.Train.Noise, o.Train.NoiseStd = 3, 0.1, true, 0.1
 	whole := toyDecoder(t, x, "tokens", 1)

@@ -80,10 +80,24 @@ func TestEncodeProjectRefine(t *testing.T) {
 		}
 		assert.Equal(t, 1, near, i)
 	}
+	code, stdout, errs := execute("project", "--bank", at("texts.st"), "--features", at("images.st"), "--k", "1", "--dtype", "int8", "--out", at("bytes.st"))
+	require.Equal(t, 0, code, errs)
+	var held struct {
+		DType    string
+		Rounding syntic.Rounding
+	}
+	require.NoError(t, json.Unmarshal([]byte(stdout), &held))
+	assert.Equal(t, "int8", held.DType)
+	assert.Greater(t, held.Rounding.Largest, 0.0)
+	assert.Less(t, held.Rounding.Largest, 1.0/254)
+	packed, err := syntic.LoadFeatures(at("bytes.st"))
+	require.NoError(t, err)
+	assert.InDeltaSlice(t, projected.Rows, packed.Rows, 0.005)
+	assert.NotEqual(t, projected.Rows, packed.Rows)
 	long := features(t, at("long.st"), "project", "--bank", at("texts.st"), "--features", at("images.st"), "--tau", "10", "--no-normalise")
 	assert.Less(t, norms(long)[0], 0.999, "blends of different texts are shorter")
 
-	code, stdout, errs := execute("refine", "--images", at("images.st"), "--texts", at("texts.st"), "--out", at("refined.st"), "--steps", "20")
+	code, stdout, errs = execute("refine", "--images", at("images.st"), "--texts", at("texts.st"), "--out", at("refined.st"), "--steps", "20")
 	require.Equal(t, 0, code, errs)
 	var r map[string]any
 	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
@@ -172,6 +186,7 @@ func TestEncodeBadInput(t *testing.T) {
 		"sizes differ":      {3, "have size 2, those of " + three + " 3", []string{"project", "--bank", two, "--features", three}},
 		"no bank":           {3, "--bank: ", []string{"project", "--bank", broken, "--features", two}},
 		"negative k":        {2, "--k -1: want 0", []string{"project", "--bank", two, "--features", two, "--k", "-1"}},
+		"no such dtype":     {2, `--dtype "int4": want f32, f16 or int8`, []string{"project", "--bank", two, "--features", two, "--dtype", "int4"}},
 		"no tau":            {2, "--tau 0: want more than 0", []string{"project", "--bank", two, "--features", two, "--tau", "0"}},
 		"a text less":       {3, "2 images, 1 texts", []string{"refine", "--images", two, "--texts", one}},
 		"no direction":      {2, `--direction "up": want one of`, []string{"refine", "--images", two, "--texts", two, "--direction", "up"}},

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +38,7 @@ func projectCmd() *cobra.Command {
 	f.StringVar(&o.out, "out", "", "safetensors `file` of the projected features")
 	f.IntVar(&o.memory.TopK, "k", o.memory.TopK, "blend only the `N` most similar texts; 0: all")
 	f.Float64Var(&o.memory.Temperature, "tau", o.memory.Temperature, "`temperature` of the softmax")
+	f.StringVar(&o.memory.DType, "dtype", o.memory.DType, "how the bank is held: `f32|f16|int8`; what the latter two change is told in the result")
 	f.BoolVar(&o.raw, "no-normalise", false, "leave the blends as long as they come out")
 	for _, name := range []string{"bank", "features", "out"} {
 		cmd.MarkFlagRequired(name)
@@ -49,6 +52,9 @@ func project(cmd *cobra.Command, o *projectOptions) error {
 	}
 	if !(o.memory.Temperature > 0 && o.memory.Temperature <= 10) {
 		return cli.Usage(fmt.Errorf("--tau %g: want more than 0, at most 10", o.memory.Temperature))
+	}
+	if !slices.Contains([]string{"f32", "f16", "int8"}, o.memory.DType) {
+		return cli.Usage(fmt.Errorf("--dtype %q: want f32, f16 or int8", o.memory.DType))
 	}
 	o.memory.Normalise = !o.raw
 	dev, err := tensor.Open(globals.Device)
@@ -67,12 +73,24 @@ func project(cmd *cobra.Command, o *projectOptions) error {
 		return cli.BadInput(fmt.Errorf("--bank: %w", err))
 	}
 	defer m.Release()
+	if err := m.Pack(o.memory.DType); err != nil {
+		return err
+	}
 	bars := cli.NewProgress(cmd.ErrOrStderr())
 	defer bars.Close()
 	if features.Rows, err = m.Project(cmd.Context(), features.Rows, nil, o.memory, bars); err != nil {
 		return badInput(err)
 	}
-	return saveFeatures(cmd.OutOrStdout(), o.out, features)
+	if err := features.Save(o.out); err != nil {
+		return err
+	}
+	return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
+		Out      string          `json:"out"`
+		Features int             `json:"features"`
+		Size     int             `json:"size"`
+		DType    string          `json:"dtype"`
+		Rounding syntic.Rounding `json:"rounding"` // of the bank's features, of unit length
+	}{o.out, features.Len(), features.Size, m.DType(), m.Rounding()})
 }
 
 // pairOf reads two files of features of one size.

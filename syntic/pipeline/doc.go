@@ -1,9 +1,10 @@
 // Package pipeline is a whole run of SynTIC: captions in, captions of unseen images and their scores out.
 //
 // The map: run.go [Do] · layout.go settings, rows and the stages of a run · corpus.go texts · images.go test images, drawn or pictures of the user · models.go opens CLIP, Stable
-// Diffusion and the detector, those of the drawn world or folders · paint.go texts to images · stages.go the stages that all rows share: pairs,
-// texts, test images, refined features · row.go the stages of one row of the table: training, captions · shards.go what stages write and read ·
-// decoder.go a decoder as bytes · results.go scores and intervals, results.json and captions.json · page.go report.html · model.go the folder
+// Diffusion and the detector, those of the drawn world or folders · paint.go texts to images · stages.go the stages that all rows share: pairs and
+// texts; samples.go pairs into samples, re-mapped and refined; rows that change a key of theirs have stages of their own · row.go the stages of one
+// row of the table: training, captions · examples.go what a row trains on · sight.go the decoder's context of images: tags and retrieved texts ·
+// vocabulary.go names that tags can have · shards.go what stages write and read · decoder.go a decoder as bytes · swap.go another memory for a model · results.go scores and intervals, results.json and captions.json · page.go report.html · model.go the folder
 // that `syntic caption` opens.
 //
 // # Architecture

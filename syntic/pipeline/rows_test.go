@@ -56,16 +56,37 @@ func TestSuccessors(t *testing.T) {
 			captionAgain(t, dir, run)
 		})
 	}
-	t.Run("sizes and processors change nothing", func(t *testing.T) {
-		other := t.TempDir()
-		do(t, other, tiny(t, append(sets, "synth.batch=5", "clip.batch=3", "shards.captions=7", "shards.images=100")...))
+	t.Run("sizes change nothing", func(t *testing.T) {
+		other, some := t.TempDir(), slices.Clone(sets)
+		some[0] = "eval.rows=images_sample,sync,ifcap"
+		do(t, other, tiny(t, append(some, "synth.batch=5", "clip.batch=3", "shards.captions=7", "shards.images=100")...))
 		got := written(t, other)
-		for name, text := range all {
-			if strings.HasPrefix(name, "captions/") {
-				require.True(t, text == got[name], "%s differs", name)
+		for _, name := range []string{"images_sample", "sync", "ifcap"} {
+			for _, setting := range []string{"in_domain", "cross_domain"} {
+				path := "captions/" + setting + "-" + name + "-1.json"
+				require.True(t, all[path] == got[path], "%s differs", path)
 			}
 		}
 	})
+}
+
+// TestCancelledRowsGoOn ends runs of rows with stages of their own in several places, and goes on.
+func TestCancelledRowsGoOn(t *testing.T) {
+	sets := []string{"eval.rows=images_sample,sync,ifcap", "data.count=12", "data.test_count=4", "retrieve.captions=6", "retrieve.min_count=2", "train.epochs=2"}
+	want, dir := t.TempDir(), t.TempDir()
+	do(t, want, tiny(t, sets...))
+	tries := 0
+	for ; ; tries++ {
+		ctx, cancel := context.WithCancel(context.Background())
+		_, err := Do(ctx, tensor.CPU(), dir, tiny(t, sets...), &stopper{2 + tries, cancel}, "a machine")
+		cancel()
+		if err == nil {
+			break
+		}
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	require.Greater(t, tries, 2)
+	same(t, written(t, want), written(t, dir))
 }
 
 // TestRowsMakeAgainOnlyWhatDepends changes keys of the successors and looks at what is made again.
