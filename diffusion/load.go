@@ -216,9 +216,13 @@ func (p *Pipeline) Images(ctx context.Context, s *tensor.Scope, cond, uncond *te
 	if err != nil {
 		return nil, err
 	}
+	c.Device().TrimAbove(idleBytes) // what the UNet used
 	c.NoGrad(func() { images = p.Decode(c, z) })
 	return c.Keep(images), nil
 }
+
+// idleBytes is how much idle memory may stay from denoising to decoding: more than small models leave, far less than Stable Diffusion 1.x does.
+const idleBytes = 256 << 20
 
 // decodePixels is how many pixels are decoded together: one image of Stable Diffusion 1.x, whose activations already take much memory, or
 // many small ones.

@@ -3,6 +3,7 @@ package nn
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"unsafe"
@@ -70,8 +71,14 @@ func Load(module any, f *safetensors.File, o LoadOptions) error {
 			return err
 		}
 	}
+	if _, own := Memory(module); own > largeModel {
+		debug.FreeOSMemory() // what turning layouts left behind: the collector would keep it until as much again has been used
+	}
 	return nil
 }
+
+// largeModel is the memory of their own from which a model's parameters are worth a collection, which takes milliseconds.
+const largeModel = 256 << 20
 
 // Misfit is the error of tensors that do not fit a model, with all their names; its text has the first few.
 type Misfit struct {

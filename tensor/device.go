@@ -161,3 +161,14 @@ func (p *pool) trim() {
 
 // Trim gives memory that no tensor uses back to the system.
 func (d *Device) Trim() { d.pool.trim() }
+
+// TrimAbove is Trim where more than so many bytes lie idle: for the way from one part of a large model to another, which seldom has tensors of
+// the same sizes.
+func (d *Device) TrimAbove(bytes int) {
+	d.pool.mu.Lock()
+	idle := d.pool.idle
+	d.pool.mu.Unlock()
+	if idle > bytes {
+		d.pool.trim()
+	}
+}

@@ -8,13 +8,21 @@ import (
 	"syntic/kernels"
 )
 
-func init() { kernels.RegisterBackend(kernels.CPU, &backend{live: map[unsafe.Pointer][]byte{}}) }
+func init() { kernels.RegisterBackend(kernels.CPU, &backend{live: map[unsafe.Pointer]allocation{}}) }
 
-// backend keeps host memory alive by address; the garbage collector owns the bytes.
+// backend keeps host memory by address: small pieces are the garbage collector's, large ones the system's own.
 type backend struct {
 	mu   sync.Mutex
-	live map[unsafe.Pointer][]byte
+	live map[unsafe.Pointer]allocation
 }
+
+type allocation struct {
+	bytes  []byte
+	mapped bool
+}
+
+// mapFrom is the size from which memory is mapped; a page is a small share of it.
+const mapFrom = 1 << 20
 
 const align = 64 // a cache line and a 512-bit register
 
@@ -23,19 +31,36 @@ func (b *backend) Devices() []kernels.DeviceInfo {
 }
 
 func (b *backend) Alloc(_, bytes int) (unsafe.Pointer, error) {
-	buf := make([]byte, bytes+align)
-	at := (align - int(uintptr(unsafe.Pointer(unsafe.SliceData(buf)))%align)) % align
-	p := unsafe.Pointer(&buf[at])
+	var m allocation
+	var p unsafe.Pointer
+	if bytes >= mapFrom {
+		if buf, err := mapMemory(bytes); err == nil { // else the collector's, which ends the program where there is no more
+			m, p = allocation{buf, true}, unsafe.Pointer(unsafe.SliceData(buf))
+		}
+	}
+	if p == nil {
+		m = allocation{bytes: make([]byte, bytes+align)}
+		p = unsafe.Pointer(&m.bytes[aligned(m.bytes)])
+	}
 	b.mu.Lock()
-	b.live[p] = buf
+	b.live[p] = m
 	b.mu.Unlock()
 	return p, nil
 }
 
 func (b *backend) Free(_ int, p unsafe.Pointer) {
 	b.mu.Lock()
+	m := b.live[p]
 	delete(b.live, p)
 	b.mu.Unlock()
+	if m.mapped {
+		unmapMemory(m.bytes)
+	}
+}
+
+// aligned is the first place of b that begins a cache line.
+func aligned(b []byte) int {
+	return (align - int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))%align)) % align
 }
 
 func (b *backend) Copy(_ *kernels.Stream, dst, src unsafe.Pointer, bytes int) error {

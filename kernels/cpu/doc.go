@@ -1,6 +1,6 @@
 // Package cpu holds the Go and SIMD variants of the ops and the CPU backend. Importing it registers them.
 //
-// The map: backend.go memory and streams · pool.go fixed-grain parallel loops on workers that stay awake for a moment · isa.go what this CPU has · gen/ the avo programs that
+// The map: backend.go memory and streams, memory_*.go memory of the system · pool.go fixed-grain parallel loops on workers that stay awake for a moment · isa.go what this CPU has · gen/ the avo programs that
 // write <routine>_amd64.s · vector.go loops over contiguous numbers that most ops are made of, vector_math.go their functions · <op>.go the variants of one op · gonum.go the variants that call gonum.
 //
 // Matrix products: gemm.go the op · gemm_product.go blocks, tasks, epilogue; gemm_split.go few tiles and much depth; gemm_narrow.go few columns; gemm_dots.go few rows, only by name ·
