@@ -87,6 +87,7 @@ func (t *rowStage) texts(corpus string) []string {
 type layout struct {
 	stages []plan.Stage
 	rows   []rowKey
+	of     map[rowKey]*rowStage
 	sets   []string  // of test images
 	first  *rowStage // of the first setting: the one that becomes the folder model
 	set    string    // of test images of the first setting
@@ -104,7 +105,7 @@ func (l *layout) add(name string, stage func() plan.Stage) {
 // layout lists the stages: test images, texts, and for each corpus and seed its pairs and its rows.
 func (w *work) layout() (*layout, error) {
 	settings := settingsOf(w.r)
-	l := &layout{have: map[string]bool{}, set: settings[0].set}
+	l := &layout{have: map[string]bool{}, of: map[rowKey]*rowStage{}, set: settings[0].set}
 	for _, s := range settings {
 		if w.trainOnly {
 			break
@@ -136,6 +137,7 @@ func (w *work) layout() (*layout, error) {
 					l.rows = append(l.rows, key)
 				}
 				t := &rowStage{w, row, key}
+				l.of[key] = t
 				if l.first == nil {
 					l.first = t
 				}
@@ -172,7 +174,7 @@ func (w *work) addRow(l *layout, t *rowStage, set string) {
 	if t.synthetic() && t.row.Refine.Enabled {
 		l.add(t.refined(), t.refining)
 	}
-	l.add(t.key.String(), t.training)
+	l.add(t.trainer().String(), t.training)
 	memory := t.memoryFor(set)
 	l.add(textsOf(memory), func() plan.Stage { return w.texts(memory) })
 	if w.trainOnly {

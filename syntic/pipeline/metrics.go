@@ -31,6 +31,7 @@ type point struct {
 	LR       float64 `json:"lr,omitempty"`
 	GradNorm float64 `json:"grad_norm,omitempty"`
 	Val      float64 `json:"val_loss,omitempty"`
+	Recall   float64 `json:"recall,omitempty"` // of a refinement: R@1 among the negatives
 
 	Metric string   `json:"metric,omitempty"`
 	Value  *float64 `json:"value,omitempty"`
@@ -41,11 +42,19 @@ func (f *finish) points() ([]point, error) {
 	var out []point
 	refined := map[string]bool{}
 	for _, key := range f.l.rows {
-		if name := key.refined(); f.l.have[name] && !refined[name] {
+		if name := f.l.of[key].refined(); f.l.have[name] && !refined[name] {
 			refined[name] = true
+			row := key.row
+			if name == key.refined() {
+				row = "" // that of all rows that change nothing before it
+			}
 			if err := read(f.p, name, func(x *syntic.Refined) {
 				for i, loss := range x.Loss {
-					out = append(out, point{Kind: "refine", Corpus: key.corpus, Seed: key.seed, Step: i, Loss: loss})
+					p := point{Kind: "refine", Corpus: key.corpus, Row: row, Seed: key.seed, Step: i, Loss: loss}
+					if x.Recall != nil {
+						p.Recall = x.Recall[i]
+					}
+					out = append(out, p)
 				}
 			}); err != nil {
 				return nil, err

@@ -81,7 +81,7 @@ func (r *Run) Toy() bool { return toy(r.Recipe) }
 
 // stageKinds are the stages as people read of them, by the beginning of their names.
 var stageKinds = []struct{ prefix, label string }{
-	{"test-", "test images"}, {"val", "images to watch training"}, {"texts-", "text features"}, {"pairs-", "synthetic pairs"}, {"refined-", "refinement"}, {"row-", "training decoders (steps)"},
+	{"test-", "test images"}, {"val", "images to watch training"}, {"texts-", "text features"}, {"pairs-", "synthetic pairs"}, {"remapped-", "pairs anew"}, {"refined-", "refinement"}, {"row-", "training decoders (steps)"},
 	{"captions-", "captioning test images"},
 }
 
@@ -210,6 +210,12 @@ func (f *finish) unseen(ctx context.Context, d *report.Data) error {
 		return err
 	}
 	defer m.Release()
+	var gap *syntic.Gap
+	if row.Gap.Correct == "images" {
+		if gap, err = f.l.first.gap(f.p); err != nil {
+			return err
+		}
+	}
 	var shown []int
 	for i, png := range t.PNG {
 		if len(png) > 0 {
@@ -223,7 +229,7 @@ func (f *finish) unseen(ctx context.Context, d *report.Data) error {
 		i := shown[k*len(shown)/n]
 		x := report.Example{Image: t.PNG[i], Caption: texts[i].Text, References: t.References[i], Note: fmt.Sprintf("image %d, CIDEr-D %.0f", i+1, 100*score[i])}
 		if row.Project.Enabled {
-			if x.Memory, err = heaviest(ctx, m, f.l.first.texts(corpus), t.Features[i*e:(i+1)*e], row.Memory); err != nil {
+			if x.Memory, err = heaviest(ctx, m, f.l.first.texts(corpus), gap.Correct(t.Features[i*e:(i+1)*e]), row.Memory); err != nil {
 				return err
 			}
 		}

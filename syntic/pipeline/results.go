@@ -115,7 +115,7 @@ func (f *finish) load() error {
 	}
 	for _, key := range f.l.rows {
 		var err error
-		if f.trained[key], err = readTrained(f.p, key); err != nil {
+		if f.trained[key], err = readTrained(f.p, f.l.of[key].trainer()); err != nil {
 			return err
 		}
 		for _, set := range f.l.sets {

@@ -63,10 +63,48 @@ func (t *rowStage) training() plan.Stage {
 		inputs["start"] = t.w.starts[r.Decoder.Start]
 	}
 	return plan.Stage{
-		Name: t.key.String(), Version: 3, After: unique(after), Items: t.steps(), Config: cfg, Inputs: inputs,
+		Name: t.trainer().String(), Version: 3, After: unique(after), Items: t.steps(), Config: cfg, Inputs: inputs,
 		SeedRule: "weights, order, draws, noise and dropout from (seed, name or example or step)",
 		Make:     t.train,
 	}
+}
+
+// trainer is the first row of the table, this one at last, whose decoder is trained as this one's is: rows that differ in decoding alone share one.
+func (t *rowStage) trainer() rowKey {
+	w, key := t.w, t.key
+	if name := w.trainers[key.row]; name != "" {
+		key.row = name
+		return key
+	}
+	own, name := trainingKeys(t.row), key.row
+	for _, row := range config.Rows {
+		if row.Name == name {
+			break
+		}
+		if other, err := w.r.Row(row.Name); err == nil && maps.Equal(trainingKeys(other), own) {
+			name = row.Name
+			break
+		}
+	}
+	if w.trainers == nil {
+		w.trainers = map[string]string{}
+	}
+	w.trainers[key.row] = name
+	key.row = name
+	return key
+}
+
+// trainingKeys are all keys but those that a trained decoder does not depend on.
+func trainingKeys(r *config.Recipe) map[string]string {
+	out := map[string]string{}
+	for _, k := range r.Keys() {
+		switch k.Path {
+		case "decode.beams", "decode.length_penalty", "decode.rerank", "memory.source":
+		default:
+			out[k.Path] = fmt.Sprint(k.Value)
+		}
+	}
+	return out
 }
 
 // unique keeps the first of equal names.
@@ -132,7 +170,7 @@ func (t *rowStage) train(ctx context.Context, _ plan.Shard, in *plan.Pipeline, o
 	}
 	defer d.Release()
 	o := syntic.TrainOptionsOf(r)
-	o.Seed, o.Every, o.Checkpoint = uint64(t.key.seed), checkpointSteps, filepath.Join(in.Dir(t.key.String()), "training.checkpoint")
+	o.Seed, o.Every, o.Checkpoint = uint64(t.key.seed), checkpointSteps, filepath.Join(in.Dir(t.trainer().String()), "training.checkpoint")
 	if t.w.sets[valSet] != nil {
 		val, err := t.watched(ctx, in, d.Vocab, x.e)
 		if err != nil {
@@ -199,7 +237,7 @@ func (t *rowStage) words() (words, error) {
 // captions is the stage that captions a test set with the row's decoder.
 func (t *rowStage) captions(set string) plan.Stage {
 	r := t.row
-	after, inputs := []string{t.key.String(), set}, map[string]string{}
+	after, inputs := []string{t.trainer().String(), set}, map[string]string{}
 	cfg := r.Section("decode", "project.enabled")
 	if r.Project.Enabled {
 		maps.Copy(cfg, memoryKeys(r))
@@ -259,7 +297,7 @@ func (t *rowStage) captioner(in *plan.Pipeline, corpus string, e int) (c *lookin
 
 func (t *rowStage) caption(ctx context.Context, in *plan.Pipeline, set string, tick func(int)) ([]syntic.Caption, error) {
 	w, r := t.w, t.row
-	trained, err := readTrained(in, t.key)
+	trained, err := readTrained(in, t.trainer())
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ type work struct {
 	sets      map[string]*imageSet
 	needs     needs
 
+	trainers map[string]string           // row to the row that its decoder is trained for
 	entities map[string]*syntic.Entities // objects.vocabulary to its names
 	starts   map[string]string           // decoder.start to the hash of its files
 
