@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -125,6 +126,7 @@ type Process struct {
 	in   io.WriteCloser
 	out  *bufio.Reader
 	log  *tail
+	wait func() // until it has ended and all that it said is in log
 }
 
 // Start starts a process that answers requests on its standard output. Variables in env are set, or taken away where they have no "=". The process ends with ctx.
@@ -144,6 +146,13 @@ func Start(ctx context.Context, name string, command []string, env []string) (*P
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	p.wait = sync.OnceFunc(func() {
+		p.in.Close()
+		timer := time.AfterFunc(10*time.Second, func() { p.cmd.Process.Kill() })
+		defer timer.Stop()
+		io.Copy(io.Discard, p.out)
+		p.cmd.Wait()
+	})
 	return p, nil
 }
 
@@ -189,7 +198,8 @@ func (p *Process) Ask(q Request) (r Reply, err error) {
 		}
 	}
 	if err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, os.ErrClosed) {
+		p.wait()
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
 			err = errors.New("the process ended")
 		}
 		return r, fmt.Errorf("%s: %s %s: %w%s", p.Name, q.Do, q.Case, err, p.log.last())
@@ -212,13 +222,7 @@ func (p *Process) Memory(reset bool) (now, peak int64) {
 }
 
 // Close ends the process.
-func (p *Process) Close() {
-	p.in.Close()
-	timer := time.AfterFunc(10*time.Second, func() { p.cmd.Process.Kill() })
-	defer timer.Stop()
-	io.Copy(io.Discard, p.out)
-	p.cmd.Wait()
-}
+func (p *Process) Close() { p.wait() }
 
 // tail keeps the end of what is written to it.
 type tail struct {
