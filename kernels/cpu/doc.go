@@ -11,6 +11,8 @@
 // Tiles in scratch: panel.go the routines that attention.go (attention_grad.go), infonce.go (infonce_passes.go), crossentropy.go and projecttopk.go are made of, so that none stores its
 // N×M scores; panel_generic.go those in Go, panel_amd64.go those in assembly (gen/panel).
 //
+// peak.go measures the multiply-adds that no kernel can exceed, on registers alone, for benchmarks.
+//
 // Work is cut into pieces whose sizes depend on the operands alone, never on the number of workers, and every sum has one order:
 // results are the same bits for any GOMAXPROCS.
 package cpu
