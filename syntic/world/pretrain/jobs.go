@@ -7,19 +7,19 @@ import (
 	"syntic/tensor"
 )
 
-// jobs is the one list of trainings; steps is the length that the committed weights had.
+// jobs is the one list of trainings; steps is about the length that the committed weights had: README.md beside them.
 var jobs = []struct {
 	name  string
 	steps int
 	make  func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error)
 }{
-	{"vae", 2400, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
+	{"vae", 6000, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
 		return VAE(dev, steps, seed, o.From)
 	}},
-	{"clip", 900, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
+	{"clip", 4000, func(dev *tensor.Device, steps int, seed uint64, _ Options) (*Job, error) {
 		return CLIP(dev, steps, seed)
 	}},
-	{"unet", 2600, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
+	{"unet", 10000, func(dev *tensor.Device, steps int, seed uint64, o Options) (*Job, error) {
 		return UNet(dev, steps, seed, o.Models, o.From)
 	}},
 	{"vae-decoder", 2400, func(dev *tensor.Device, steps int, _ uint64, o Options) (*Job, error) {
