@@ -23,8 +23,8 @@ func CLIPConfig(tok *bpe.Tokenizer) clip.Config {
 	return c
 }
 
-// wordWeight is the weight of a second loss of training, the prediction of a caption's words from its image: supervised by texts alone, as
-// CLIP is, it makes the kinds of things known much sooner. Its linear layer is not part of the model.
+// wordWeight is the weight, at first, of a second loss of training, the prediction of a caption's words from its image: supervised by texts
+// alone, as CLIP is, it makes the kinds of things known much sooner. It goes down to nothing, and its linear layer is not part of the model.
 const wordWeight = 0.5
 
 type clipTraining struct {
@@ -61,7 +61,7 @@ func CLIP(dev *tensor.Device, steps int, seed uint64) (*Job, error) {
 			m.ClampScale()
 			v := m.EncodeImage(s, normalised(s, b.Pixels, m.Pixels.Mean, m.Pixels.Std))
 			loss := s.InfoNCE(v, m.EncodeText(s, ids), s.Act(s.Reshape(m.LogitScale, 1), tensor.Exp), tensor.InfoNCEOptions{})
-			return s.AddScaled(loss, 1, wordLoss(s, t.Words.Forward(s, s.Scale(v, 10)), ids, tok), wordWeight), nil
+			return s.AddScaled(loss, 1, wordLoss(s, t.Words.Forward(s, s.Scale(v, 10)), ids, tok), wordWeight*(1-float32(step)/float32(steps))), nil
 		},
 		Scores: func(ctx context.Context) (map[string]float64, error) { return retrieval(ctx, m, tok) },
 		Save: func(dir string) error {
