@@ -8,7 +8,7 @@
 // gemm_pack.go panels, and the windows of convolutions · gemm_tile.go what a micro-kernel is, and the one in Go; gemm_amd64.go those in assembly ·
 // conv2d.go convolutions as products over windows.
 //
-// Tiles in scratch: panel.go the routines that attention.go (attention_grad.go), infonce.go (infonce_passes.go), crossentropy.go and projecttopk.go are made of, so that none stores its
+// Tiles in scratch: panel.go the routines that attention.go (attention_grad.go), infonce.go (infonce_passes.go), crossentropy.go, projecttopk.go and topk.go are made of, so that none stores its
 // N×M scores; panel_generic.go those in Go, panel_amd64.go those in assembly (gen/panel).
 //
 // peak.go measures the multiply-adds that no kernel can exceed, on registers alone, for benchmarks.

@@ -31,6 +31,7 @@ type panel struct {
 	topCols  func(top, keep, sum, src []float32, ld, rows int, mul float32) (moved bool) // top[16] = max(top, mul · rows of src), keep[16] = 2^(old top − top), sum[16] *= keep
 	exp2Cols func(dst, sum, src, top []float32, ld, rows int, mul float32)               // dst = 2^(mul·src − top[16]), sum[16] += rows of dst
 	mulCols  func(x, f []float32, ld, rows int)                                          // rows of x *= f[16]
+	notBelow func(hits []uint32, src, least []float32, ld, rows int)                     // the bits of hits[row] tell which of src's 16 columns are not less than least
 	mulSub   func(dst, p, x []float32, sub float32)                                      // dst = p·(x − sub)
 	scale    func(x []float32, a, b float32)                                             // x = a·x + b
 	dotRow   func(x, y []float32) float32                                                // Σ x·y
@@ -112,4 +113,14 @@ func take(s *[]float32, n int) []float32 {
 	t := (*s)[:n:n]
 	*s = (*s)[n:]
 	return t
+}
+
+// loops are the vector loops of the same instruction set.
+func (p *panel) loops() *vector {
+	for _, v := range vectors {
+		if v.level.String() == p.name {
+			return v
+		}
+	}
+	return vectors[0]
 }

@@ -6,7 +6,7 @@ type productFunc func(c *float32, ldc int, a *float32, ars, aks int, b *float32,
 
 // rowBlocks are the product routines: [r] takes r rows at once.
 type rowBlocks struct {
-	one, two []productFunc // for 16 and for 32 columns; two may be nil
+	one, two, eight []productFunc // for 16, 32 and 128 columns, the last two may be nil; eight is for few rows
 }
 
 func (r *rowBlocks) product(c []float32, ldc int, a []float32, ars, aks int, b []float32, ldb, bo int, m, n, k int, add bool) {
@@ -29,7 +29,10 @@ func (r *rowBlocks) product(c []float32, ldc int, a []float32, ars, aks int, b [
 	_ = a[(m-1)*ars+(k-1)*aks]
 	for j := 0; j < n; {
 		wide, run, second := 16, r.one, 8 // with AVX2 the second half of 16 columns is a register of its own
-		if n-j >= 32 && r.two != nil {
+		switch {
+		case n-j >= 128 && m < len(r.eight):
+			wide, run, second = 128, r.eight, bo
+		case n-j >= 32 && r.two != nil:
 			wide, run, second = 32, r.two, bo
 		}
 		bp := &b[j/16*bo]
@@ -48,6 +51,7 @@ var (
 			panelProduct7x1AVX512, panelProduct8x1AVX512, panelProduct9x1AVX512, panelProduct10x1AVX512, panelProduct11x1AVX512, panelProduct12x1AVX512},
 		two: []productFunc{nil, panelProduct1x2AVX512, panelProduct2x2AVX512, panelProduct3x2AVX512, panelProduct4x2AVX512, panelProduct5x2AVX512, panelProduct6x2AVX512,
 			panelProduct7x2AVX512, panelProduct8x2AVX512, panelProduct9x2AVX512, panelProduct10x2AVX512, panelProduct11x2AVX512, panelProduct12x2AVX512},
+		eight: []productFunc{nil, panelProduct1x8AVX512, panelProduct2x8AVX512, panelProduct3x8AVX512},
 	}
 	rows256 = rowBlocks{one: []productFunc{nil, panelProduct1x2AVX2, panelProduct2x2AVX2, panelProduct3x2AVX2, panelProduct4x2AVX2, panelProduct5x2AVX2, panelProduct6x2AVX2}}
 )
@@ -76,9 +80,12 @@ func simdPanels() []*panel {
 			panelExp2ColsAVX512(&dst[0], &sum[0], &src[0], &top[0], ld, rows, mul)
 		},
 		mulCols: func(x, f []float32, ld, rows int) { panelMulColsAVX512(&x[0], &f[0], ld, rows) },
-		mulSub:  func(dst, p, x []float32, sub float32) { panelMulSubAVX512(&dst[0], &p[0], &x[0], len(dst), sub) },
-		scale:   func(x []float32, a, b float32) { panelScaleAddAVX512(&x[0], len(x), a, b) },
-		dotRow:  func(x, y []float32) float32 { return panelDotRowAVX512(&x[0], &y[0], len(x)) },
+		notBelow: func(hits []uint32, src, least []float32, ld, rows int) {
+			panelNotBelowAVX512(&hits[0], &src[0], &least[0], ld, rows)
+		},
+		mulSub: func(dst, p, x []float32, sub float32) { panelMulSubAVX512(&dst[0], &p[0], &x[0], len(dst), sub) },
+		scale:  func(x []float32, a, b float32) { panelScaleAddAVX512(&x[0], len(x), a, b) },
+		dotRow: func(x, y []float32) float32 { return panelDotRowAVX512(&x[0], &y[0], len(x)) },
 	}, {
 		name: "avx2", rank: 20, note: "tiles with AVX2 and FMA",
 		available:  needs(isaAVX2),
@@ -100,8 +107,11 @@ func simdPanels() []*panel {
 			panelExp2ColsAVX2(&dst[0], &sum[0], &src[0], &top[0], ld, rows, mul)
 		},
 		mulCols: func(x, f []float32, ld, rows int) { panelMulColsAVX2(&x[0], &f[0], ld, rows) },
-		mulSub:  func(dst, p, x []float32, sub float32) { panelMulSubAVX2(&dst[0], &p[0], &x[0], len(dst), sub) },
-		scale:   func(x []float32, a, b float32) { panelScaleAddAVX2(&x[0], len(x), a, b) },
-		dotRow:  func(x, y []float32) float32 { return panelDotRowAVX2(&x[0], &y[0], len(x)) },
+		notBelow: func(hits []uint32, src, least []float32, ld, rows int) {
+			panelNotBelowAVX2(&hits[0], &src[0], &least[0], ld, rows)
+		},
+		mulSub: func(dst, p, x []float32, sub float32) { panelMulSubAVX2(&dst[0], &p[0], &x[0], len(dst), sub) },
+		scale:  func(x []float32, a, b float32) { panelScaleAddAVX2(&x[0], len(x), a, b) },
+		dotRow: func(x, y []float32) float32 { return panelDotRowAVX2(&x[0], &y[0], len(x)) },
 	}}
 }

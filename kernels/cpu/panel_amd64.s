@@ -2364,6 +2364,367 @@ store:
 	VZEROUPPER
 	RET
 
+// func panelProduct3x8AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct3x8AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (R11)(R11*2), R12
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	MOVQ   DX, R14
+	MOVQ   DI, R9
+	LEAQ   (DI)(R11*4), R13
+	MOVQ   k+64(FP), R10
+
+inner:
+	VBROADCASTSS (R14), Z24
+	VBROADCASTSS (R14)(BX*1), Z25
+	VBROADCASTSS (R14)(BX*2), Z26
+	VMOVUPS      (R9), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z8
+	VFMADD231PS  Z26, Z27, Z16
+	VMOVUPS      (R9)(R11*1), Z27
+	VFMADD231PS  Z24, Z27, Z1
+	VFMADD231PS  Z25, Z27, Z9
+	VFMADD231PS  Z26, Z27, Z17
+	VMOVUPS      (R9)(R11*2), Z27
+	VFMADD231PS  Z24, Z27, Z2
+	VFMADD231PS  Z25, Z27, Z10
+	VFMADD231PS  Z26, Z27, Z18
+	VMOVUPS      (R9)(R12*1), Z27
+	VFMADD231PS  Z24, Z27, Z3
+	VFMADD231PS  Z25, Z27, Z11
+	VFMADD231PS  Z26, Z27, Z19
+	VMOVUPS      (R13), Z27
+	VFMADD231PS  Z24, Z27, Z4
+	VFMADD231PS  Z25, Z27, Z12
+	VFMADD231PS  Z26, Z27, Z20
+	VMOVUPS      (R13)(R11*1), Z27
+	VFMADD231PS  Z24, Z27, Z5
+	VFMADD231PS  Z25, Z27, Z13
+	VFMADD231PS  Z26, Z27, Z21
+	VMOVUPS      (R13)(R11*2), Z27
+	VFMADD231PS  Z24, Z27, Z6
+	VFMADD231PS  Z25, Z27, Z14
+	VFMADD231PS  Z26, Z27, Z22
+	VMOVUPS      (R13)(R12*1), Z27
+	VFMADD231PS  Z24, Z27, Z7
+	VFMADD231PS  Z25, Z27, Z15
+	VFMADD231PS  Z26, Z27, Z23
+	ADDQ         R8, R13
+	ADDQ         SI, R14
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	VADDPS       128(R9), Z2, Z2
+	VADDPS       192(R9), Z3, Z3
+	VADDPS       256(R9), Z4, Z4
+	VADDPS       320(R9), Z5, Z5
+	VADDPS       384(R9), Z6, Z6
+	VADDPS       448(R9), Z7, Z7
+	ADDQ         CX, R9
+	VADDPS       (R9), Z8, Z8
+	VADDPS       64(R9), Z9, Z9
+	VADDPS       128(R9), Z10, Z10
+	VADDPS       192(R9), Z11, Z11
+	VADDPS       256(R9), Z12, Z12
+	VADDPS       320(R9), Z13, Z13
+	VADDPS       384(R9), Z14, Z14
+	VADDPS       448(R9), Z15, Z15
+	ADDQ         CX, R9
+	VADDPS       (R9), Z16, Z16
+	VADDPS       64(R9), Z17, Z17
+	VADDPS       128(R9), Z18, Z18
+	VADDPS       192(R9), Z19, Z19
+	VADDPS       256(R9), Z20, Z20
+	VADDPS       320(R9), Z21, Z21
+	VADDPS       384(R9), Z22, Z22
+	VADDPS       448(R9), Z23, Z23
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, 256(AX)
+	VMOVUPS Z5, 320(AX)
+	VMOVUPS Z6, 384(AX)
+	VMOVUPS Z7, 448(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	VMOVUPS Z10, 128(AX)
+	VMOVUPS Z11, 192(AX)
+	VMOVUPS Z12, 256(AX)
+	VMOVUPS Z13, 320(AX)
+	VMOVUPS Z14, 384(AX)
+	VMOVUPS Z15, 448(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z16, (AX)
+	VMOVUPS Z17, 64(AX)
+	VMOVUPS Z18, 128(AX)
+	VMOVUPS Z19, 192(AX)
+	VMOVUPS Z20, 256(AX)
+	VMOVUPS Z21, 320(AX)
+	VMOVUPS Z22, 384(AX)
+	VMOVUPS Z23, 448(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct2x8AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct2x8AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (R11)(R11*2), R12
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   DX, R14
+	MOVQ   DI, R9
+	LEAQ   (DI)(R11*4), R13
+	MOVQ   k+64(FP), R10
+
+inner:
+	VBROADCASTSS (R14), Z16
+	VBROADCASTSS (R14)(BX*1), Z17
+	VMOVUPS      (R9), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z8
+	VMOVUPS      (R9)(R11*1), Z18
+	VFMADD231PS  Z16, Z18, Z1
+	VFMADD231PS  Z17, Z18, Z9
+	VMOVUPS      (R9)(R11*2), Z18
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z10
+	VMOVUPS      (R9)(R12*1), Z18
+	VFMADD231PS  Z16, Z18, Z3
+	VFMADD231PS  Z17, Z18, Z11
+	VMOVUPS      (R13), Z18
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z12
+	VMOVUPS      (R13)(R11*1), Z18
+	VFMADD231PS  Z16, Z18, Z5
+	VFMADD231PS  Z17, Z18, Z13
+	VMOVUPS      (R13)(R11*2), Z18
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z14
+	VMOVUPS      (R13)(R12*1), Z18
+	VFMADD231PS  Z16, Z18, Z7
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         R8, R13
+	ADDQ         SI, R14
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	VADDPS       128(R9), Z2, Z2
+	VADDPS       192(R9), Z3, Z3
+	VADDPS       256(R9), Z4, Z4
+	VADDPS       320(R9), Z5, Z5
+	VADDPS       384(R9), Z6, Z6
+	VADDPS       448(R9), Z7, Z7
+	ADDQ         CX, R9
+	VADDPS       (R9), Z8, Z8
+	VADDPS       64(R9), Z9, Z9
+	VADDPS       128(R9), Z10, Z10
+	VADDPS       192(R9), Z11, Z11
+	VADDPS       256(R9), Z12, Z12
+	VADDPS       320(R9), Z13, Z13
+	VADDPS       384(R9), Z14, Z14
+	VADDPS       448(R9), Z15, Z15
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, 256(AX)
+	VMOVUPS Z5, 320(AX)
+	VMOVUPS Z6, 384(AX)
+	VMOVUPS Z7, 448(AX)
+	ADDQ    CX, AX
+	VMOVUPS Z8, (AX)
+	VMOVUPS Z9, 64(AX)
+	VMOVUPS Z10, 128(AX)
+	VMOVUPS Z11, 192(AX)
+	VMOVUPS Z12, 256(AX)
+	VMOVUPS Z13, 320(AX)
+	VMOVUPS Z14, 384(AX)
+	VMOVUPS Z15, 448(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*2), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
+// func panelProduct1x8AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+// Requires: AVX, AVX512F
+TEXT ·panelProduct1x8AVX512(SB), NOSPLIT, $0-88
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ ars+24(FP), BX
+	MOVQ aks+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ ldb+48(FP), R8
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	SHLQ $0x02, R8
+	MOVQ bo+56(FP), R11
+	SHLQ $0x02, R11
+	LEAQ (R11)(R11*2), R12
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   DX, R14
+	MOVQ   DI, R9
+	LEAQ   (DI)(R11*4), R13
+	MOVQ   k+64(FP), R10
+
+inner:
+	VBROADCASTSS (R14), Z8
+	VMOVUPS      (R9), Z9
+	VFMADD231PS  Z8, Z9, Z0
+	VMOVUPS      (R9)(R11*1), Z9
+	VFMADD231PS  Z8, Z9, Z1
+	VMOVUPS      (R9)(R11*2), Z9
+	VFMADD231PS  Z8, Z9, Z2
+	VMOVUPS      (R9)(R12*1), Z9
+	VFMADD231PS  Z8, Z9, Z3
+	VMOVUPS      (R13), Z9
+	VFMADD231PS  Z8, Z9, Z4
+	VMOVUPS      (R13)(R11*1), Z9
+	VFMADD231PS  Z8, Z9, Z5
+	VMOVUPS      (R13)(R11*2), Z9
+	VFMADD231PS  Z8, Z9, Z6
+	VMOVUPS      (R13)(R12*1), Z9
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         R8, R13
+	ADDQ         SI, R14
+	ADDQ         R8, R9
+	DECQ         R10
+	JNZ          inner
+	MOVQ         add+80(FP), R10
+	TESTQ        R10, R10
+	JZ           store
+	MOVQ         AX, R9
+	VADDPS       (R9), Z0, Z0
+	VADDPS       64(R9), Z1, Z1
+	VADDPS       128(R9), Z2, Z2
+	VADDPS       192(R9), Z3, Z3
+	VADDPS       256(R9), Z4, Z4
+	VADDPS       320(R9), Z5, Z5
+	VADDPS       384(R9), Z6, Z6
+	VADDPS       448(R9), Z7, Z7
+	ADDQ         CX, R9
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, 256(AX)
+	VMOVUPS Z5, 320(AX)
+	VMOVUPS Z6, 384(AX)
+	VMOVUPS Z7, 448(AX)
+	ADDQ    CX, AX
+	LEAQ    (DX)(BX*1), DX
+	DECQ    mb+72(FP)
+	JNZ     block
+	VZEROUPPER
+	RET
+
 // func panelProduct6x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
 // Requires: AVX, FMA3
 TEXT ·panelProduct6x2AVX2(SB), NOSPLIT, $0-88
@@ -3511,6 +3872,29 @@ next:
 	VZEROUPPER
 	RET
 
+// func panelNotBelowAVX512(hits *uint32, src *float32, least *float32, ld int, rows int)
+// Requires: AVX, AVX512F
+TEXT ·panelNotBelowAVX512(SB), NOSPLIT, $0-40
+	MOVQ    hits+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    least+16(FP), DX
+	MOVQ    ld+24(FP), BX
+	MOVQ    rows+32(FP), SI
+	VMOVUPS (DX), Z0
+	SHLQ    $0x02, BX
+
+next:
+	VMOVUPS (CX), Z1
+	VCMPPS  $0x05, Z0, Z1, K1
+	KMOVW   K1, DX
+	MOVL    DX, (AX)
+	ADDQ    $0x04, AX
+	ADDQ    BX, CX
+	DECQ    SI
+	JNZ     next
+	VZEROUPPER
+	RET
+
 // func panelMaxRowAVX2(x *float32, n int) (top float32)
 // Requires: AVX, SSE
 TEXT ·panelMaxRowAVX2(SB), NOSPLIT, $0-20
@@ -4065,5 +4449,34 @@ next:
 	ADDQ    DX, AX
 	DECQ    BX
 	JNZ     next
+	VZEROUPPER
+	RET
+
+// func panelNotBelowAVX2(hits *uint32, src *float32, least *float32, ld int, rows int)
+// Requires: AVX
+TEXT ·panelNotBelowAVX2(SB), NOSPLIT, $0-40
+	MOVQ    hits+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    least+16(FP), DX
+	MOVQ    ld+24(FP), BX
+	MOVQ    rows+32(FP), SI
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	SHLQ    $0x02, BX
+
+next:
+	VMOVUPS   (CX), Y2
+	VCMPPS    $0x05, Y0, Y2, Y2
+	VMOVMSKPS Y2, DX
+	VMOVUPS   32(CX), Y2
+	VCMPPS    $0x05, Y1, Y2, Y2
+	VMOVMSKPS Y2, DI
+	SHLL      $0x08, DI
+	ORL       DX, DI
+	MOVL      DI, (AX)
+	ADDQ      $0x04, AX
+	ADDQ      BX, CX
+	DECQ      SI
+	JNZ       next
 	VZEROUPPER
 	RET

@@ -6,7 +6,7 @@ import "math"
 
 func goPanel() *panel {
 	return &panel{name: "go", rank: 10, note: "tiles in Go", product: productGo, maxRow: maxRowGo, expRow: expRowGo,
-		expPair: expPairGo, maxCols: maxColsGo, expCols: expColsGo, topCols: topColsGo, exp2Cols: exp2ColsGo, mulCols: mulColsGo, mulSub: mulSubGo, scale: scaleGo, dotRow: dotRowGo}
+		expPair: expPairGo, maxCols: maxColsGo, expCols: expColsGo, topCols: topColsGo, exp2Cols: exp2ColsGo, mulCols: mulColsGo, notBelow: notBelowGo, mulSub: mulSubGo, scale: scaleGo, dotRow: dotRowGo}
 }
 
 func productGo(c []float32, ldc int, a []float32, ars, aks int, b []float32, ldb, bo int, m, n, k int, add bool) {
@@ -176,5 +176,18 @@ func mulColsGo(x, f []float32, ld, rows int) {
 		for i, v := range f {
 			y[i] *= v
 		}
+	}
+}
+
+func notBelowGo(hits []uint32, src, least []float32, ld, rows int) {
+	least = least[:16]
+	for r := range rows {
+		m := uint32(0)
+		for i, x := range (*[16]float32)(src[r*ld:]) {
+			if !(x < least[i]) {
+				m |= 1 << i
+			}
+		}
+		hits[r] = m
 	}
 }

@@ -77,6 +77,15 @@ func panelProduct1x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b 
 func panelProduct1x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
 
 //go:noescape
+func panelProduct3x8AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct2x8AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
+func panelProduct1x8AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
+
+//go:noescape
 func panelProduct6x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
 
 //go:noescape
@@ -128,6 +137,9 @@ func panelExp2ColsAVX512(dst *float32, sum *float32, src *float32, top *float32,
 func panelMulColsAVX512(x *float32, f *float32, ld int, rows int)
 
 //go:noescape
+func panelNotBelowAVX512(hits *uint32, src *float32, least *float32, ld int, rows int)
+
+//go:noescape
 func panelMaxRowAVX2(x *float32, n int) (top float32)
 
 //go:noescape
@@ -159,3 +171,6 @@ func panelExp2ColsAVX2(dst *float32, sum *float32, src *float32, top *float32, l
 
 //go:noescape
 func panelMulColsAVX2(x *float32, f *float32, ld int, rows int)
+
+//go:noescape
+func panelNotBelowAVX2(hits *uint32, src *float32, least *float32, ld int, rows int)

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"math"
-	"sort"
 
 	"syntic/kernels"
 )
@@ -16,11 +15,12 @@ func init() {
 // The bank is read in place, in tiles of memRows rows by memQueries queries. Pieces of the bank have partial results of their own, which are
 // merged in order: alone when there are many blocks of queries, in parallel, memWave at a time, when there are few. The bits are the same.
 const (
-	memQueries = 32
-	memRows    = 256
+	memQueries = 64
+	memRows    = 128
 	memPiece   = 2048
 	memWave    = 16
 	memMany    = 8 // blocks of queries that are enough to work in parallel
+	memFew     = 8 // queries for which it is rows of the bank that are packed
 )
 
 // bank is a memory bank and the queries on it.
@@ -43,6 +43,7 @@ type block struct {
 	*bank
 	q0, nq, w int
 	cols      []float32
+	rows, few []float32 // of few queries: packed rows of the bank, and scores, a row a query
 }
 
 // pack makes columns of rows q0.. of x, times scale.
@@ -53,11 +54,36 @@ func (b *bank) pack(buf *[]float32, x []float32, q0, nq int, scale float32) []fl
 	return cols
 }
 
-func (b *bank) packSize() int { return memQueries * (b.ld + b.d) }
+func (b *bank) packSize() int { return memQueries*(b.ld+b.d) + memRows*b.d + memFew*memRows }
 
-// scores fills tile s [rows, memQueries] with the dot products of bank rows from j0 with the columns, −Inf where excluded.
+// block packs queries.
+func (b *bank) block(buf *[]float32, q0, nq int) block {
+	k := block{bank: b, q0: q0, nq: nq, w: round16(nq)}
+	if b.n <= memFew {
+		k.rows, k.few = take(buf, memRows*b.d), take(buf, memFew*memRows)
+	} else {
+		k.cols = b.pack(buf, b.query, q0, nq, 1)
+	}
+	return k
+}
+
+// scores fills tile s [rows, memQueries] with the dot products of bank rows from j0 with the columns, −Inf where excluded. For few queries columns of
+// queries would be nearly empty; then it is rows of the bank that are packed. The sums, and so the bits, are the same.
 func (b *block) scores(s []float32, j0, rows int) {
-	b.p.product(s, memQueries, b.mem[j0*b.d:], b.d, 1, b.cols, 16, b.d*16, rows, b.w, b.d, false)
+	mem := b.mem[j0*b.d:]
+	if b.rows == nil {
+		b.p.product(s, memQueries, mem, b.d, 1, b.cols, 16, b.d*16, rows, b.w, b.d, false)
+	} else {
+		b.p.packCols(b.rows, mem, b.d, rows, b.d)
+		b.p.product(b.few, memRows, b.query[b.q0*b.d:], b.d, 1, b.rows, 16, b.d*16, b.nq, round16(rows), b.d, false)
+		for r := range rows {
+			to := s[r*memQueries:][:b.w]
+			clear(to)
+			for i := range b.nq {
+				to[i] = b.few[i*memRows+r]
+			}
+		}
+	}
 	if b.exclude == nil {
 		return
 	}
@@ -68,125 +94,125 @@ func (b *block) scores(s []float32, j0, rows int) {
 	}
 }
 
-// walk calls work for every block of queries and piece of the bank, and merge in order of pieces: for each block first with fresh state.
-func walk[S any](b *bank, fresh func(nq int) S, work func(blk *block, from, to int, s S), merge func(nq int, into, s S), done func(q0, nq int, s S)) {
-	blocks, pieces := (b.n+memQueries-1)/memQueries, (b.m+memPiece-1)/memPiece
+// blend is Σ exp(score − top)·row for each of a block's queries, with the largest score and Σ exp(score − top).
+type blend struct {
+	top, sum, acc []float32
+	own           *scratch
+}
+
+func (b *bank) blend(nq int) blend {
+	own := getScratch(2*memQueries + nq*b.ld)
+	s := blend{own.f[:memQueries], own.f[memQueries : 2*memQueries], own.f[2*memQueries:], own}
+	for i := range s.top {
+		s.top[i] = negInf
+	}
+	clear(s.sum)
+	clear(s.acc)
+	return s
+}
+
+// blendAll is the softmax over all rows of the bank: of rows, or, for the gradient, of rows times ⟨dout, row⟩ − ⟨dout, out⟩. Pieces follow each other
+// where there are many blocks of queries, else they are dealt out; done gets what a block gathered.
+func (b *bank) blendAll(tau float32, out, dout []float32, done func(q0, nq int, s *blend)) {
+	blocks, pieces := ceilDiv(b.n, memQueries), ceilDiv(b.m, memPiece)
 	size := func(q int) (q0, nq int) { q0 = q * memQueries; return q0, min(memQueries, b.n-q0) }
-	run := func(q, piece int, s S) {
-		sc := getScratch(b.packSize())
-		defer sc.put()
+	loops := b.p.loops()
+	piece := func(q, i int) blend {
 		q0, nq := size(q)
-		buf := sc.f
-		blk := &block{b, q0, nq, round16(nq), b.pack(&buf, b.query, q0, nq, 1)}
-		work(blk, piece*memPiece, min((piece+1)*memPiece, b.m), s)
+		s := b.blend(nq)
+		b.blendPiece(&s, q0, nq, i*memPiece, min((i+1)*memPiece, b.m), tau, out, dout)
+		return s
 	}
 	if blocks >= memMany || pieces == 1 {
 		Parallel(blocks, func(q int) {
 			q0, nq := size(q)
-			all := fresh(nq)
-			for piece := range pieces {
-				s := all
-				if piece > 0 {
-					s = fresh(nq)
-				}
-				if run(q, piece, s); piece > 0 {
-					merge(nq, all, s)
-				}
+			all := piece(q, 0)
+			for i := 1; i < pieces; i++ {
+				s := piece(q, i)
+				b.merge(loops, nq, &all, &s)
 			}
-			done(q0, nq, all)
+			done(q0, nq, &all)
+			all.own.put()
 		})
 		return
 	}
-	all := make([]S, blocks)
+	parts := make([]blend, blocks*(memWave+1)) // the first of a block's is that of all pieces so far
 	for w := 0; w < pieces; w += memWave {
 		count := min(memWave, pieces-w)
-		parts := make([]S, blocks*count)
-		Parallel(blocks*count, func(u int) {
-			_, nq := size(u / count)
-			parts[u] = fresh(nq)
-			run(u/count, w+u%count, parts[u])
-		})
+		Parallel(blocks*count, func(u int) { parts[u/count*(memWave+1)+1+u%count] = piece(u/count, w+u%count) })
 		Parallel(blocks, func(q int) {
 			_, nq := size(q)
-			for i, s := range parts[q*count : (q+1)*count] {
-				if w+i == 0 {
-					all[q] = s
+			mine := parts[q*(memWave+1):]
+			for i := 1; i <= count; i++ {
+				if w == 0 && i == 1 {
+					mine[0] = mine[1]
 				} else {
-					merge(nq, all[q], s)
+					b.merge(loops, nq, &mine[0], &mine[i])
 				}
 			}
 		})
 	}
 	Parallel(blocks, func(q int) {
 		q0, nq := size(q)
-		done(q0, nq, all[q])
+		done(q0, nq, &parts[q*(memWave+1)])
+		parts[q*(memWave+1)].own.put()
 	})
 }
 
-// blend is Σ exp(score − top)·row for each of a block's queries, with the largest score and Σ exp(score − top).
-type blend struct{ top, sum, acc []float32 }
-
-// blendAll is the softmax over all rows of the bank: of rows, or, for the gradient, of rows times ⟨dout, row⟩ − ⟨dout, out⟩.
-func (b *bank) blendAll(tau float32, out, dout []float32, done func(q0, nq int, s *blend)) {
-	fresh := func(nq int) *blend {
-		f := alignedFloats(2*memQueries + nq*b.ld)
-		s := &blend{f[:memQueries], f[memQueries : 2*memQueries], f[2*memQueries:]}
-		for i := range s.top {
-			s.top[i] = negInf
+// blendPiece gathers rows from..to-1 of the bank.
+func (b *bank) blendPiece(s *blend, q0, nq, from, to int, tau float32, out, dout []float32) {
+	sc := getScratch(2*memQueries*memRows + memRows*b.ld + 2*b.packSize() + 3*memQueries)
+	defer sc.put()
+	buf := sc.f
+	blk := b.block(&buf, q0, nq)
+	scores, g := take(&buf, memQueries*memRows), take(&buf, memQueries*memRows)
+	mean, old, sub := take(&buf, memQueries), take(&buf, memQueries), take(&buf, memQueries)
+	var dcols []float32
+	if dout != nil {
+		dcols = b.pack(&buf, dout, q0, nq, 1)
+		b.p.product(g, memQueries, out[q0*b.d:], b.d, 1, dcols, 16, b.d*16, nq, blk.w, b.d, false)
+		for i := range nq { // ⟨out, dout⟩, summed in the order in which ⟨row, dout⟩ is
+			mean[i] = g[i*memQueries+i]
 		}
-		return s
 	}
-	walk(b, fresh, func(blk *block, from, to int, s *blend) {
-		sc := getScratch(2*memQueries*memRows + memRows*b.ld + b.packSize() + memQueries)
-		defer sc.put()
-		buf := sc.f
-		scores, g := take(&buf, memQueries*memRows), take(&buf, memQueries*memRows)
-		mean := take(&buf, memQueries)
-		var dcols []float32
+	for j := from; j < to; j += memRows {
+		rows, tile := min(memRows, to-j), buf
+		blk.scores(scores, j, rows)
+		b.p.scale(scores[:rows*memQueries], 1/tau, 0)
+		blk.exponentials(scores, old, sub, rows, s)
 		if dout != nil {
-			dcols = b.pack(&buf, dout, blk.q0, blk.nq, 1)
-			b.p.product(g, memQueries, out[blk.q0*b.d:], b.d, 1, dcols, 16, b.d*16, blk.nq, blk.w, b.d, false)
-			for i := range blk.nq { // ⟨out, dout⟩, summed in the order in which ⟨row, dout⟩ is
-				mean[i] = g[i*memQueries+i]
-			}
-		}
-		for j := from; j < to; j += memRows {
-			rows, tile := min(memRows, to-j), buf
-			blk.scores(scores, j, rows)
-			b.p.scale(scores[:rows*memQueries], 1/tau, 0)
-			blk.exponentials(scores, rows, s)
-			if dout != nil {
-				b.p.product(g, memQueries, b.mem[j*b.d:], b.d, 1, dcols, 16, b.d*16, rows, blk.w, b.d, false)
-				for r := range rows {
-					x, y := scores[r*memQueries:][:blk.nq], g[r*memQueries:][:blk.nq]
-					for i := range x {
-						x[i] *= y[i] - mean[i]
-					}
+			b.p.product(g, memQueries, b.mem[j*b.d:], b.d, 1, dcols, 16, b.d*16, rows, blk.w, b.d, false)
+			for r := range rows {
+				x, y := scores[r*memQueries:][:nq], g[r*memQueries:][:nq]
+				for i := range x {
+					x[i] *= y[i] - mean[i]
 				}
 			}
-			v, ldv := rowsOf(&tile, b.mem[j*b.d:], b.d, rows, b.d)
-			b.p.product(s.acc, b.ld, scores, 1, memQueries, v, ldv, 16, blk.nq, b.ld, rows, true)
 		}
-	}, func(nq int, into, s *blend) {
-		for i := range nq {
-			top := max(into.top[i], s.top[i])
-			if top == negInf {
-				continue
-			}
-			x, y := exp32(into.top[i]-top), exp32(s.top[i]-top)
-			into.top[i], into.sum[i] = top, x*into.sum[i]+y*s.sum[i]
-			to := into.acc[i*b.ld : (i+1)*b.ld]
-			for l, v := range s.acc[i*b.ld : (i+1)*b.ld] {
-				to[l] = x*to[l] + y*v
-			}
-		}
-	}, done)
+		v, ldv := rowsOf(&tile, b.mem[j*b.d:], b.d, rows, b.d)
+		b.p.product(s.acc, b.ld, scores, 1, memQueries, v, ldv, 16, nq, b.ld, rows, true)
+	}
 }
 
-// exponentials turns a tile of scores into exp(score − top), after moving top, sum and acc to the new largest scores.
-func (b *block) exponentials(t []float32, rows int, s *blend) {
-	var old, sub [memQueries]float32
-	copy(old[:], s.top)
+// merge adds s, of later rows of the bank, to into, and gives up its memory.
+func (b *bank) merge(loops *vector, nq int, into, s *blend) {
+	for i := range nq {
+		top := max(into.top[i], s.top[i])
+		if top == negInf {
+			continue
+		}
+		x, y := exp32(into.top[i]-top), exp32(s.top[i]-top)
+		into.top[i], into.sum[i] = top, x*into.sum[i]+y*s.sum[i]
+		acc := into.acc[i*b.ld : (i+1)*b.ld]
+		loops.axpby(acc, acc, s.acc[i*b.ld:(i+1)*b.ld], x, y)
+	}
+	s.own.put()
+}
+
+// exponentials turns a tile of scores into exp(score − top), after moving top, sum and acc to the new largest scores; old and sub are work space.
+func (b *block) exponentials(t, old, sub []float32, rows int, s *blend) {
+	copy(old, s.top)
+	clear(sub)
 	for c := 0; c < b.w; c += 16 {
 		b.p.maxCols(s.top[c:c+16], t[c:], memQueries, rows)
 	}
@@ -203,93 +229,6 @@ func (b *block) exponentials(t []float32, rows int, s *blend) {
 	for c := 0; c < b.w; c += 16 {
 		b.p.expCols(t[c:], s.sum[c:c+16], t[c:], sub[c:c+16], memQueries, rows)
 	}
-}
-
-// rank is a candidate of a search: better is a larger score, or an equal one with a lower index.
-type rank struct {
-	score float32
-	index int32
-}
-
-func (r rank) better(o rank) bool {
-	return r.score > o.score || (r.score == o.score && r.index < o.index)
-}
-
-// best are the k best candidates of each of a block's queries, as heaps whose root is the worst.
-type best [][]rank
-
-// offer puts a candidate into a full heap if it is better than the worst.
-func offer(h []rank, r rank) {
-	if !r.better(h[0]) {
-		return
-	}
-	i := 0
-	for {
-		c := 2*i + 1
-		if c >= len(h) {
-			break
-		}
-		if c+1 < len(h) && h[c].better(h[c+1]) {
-			c++
-		}
-		if !r.better(h[c]) {
-			break
-		}
-		h[i] = h[c]
-		i = c
-	}
-	h[i] = r
-}
-
-// search finds the k nearest rows of every query; done gets them, nearest first.
-func (b *bank) search(k int, done func(q int, found []rank)) {
-	walk(b, func(nq int) best {
-		all := make([]rank, nq*k)
-		for i := range all {
-			all[i] = rank{negInf, math.MaxInt32}
-		}
-		s := make(best, nq)
-		for i := range s {
-			s[i] = all[i*k : (i+1)*k]
-		}
-		return s
-	}, func(blk *block, from, to int, s best) {
-		sc := getScratch(memQueries * memRows)
-		defer sc.put()
-		var worst [memQueries]float32
-		for i := range worst {
-			worst[i] = negInf
-		}
-		for j := from; j < to; j += memRows {
-			rows := min(memRows, to-j)
-			blk.scores(sc.f, j, rows)
-			for r := range rows {
-				for i, x := range sc.f[r*memQueries:][:blk.nq] {
-					if x < worst[i] {
-						continue
-					}
-					if x != x {
-						x = negInf // a NaN is no nearest neighbour
-					}
-					if b.exclude == nil || b.exclude[blk.q0+i] != int32(j+r) {
-						offer(s[i], rank{x, int32(j + r)})
-						worst[i] = s[i][0].score
-					}
-				}
-			}
-		}
-	}, func(nq int, into, s best) {
-		for i := range nq {
-			for _, r := range s[i] {
-				offer(into[i], r)
-			}
-		}
-	}, func(q0, nq int, s best) {
-		for i, h := range s {
-			sort.Slice(h, func(x, y int) bool { return h[x].better(h[y]) })
-			done(q0+i, h)
-		}
-	})
 }
 
 // weights are the softmax of the scores over tau; they begin with the largest.

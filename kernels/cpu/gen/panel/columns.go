@@ -111,3 +111,37 @@ func mulCols(v isa) {
 	VZEROUPPER()
 	RET()
 }
+
+// notBelow writes, for each row, the bits of those of 16 columns that are not less than the column's `least`.
+func notBelow(v isa) {
+	v.text("panelNotBelow", "hits *uint32, src, least *float32, ld, rows int")
+	hp, src, lp := Load(Param("hits"), GP64()), Load(Param("src"), GP64()), Load(Param("least"), GP64())
+	ld, rows := Load(Param("ld"), GP64()), Load(Param("rows"), GP64())
+	least := v.load16(lp)
+	low := GP32()
+	v.down(rows, ld, []Register{src}, func(i int) {
+		x := v.reg()
+		VMOVUPS(Mem{Base: src, Disp: i * v.size}, x)
+		if v.size == 64 {
+			m, r := K(), GP32()
+			VCMPPS(Imm(5), least[0], x, m)
+			KMOVW(m, r)
+			MOVL(r, Mem{Base: hp})
+			ADDQ(Imm(4), hp)
+			return
+		}
+		VCMPPS(Imm(5), least[i], x, x)
+		if i == 0 {
+			VMOVMSKPS(x, low)
+			return
+		}
+		high := GP32()
+		VMOVMSKPS(x, high)
+		SHLL(Imm(8), high)
+		ORL(low, high)
+		MOVL(high, Mem{Base: hp})
+		ADDQ(Imm(4), hp)
+	})
+	VZEROUPPER()
+	RET()
+}

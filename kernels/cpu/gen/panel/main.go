@@ -47,6 +47,9 @@ func main() {
 		product(avx512, r, 2)
 		product(avx512, r, 1)
 	}
+	for r := 3; r >= 1; r-- {
+		product(avx512, r, 8)
+	}
 	for r := 6; r >= 1; r-- {
 		product(avx2, r, 2)
 	}
@@ -63,6 +66,7 @@ func main() {
 		topCols(v)
 		exp2Cols(v)
 		mulCols(v)
+		notBelow(v)
 	}
 	Generate()
 }
@@ -83,10 +87,14 @@ func product(v isa, rows, nv int) {
 		SHLQ(Imm(2), r)
 	}
 	bp, l := GP64(), GP64()
-	var bo Register
-	if nv == 2 {
+	var bo, bo3, bp4 Register
+	if nv >= 2 {
 		bo = Load(Param("bo"), GP64())
 		SHLQ(Imm(2), bo)
+	}
+	if nv == 8 {
+		bo3, bp4 = GP64(), GP64()
+		LEAQ(Mem{Base: bo, Index: bo, Scale: 2}, bo3)
 	}
 	var ars3 Register
 	if rows > 3 {
@@ -103,7 +111,21 @@ func product(v isa, rows, nv int) {
 			acc[i] = append(acc[i], v.reg())
 		}
 	}
-	bv := []VecVirtual{v.reg(), v.reg()}[:nv]
+	b1 := func(j int) Mem { // register j of a row of B
+		m := Mem{Base: bp}
+		if j >= 4 {
+			m.Base = bp4
+		}
+		switch j % 4 {
+		case 1:
+			m.Index, m.Scale = bo, 1
+		case 2:
+			m.Index, m.Scale = bo, 2
+		case 3:
+			m.Index, m.Scale = bo3, 1
+		}
+		return m
+	}
 	at := func(i int) Mem {
 		m := Mem{Base: ap[i/4]}
 		switch i % 4 {
@@ -129,21 +151,41 @@ func product(v isa, rows, nv int) {
 		LEAQ(Mem{Base: ap[i-1], Index: ars, Scale: 4}, ap[i])
 	}
 	MOVQ(b, bp)
+	if nv == 8 {
+		LEAQ(Mem{Base: b, Index: bo, Scale: 4}, bp4)
+	}
 	Load(Param("k"), l)
 	Label("inner")
-	VMOVUPS(Mem{Base: bp}, bv[0])
-	if nv == 2 {
-		VMOVUPS(Mem{Base: bp, Index: bo, Scale: 1}, bv[1])
-	}
-	for i, row := range acc {
-		if v.size == 64 && nv == 1 { // used once, so the multiply itself broadcasts
-			VFMADD231PS_BCST(at(i), bv[0], row[0])
-			continue
+	if nv == 8 {
+		ones := make([]VecVirtual, rows)
+		for i := range ones {
+			ones[i] = v.reg()
+			VBROADCASTSS(at(i), ones[i])
 		}
-		one := v.reg()
-		VBROADCASTSS(at(i), one)
-		for j, r := range row {
-			VFMADD231PS(one, bv[j], r)
+		for j := range nv {
+			x := v.reg()
+			VMOVUPS(b1(j), x)
+			for i, one := range ones {
+				VFMADD231PS(one, x, acc[i][j])
+			}
+		}
+		ADDQ(ldb, bp4)
+	} else {
+		bv := make([]VecVirtual, nv)
+		for j := range bv {
+			bv[j] = v.reg()
+			VMOVUPS(b1(j), bv[j])
+		}
+		for i, row := range acc {
+			if v.size == 64 && nv == 1 { // used once, so the multiply itself broadcasts
+				VFMADD231PS_BCST(at(i), bv[0], row[0])
+				continue
+			}
+			one := v.reg()
+			VBROADCASTSS(at(i), one)
+			for j, r := range row {
+				VFMADD231PS(one, bv[j], r)
+			}
 		}
 	}
 	for _, p := range ap {
