@@ -3,29 +3,39 @@ package image
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 var suffixes = []string{".sm_80.cubin", ".sm_90a.cubin", ".compute_80.ptx"}
 
-// Sums are, by the stem of each .cu file in src, the SHA-256 of that file and the headers.
-func Sums(src string) (map[string]string, error) {
-	headers, err := filepath.Glob(filepath.Join(src, "*.cuh"))
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(headers)
-	var shared []byte
-	for _, h := range headers {
-		text, err := os.ReadFile(h)
-		if err != nil {
-			return nil, err
+var include = regexp.MustCompile(`(?m)^#include "([^"]+\.cuh)"`)
+
+// headersOf adds the headers of src that a source includes, directly or not, by name.
+func headersOf(src string, text []byte, all map[string][]byte) error {
+	for _, m := range include.FindAllSubmatch(text, -1) {
+		name := string(m[1])
+		if all[name] != nil {
+			continue
 		}
-		shared = append(shared, text...)
+		header, err := os.ReadFile(filepath.Join(src, name))
+		if err != nil {
+			return err
+		}
+		all[name] = header
+		if err := headersOf(src, header, all); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// Sums are, by the stem of each .cu file in src, the SHA-256 of the headers that it includes, in order of their names, and of itself.
+func Sums(src string) (map[string]string, error) {
 	sources, err := filepath.Glob(filepath.Join(src, "*.cu"))
 	if err != nil {
 		return nil, err
@@ -36,7 +46,16 @@ func Sums(src string) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		sums[strings.TrimSuffix(filepath.Base(s), ".cu")] = fmt.Sprintf("%x", sha256.Sum256(append(slices.Clone(shared), text...)))
+		headers := map[string][]byte{}
+		if err := headersOf(src, text, headers); err != nil {
+			return nil, err
+		}
+		hash := sha256.New()
+		for _, name := range slices.Sorted(maps.Keys(headers)) {
+			hash.Write(headers[name])
+		}
+		hash.Write(text)
+		sums[strings.TrimSuffix(filepath.Base(s), ".cu")] = fmt.Sprintf("%x", hash.Sum(nil))
 	}
 	return sums, nil
 }

@@ -1,0 +1,25 @@
+// out[m, n] (+)= op(A) · B by mma.sync of bfloat16 operands, for blocks of weights that kernels of similarities leave behind: A is [m, k] (nn) or
+// [k, m] (tn), B is [k, n]. 128×128 tiles, three stages of cp.async. lda and ldb are multiples of 8. Limit: mma.sync. At most 128
+// registers, no spills. Measured: not yet, emulated only.
+#include "tile.cuh"
+
+template <bool TA> DEV void product(const bf16 *a, i64 lda, const bf16 *b, i64 ldb, float *out, i64 ldo, int m, int n, int k, int add) {
+  SHARED_DYNAMIC(unsigned char, smem);
+  const int across = (n + kTile - 1) / kTile, row0 = block_x() / across * kTile, col0 = block_x() % across * kTile;
+  float acc[4][4][4] = {};
+  tile_mma<TA, true, 3>(smem, a + (TA ? (i64)row0 : row0 * lda), lda, m - row0, b + col0, ldb, n - col0, k, acc);
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+#pragma unroll
+    for (int j = 0; j < 4; ++j)
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const int row = row0 + acc_row(i, e), col = col0 + acc_col(j, e);
+        if (row >= m || col >= n) continue;
+        float *o = out + row * ldo + col;
+        *o = add ? *o + acc[i][j][e] : acc[i][j][e];
+      }
+}
+
+KERNEL(product_nn_bf16, 256, stage_bytes(3), const bf16 *a, i64 lda, const bf16 *b, i64 ldb, float *out, i64 ldo, int m, int n, int k, int add) { product<false>(a, lda, b, ldb, out, ldo, m, n, k, add); }
+KERNEL(product_tn_bf16, 256, stage_bytes(3), const bf16 *a, i64 lda, const bf16 *b, i64 ldb, float *out, i64 ldo, int m, int n, int k, int add) { product<true>(a, lda, b, ldb, out, ldo, m, n, k, add); }

@@ -1,0 +1,206 @@
+// Tiles of a product of two matrices by a block of 256 threads, for kernels that look at similarities and do not keep them: infonce_*, topk_*, project_*.
+//
+//   tile_f32        64×64 by FFMA, operands of any float format, float32 sums; dot_f32 repeats its sums bit by bit for one pair of rows
+//   tile_mma<…>     128×128 by mma.sync of 16-bit operands, slabs of 32 along K through 1 or more stages of cp.async
+//   tile_stats …    what becomes of a tile in shared memory, whoever made it: the same for both
+#ifndef SYNTIC_TILE_CUH
+#define SYNTIC_TILE_CUH
+#include "dev.cuh"
+
+// -- float32 --
+enum { kSmall = 64, kSmallDepth = 16, kApart = 256 };  // sums of 256 products are added up apart, so that long rows cost no digits
+
+// tile_f32 fills s[r][c] with ⟨row a0 + r of a, row b0 + c of b⟩, 0 for r ≥ rows or c ≥ cols. Rows have d elements and follow each other.
+DEV void tile_f32(float (&s)[kSmall][kSmall + 1], const void *a, int dtype_a, i64 a0, int rows, const void *b, int dtype_b, i64 b0, int cols, int d) {
+  SHARED(float, ta, [kSmallDepth][kSmall + 4]);
+  SHARED(float, tb, [kSmallDepth][kSmall + 4]);
+  const int tx = thread_x() % 16, ty = thread_x() / 16;
+  float sum[4][4] = {}, part[4][4] = {};
+  for (int k0 = 0; k0 < d; k0 += kSmallDepth) {
+    for (int e = thread_x(); e < kSmall * kSmallDepth; e += 256) {
+      const int r = e / kSmallDepth, k = e % kSmallDepth;
+      ta[k][r] = r < rows && k0 + k < d ? load_any(a, dtype_a, (a0 + r) * d + k0 + k) : 0.f;
+      tb[k][r] = r < cols && k0 + k < d ? load_any(b, dtype_b, (b0 + r) * d + k0 + k) : 0.f;
+    }
+    sync_block();
+#pragma unroll
+    for (int l = 0; l < kSmallDepth; ++l) {
+      float x[4], y[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) x[i] = ta[l][ty * 4 + i], y[i] = tb[l][tx * 4 + i];
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+#pragma unroll
+        for (int j = 0; j < 4; ++j) part[i][j] = fma_(x[i], y[j], part[i][j]);
+    }
+    sync_block();
+    if ((k0 / kSmallDepth + 1) * kSmallDepth % kApart == 0) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+#pragma unroll
+        for (int j = 0; j < 4; ++j) sum[i][j] += part[i][j], part[i][j] = 0;
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+#pragma unroll
+    for (int j = 0; j < 4; ++j) s[ty * 4 + i][tx * 4 + j] = sum[i][j] + part[i][j];
+  sync_block();
+}
+
+// dot_f32 is ⟨row ra of a, row rb of b⟩ with the bits that tile_f32 gives it.
+DEV float dot_f32(const void *a, int dtype_a, i64 ra, const void *b, int dtype_b, i64 rb, int d) {
+  float sum = 0, part = 0;
+  for (int k = 0; k < d; ++k) {
+    part = fma_(load_any(a, dtype_a, ra * d + k), load_any(b, dtype_b, rb * d + k), part);
+    if ((k + 1) % kApart == 0) sum += part, part = 0;
+  }
+  return sum + part;
+}
+
+// -- 16-bit operands on tensor cores --
+enum { kTile = 128, kSlab = 32, kPitch = kSlab + 8, kPitchT = kTile + 8, kStageHalf = kTile * kPitch };  // pitches without bank conflicts for ldmatrix
+constexpr int stage_bytes(int stages) { return stages * 2 * kStageHalf * 2; }
+enum { kTileBytes = kTile * (kTile + 1) * 4 };  // of a float32 tile that takes the place of the stages
+constexpr int tile_bytes(int stages) { return stage_bytes(stages) > kTileBytes ? stage_bytes(stages) : kTileBytes; }
+
+DEV void mma16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2], bf16) { mma_m16n8k16_bf16(d, a, b); }
+DEV void mma16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2], f16) { mma_m16n8k16_f16(d, a, b); }
+
+// load_slab starts the copy of one operand's slab k0..k0+31: rows along K (ld apart), or with Trans rows along the tile's side. What lies beyond count
+// or depth becomes 0. ld is a multiple of 8 and p of 16 bytes.
+template <bool Trans, class T> DEV void load_slab(T *to, const T *p, i64 ld, int count, int k0, int depth) {
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const int c = thread_x() + i * 256;
+    const int side = Trans ? c % 16 * 8 : c / 4, k = k0 + (Trans ? c / 16 : c % 4 * 8);
+    int left = Trans ? (k < depth ? count - side : 0) : (side < count ? depth - k : 0);
+    left = left < 0 ? 0 : left > 8 ? 8 : left;
+    const T *from = left ? p + (Trans ? k * ld + side : side * ld + k) : p;
+    cp_async16_zfill(to + (Trans ? c / 16 * kPitchT + side : side * kPitch + c % 4 * 8), from, left * 2);
+  }
+}
+
+// multiply_slab adds the products of a slab: warp (w/4, w%4) has 64×32 of the tile.
+template <bool TA, bool TB, class T> DEV void multiply_slab(const T *sa, const T *sb, float (&acc)[4][4][4]) {
+  const int l = lane_id(), wm = warp_id() / 4 * 64, wn = warp_id() % 4 * 32;
+#pragma unroll
+  for (int k = 0; k < kSlab; k += 16) {
+    u32 a[4][4], b[4][2];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (TA)
+        ldmatrix_x4_trans(a[i], sa + (k + l / 16 * 8 + l % 8) * kPitchT + wm + i * 16 + l / 8 % 2 * 8);
+      else
+        ldmatrix_x4(a[i], sa + (wm + i * 16 + l % 16) * kPitch + k + l / 16 * 8);
+    }
+#pragma unroll
+    for (int j = 0; j < 2; ++j) {
+      u32 r[4];
+      if (TB)
+        ldmatrix_x4_trans(r, sb + (k + l / 8 % 2 * 8 + l % 8) * kPitchT + wn + j * 16 + l / 16 * 8);
+      else
+        ldmatrix_x4(r, sb + (wn + j * 16 + l / 16 * 8 + l % 8) * kPitch + k + l / 8 % 2 * 8);
+      b[2 * j][0] = r[0], b[2 * j][1] = r[1], b[2 * j + 1][0] = r[2], b[2 * j + 1][1] = r[3];
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+#pragma unroll
+      for (int j = 0; j < 4; ++j) mma16(acc[i][j], a[i], b[j], T{});
+  }
+}
+
+// tile_mma adds A·B to acc. A is [rows, depth], with TA [depth, rows]; B is [cols, depth], with TB [depth, cols]. smem holds stage_bytes(kStages).
+// With one stage a slab is fetched, then multiplied; with more, the next ones are under way meanwhile.
+template <bool TA, bool TB, int kStages, class T>
+DEV void tile_mma(unsigned char *smem, const T *a, i64 lda, int rows, const T *b, i64 ldb, int cols, int depth, float (&acc)[4][4][4]) {
+  T *stage = (T *)smem;
+  const int slabs = (depth + kSlab - 1) / kSlab;
+#pragma unroll
+  for (int s = 0; s < kStages - 1; ++s) {
+    if (s < slabs) load_slab<TA>(stage + s * 2 * kStageHalf, a, lda, rows, s * kSlab, depth), load_slab<TB>(stage + (s * 2 + 1) * kStageHalf, b, ldb, cols, s * kSlab, depth);
+    cp_async_commit();
+  }
+  for (int s = 0; s < slabs; ++s) {
+    const int next = s + kStages - 1, in = next % kStages, now = s % kStages;
+    if (kStages > 1) {
+      cp_async_wait<(kStages > 1 ? kStages - 2 : 0)>();
+      sync_block();  // slab s is there for all, and all are done with the slab that the next copy overwrites
+    }
+    if (next < slabs)
+      load_slab<TA>(stage + in * 2 * kStageHalf, a, lda, rows, next * kSlab, depth), load_slab<TB>(stage + (in * 2 + 1) * kStageHalf, b, ldb, cols, next * kSlab, depth);
+    cp_async_commit();
+    if (kStages == 1) {
+      cp_async_wait<0>();
+      sync_block();
+    }
+    multiply_slab<TA, TB>(stage + now * 2 * kStageHalf, stage + (now * 2 + 1) * kStageHalf, acc);
+    if (kStages == 1) sync_block();
+  }
+  cp_async_wait<0>();
+  sync_block();
+}
+
+// acc_row and acc_col are the place in the tile of element e of acc[i][j].
+DEV int acc_row(int i, int e) { return warp_id() / 4 * 64 + i * 16 + lane_id() / 4 + e / 2 * 8; }
+DEV int acc_col(int j, int e) { return warp_id() % 4 * 32 + j * 8 + lane_id() % 4 * 2 + e % 2; }
+
+// scores_mma fills smem, as a float32 tile, with ⟨row r of a, row c of b⟩.
+template <int kStages, class T> DEV void scores_mma(unsigned char *smem, const T *a, i64 lda, int rows, const T *b, i64 ldb, int cols, int depth) {
+  float acc[4][4][4] = {};
+  tile_mma<false, false, kStages>(smem, a, lda, rows, b, ldb, cols, depth, acc);
+  float(*s)[kTile + 1] = (float(*)[kTile + 1])smem;
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+#pragma unroll
+    for (int j = 0; j < 4; ++j)
+#pragma unroll
+      for (int e = 0; e < 4; ++e) s[acc_row(i, e)][acc_col(j, e)] = acc[i][j][e];
+  sync_block();
+}
+
+// pair_mma gives lane l the dot product of row l/4 of the warp's eight pairs of rows where l%4 = l/8, with the bits that scores_mma gives it; a and b are
+// this lane's rows, those of pair l/4. depth is a multiple of 16, or what follows in the rows is 0 up to one.
+template <class T> DEV float pair_mma(const T *a, const T *b, int depth) {
+  float d[4] = {};
+  const int t = lane_id() % 4 * 2, g = lane_id() / 4;
+  for (int k = 0; k < depth; k += 16) {
+    const u32 x[4] = {*(const u32 *)(a + k + t), 0, *(const u32 *)(a + k + 8 + t), 0};
+    const u32 y[2] = {*(const u32 *)(b + k + t), *(const u32 *)(b + k + 8 + t)};
+    mma16(d, x, y, T{});
+  }
+  return g % 2 ? d[1] : d[0];
+}
+DEV bool has_pair() { return lane_id() % 4 == lane_id() / 8; }
+
+// -- what becomes of a tile: s[r][c] are dot products, rows and cols how many of them exist --
+template <bool Fast> DEV float exp_of(float x) { return Fast ? exp2_fast(x * 1.4426950408889634f) : exp_(x); }
+
+// tile_stats writes the largest of scale·s and Σ exp(scale·s − largest) of each row and, if wanted, column. One thread a row and one a column.
+template <int T, bool Fast>
+DEV void tile_stats(const float (*s)[T + 1], int rows, int cols, float scale, float *row_top, float *row_sum, float *col_top, float *col_sum) {
+  const bool by_row = thread_x() < T;
+  const int t = by_row ? thread_x() : thread_x() - T;
+  if (t >= (by_row ? rows : cols) || (!by_row && (t >= T || !col_top))) return;
+  const int count = by_row ? cols : rows;
+  float top = -INF_, sum = 0;
+  for (int i = 0; i < count; ++i) top = fmax_(top, (by_row ? s[t][i] : s[i][t]) * scale);
+  for (int i = 0; i < count; ++i) sum += exp_of<Fast>((by_row ? s[t][i] : s[i][t]) * scale - top);
+  (by_row ? row_top : col_top)[t] = top;
+  (by_row ? row_sum : col_sum)[t] = sum;
+}
+
+// tile_ranks writes how many columns come before the row's positive, whose score is hit and whose column is target − col0.
+template <int T> DEV void tile_ranks(const float (*s)[T + 1], int rows, int cols, float scale, const float *hit, const int *target, i64 row0, i64 col0, int *rank) {
+  const int t = thread_x();
+  if (t >= T || t >= rows) return;
+  const i64 own = (target ? target[row0 + t] : row0 + t) - col0;
+  const float p = hit[row0 + t];
+  int n = 0;
+  for (int c = 0; c < cols; ++c) {
+    const float x = s[t][c] * scale;
+    n += x > p || (x == p && c < own);
+  }
+  rank[t] = n;
+}
+#endif
