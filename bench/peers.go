@@ -10,13 +10,15 @@ import (
 	"strings"
 )
 
-// Row is a line of the table of peers: a case of ours, the engines that it is held against, and the ratio of rates that is asked for.
+// Row is a line of the table of peers: a case of ours, the engines that it is held against, and what is asked for.
 type Row struct {
 	Title string
 	Case  string   // ours
 	Peers []string // engines, in the settings known to be best; "engine@name/shape" where they do another case, compared by items a second
 	More  []string // engines that are known to be slower
 	Goal  float64  // our rate over the best peer's; 0 for none
+	Share float64  // of the ceiling, asked for instead of Goal; 0 for none
+	Grown int64    // bytes that the work may take beyond weights and inputs, asked for besides; 0 for any number
 }
 
 // Class is the precision class of the row.
@@ -31,60 +33,65 @@ func (r Row) peerCase(entry string) (engine, name string) {
 	return engine, other + "/" + string(r.Class())
 }
 
+// row is one that asks for a ratio alone.
+func row(title, name string, peers, more []string, goal float64) Row {
+	return Row{Title: title, Case: name, Peers: peers, More: more, Goal: goal}
+}
+
 // Rows is the table, in the order of its printing.
 func Rows() []Row {
 	blas, onlyF32 := []string{"onednn", "openblas-avx512", "numpy"}, []string{"torch"}
 	rows := []Row{
-		{"GEMM large", "gemm/1024x1024x1024/f32", blas, onlyF32, 1},
-		{"GEMM CLIP, 32 images", "gemm/1600x3072x768/f32", blas, onlyF32, 1},
-		{"GEMM of a convolution 64×64×320", "gemm/4096x320x2880/f32", blas, onlyF32, 1},
-		{"GEMM of a convolution 16×16×1280", "gemm/256x1280x11520/f32", blas, onlyF32, 1},
-		{"GEMM M = 50", "gemm/50x3072x768/f32", blas, onlyF32, 1.05},
-		{"GEMM M = 77", "gemm/77x2048x512/f32", blas, onlyF32, 1.05},
-		{"GEMM bf16 large", "gemm/1024x1024x1024/bf16", []string{"onednn"}, onlyF32, 1},
-		{"GEMM bf16 CLIP, 32 images", "gemm/1600x3072x768/bf16", []string{"onednn"}, onlyF32, 1},
-		{"GEMM bf16 M = 77", "gemm/77x2048x512/bf16", []string{"onednn"}, onlyF32, 1},
-		{"GEMM against Go: gonum", "gemm/1600x768x768/f32", []string{"gonum"}, nil, 15},
-		{"GEMM against Go: gomlx", "gemm/1600x768x768/f32", []string{"gomlx"}, nil, 4},
-		{"GEMM bf16 against Go: gomlx", "gemm/1600x768x768/bf16", []string{"gomlx"}, nil, 9},
-		{"CLIP image, 32", "clip-image/b32/f32", []string{"onnxruntime", "torch-compile"}, []string{"torch", "torch-cl"}, 1.12},
-		{"CLIP image, 32", "clip-image/b32/bf16", []string{"torch-compile"}, []string{"torch", "torch-cl"}, 1.15},
-		{"CLIP image, 1", "clip-image/b1/f32", []string{"onnxruntime", "torch-compile"}, []string{"torch"}, 1.45},
-		{"CLIP image, 1", "clip-image/b1/bf16", []string{"torch-compile"}, []string{"torch"}, 0},
-		{"CLIP text, 64 padded", "clip-text/b64/f32", []string{"onnxruntime", "torch-compile"}, []string{"torch"}, 1.35},
-		{"CLIP text, 64 padded", "clip-text/b64/bf16", []string{"torch-compile"}, []string{"torch"}, 1.25},
-		{"CLIP text, real captions", "clip-text-real/b512/f32", []string{"onnxruntime@clip-text/b64", "torch-compile@clip-text/b64"}, []string{"torch"}, 5},
-		{"CLIP text, real captions", "clip-text-real/b512/bf16", []string{"torch-compile@clip-text/b64"}, []string{"torch"}, 5},
-		{"SD 1.4 UNet step 512²", "sd-unet/512/f32", []string{"torch-compile"}, []string{"torch", "torch-cl", "onnxruntime"}, 1.75},
-		{"SD 1.4 UNet step 512²", "sd-unet/512/bf16", []string{"torch-compile"}, []string{"torch", "torch-cl"}, 1.8},
-		{"VAE decode 512²", "sd-vae-decode/512/f32", []string{"torch-cl"}, []string{"torch", "torch-compile", "onnxruntime"}, 1.4},
-		{"VAE decode 512²", "sd-vae-decode/512/bf16", []string{"torch-cl"}, []string{"torch", "torch-compile"}, 1.3},
-		{"DETR-R50 800×1066", "detr/800x1066/f32", []string{"torch-cl"}, []string{"torch", "torch-compile", "onnxruntime"}, 1.7},
-		{"DETR-R50 800×1066", "detr/800x1066/bf16", []string{"torch-cl"}, []string{"torch", "torch-compile"}, 1.3},
-		{"decoder training", "decoder-train/b80t40/f32", []string{"torch-compile"}, []string{"torch"}, 2.5},
-		{"decoder training", "decoder-train/b80t40/bf16", []string{"torch-compile"}, []string{"torch"}, 1.4},
+		row("GEMM large", "gemm/1024x1024x1024/f32", blas, onlyF32, 1),
+		row("GEMM CLIP, 32 images", "gemm/1600x3072x768/f32", blas, onlyF32, 1),
+		row("GEMM of a convolution 64×64×320", "gemm/4096x320x2880/f32", blas, onlyF32, 1),
+		row("GEMM of a convolution 16×16×1280", "gemm/256x1280x11520/f32", blas, onlyF32, 1),
+		row("GEMM M = 50", "gemm/50x3072x768/f32", blas, onlyF32, 1.05),
+		row("GEMM M = 77", "gemm/77x2048x512/f32", blas, onlyF32, 1.05),
+		row("GEMM bf16 large", "gemm/1024x1024x1024/bf16", []string{"onednn"}, onlyF32, 1),
+		row("GEMM bf16 CLIP, 32 images", "gemm/1600x3072x768/bf16", []string{"onednn"}, onlyF32, 1),
+		row("GEMM bf16 M = 77", "gemm/77x2048x512/bf16", []string{"onednn"}, onlyF32, 1),
+		row("GEMM against Go: gonum", "gemm/1600x768x768/f32", []string{"gonum"}, nil, 15),
+		row("GEMM against Go: gomlx", "gemm/1600x768x3072/f32", []string{"gomlx"}, nil, 4),
+		row("GEMM bf16 against Go: gomlx", "gemm/1600x768x768/bf16", []string{"gomlx"}, nil, 9),
+		row("CLIP image, 32", "clip-image/b32/f32", []string{"onnxruntime", "torch-compile"}, []string{"torch", "torch-cl"}, 1.12),
+		row("CLIP image, 32", "clip-image/b32/bf16", []string{"torch-compile"}, []string{"torch", "torch-cl"}, 1.15),
+		row("CLIP image, 1", "clip-image/b1/f32", []string{"onnxruntime", "torch-compile"}, []string{"torch"}, 1.45),
+		row("CLIP image, 1", "clip-image/b1/bf16", []string{"torch-compile"}, []string{"torch"}, 0),
+		row("CLIP text, 64 padded", "clip-text/b64/f32", []string{"onnxruntime", "torch-compile"}, []string{"torch"}, 1.35),
+		row("CLIP text, 64 padded", "clip-text/b64/bf16", []string{"torch-compile"}, []string{"torch"}, 1.25),
+		row("CLIP text, real captions", "clip-text-real/b512/f32", []string{"onnxruntime@clip-text/b64", "torch-compile@clip-text/b64"}, []string{"torch"}, 5),
+		row("CLIP text, real captions", "clip-text-real/b512/bf16", []string{"torch-compile@clip-text/b64"}, []string{"torch"}, 5),
+		row("SD 1.4 UNet step 512²", "sd-unet/512/f32", []string{"torch-compile"}, []string{"torch", "torch-cl", "onnxruntime"}, 1.75),
+		row("SD 1.4 UNet step 512²", "sd-unet/512/bf16", []string{"torch-compile"}, []string{"torch", "torch-cl"}, 1.8),
+		row("VAE decode 512²", "sd-vae-decode/512/f32", []string{"torch-cl"}, []string{"torch", "torch-compile", "onnxruntime"}, 1.4),
+		row("VAE decode 512²", "sd-vae-decode/512/bf16", []string{"torch-cl"}, []string{"torch", "torch-compile"}, 1.3),
+		row("DETR-R50 800×1066", "detr/800x1066/f32", []string{"torch-cl"}, []string{"torch", "torch-compile", "onnxruntime"}, 1.7),
+		row("DETR-R50 800×1066", "detr/800x1066/bf16", []string{"torch-cl"}, []string{"torch", "torch-compile"}, 1.3),
+		row("decoder training", "decoder-train/b80t40/f32", []string{"torch-compile"}, []string{"torch"}, 2.5),
+		row("decoder training", "decoder-train/b80t40/bf16", []string{"torch-compile"}, []string{"torch"}, 1.4),
 	}
 	for _, a := range []struct {
 		title, shape string
 		f32, half    float64
 	}{{"attention 4096×40", "sd64", 2.2, 3.5}, {"attention 1024×80", "sd32", 2.2, 3.5}, {"attention CLIP", "clip-image", 4, 0}, {"attention to text", "cross64", 4, 0}, {"attention of the decoder", "decoder", 4, 0}} {
-		rows = append(rows, Row{a.title, "attention/" + a.shape + "/f32", []string{"torch"}, nil, a.f32}, Row{a.title, "attention/" + a.shape + "/bf16", []string{"torch"}, nil, a.half})
+		rows = append(rows, row(a.title, "attention/"+a.shape+"/f32", []string{"torch"}, nil, a.f32), row(a.title, "attention/"+a.shape+"/bf16", []string{"torch"}, nil, a.half))
 	}
 	return append(rows,
-		Row{"attention 4096×40, both ways", "attention-train/sd64/f32", []string{"torch"}, nil, 2},
-		Row{"attention 1024×80, both ways", "attention-train/sd32/f32", []string{"torch"}, nil, 2},
-		Row{"InfoNCE N = 8192", "infonce/n8192/f32", []string{"torch", "torch-chunk"}, []string{"torch-compile"}, 3.5},
-		Row{"InfoNCE N = 8192", "infonce/n8192/bf16", []string{"torch"}, []string{"torch-compile"}, 4},
-		Row{"projection, Q = 256", "project/q256/f32", []string{"torch-sdpa", "torch-chunk"}, []string{"torch"}, 2.4},
-		Row{"projection, Q = 256", "project/q256/bf16", []string{"torch-chunk"}, []string{"torch-sdpa"}, 1.7},
-		Row{"projection, one query", "project/q1/f32", []string{"torch-sdpa", "torch-chunk"}, []string{"torch"}, 2.8},
-		Row{"projection, one query", "project/q1/bf16", []string{"torch-chunk"}, []string{"torch-sdpa"}, 2.2},
-		Row{"top 64, Q = 256", "topk/q256/f32", []string{"faiss-avx512", "faiss"}, []string{"torch", "torch-chunk"}, 1.35},
-		Row{"top 64, one query", "topk/q1/f32", []string{"faiss-avx512", "faiss"}, []string{"torch", "torch-chunk"}, 2.3},
-		Row{"CIDEr-D 5,000 × 5", "cider/5000x5/f32", []string{"pycocoevalcap"}, nil, 30},
-		Row{"BLEU 5,000 × 5", "bleu/5000x5/f32", []string{"pycocoevalcap"}, nil, 30},
-		Row{"ROUGE-L 5,000 × 5", "rouge/5000x5/f32", []string{"pycocoevalcap"}, nil, 30},
-		Row{"process start to first feature", "start/clip-image/f32", []string{"python+torch"}, nil, 5})
+		row("attention 4096×40, both ways", "attention-train/sd64/f32", []string{"torch"}, nil, 2),
+		row("attention 1024×80, both ways", "attention-train/sd32/f32", []string{"torch"}, nil, 2),
+		Row{Title: "InfoNCE N = 8192", Case: "infonce/n8192/f32", Peers: []string{"torch", "torch-chunk"}, More: []string{"torch-compile"}, Goal: 3.5, Grown: 64 << 20},
+		row("InfoNCE N = 8192", "infonce/n8192/bf16", []string{"torch"}, []string{"torch-compile"}, 4),
+		row("projection, Q = 256", "project/q256/f32", []string{"torch-sdpa", "torch-chunk"}, []string{"torch"}, 2.4),
+		row("projection, Q = 256", "project/q256/bf16", []string{"torch-chunk"}, []string{"torch-sdpa"}, 1.7),
+		Row{Title: "projection, one query", Case: "project/q1/f32", Peers: []string{"torch-sdpa", "torch-chunk"}, More: []string{"torch"}, Share: 0.85},
+		Row{Title: "projection, one query", Case: "project/q1/bf16", Peers: []string{"torch-chunk"}, More: []string{"torch-sdpa"}, Share: 0.85},
+		row("top 64, Q = 256", "topk/q256/f32", []string{"faiss-avx512", "faiss"}, []string{"torch", "torch-chunk"}, 1.35),
+		row("top 64, one query", "topk/q1/f32", []string{"faiss-avx512", "faiss"}, []string{"torch", "torch-chunk"}, 2.3),
+		row("CIDEr-D 5,000 × 5", "cider/5000x5/f32", []string{"pycocoevalcap"}, nil, 30),
+		row("BLEU 5,000 × 5", "bleu/5000x5/f32", []string{"pycocoevalcap"}, nil, 30),
+		row("ROUGE-L 5,000 × 5", "rouge/5000x5/f32", []string{"pycocoevalcap"}, nil, 30),
+		row("process start to first feature", "start/clip-image/f32", []string{"python+torch"}, nil, 5))
 }
 
 // FindRows are the rows whose case a pattern of [FindWorkloads] matches, or all for none.
@@ -198,6 +205,7 @@ func MeasureRow(ctx context.Context, s Setup, row Row, all bool, pace Pace, c Ce
 	}
 	for _, p := range parts {
 		rec := p.r.record(p.w, s.Threads, c)
+		rec.Row = row.Title
 		if rec.Engine == Ours {
 			if err := p.r.count(&rec, p.w.Kind); err != nil {
 				return nil, nil, err

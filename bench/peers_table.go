@@ -1,6 +1,10 @@
 package bench
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Standing is a row of the table as it was measured.
 type Standing struct {
@@ -17,20 +21,43 @@ type Against struct {
 	Low, High float64 // its 95 % bootstrap interval
 }
 
-// Met tells whether the ratio to the best peer reaches the goal; false without a peer.
-func (s Standing) Met() bool { return len(s.Peers) > 0 && s.Peers[0].Ratio >= s.Goal }
-
-// Standings are the rows for which records has ours, with the last record of each case and engine.
-func Standings(records []Record) (list []Standing) {
-	last := func(engine, name string) *Record {
-		for i := range slices.Backward(records) {
-			if records[i].Engine == engine && records[i].Case == name {
-				return &records[i]
-			}
-		}
-		return nil
+// Met tells whether all that the row asks for is reached; false where a ratio is asked for and no peer was measured.
+func (s Standing) Met() bool {
+	if s.Grown > 0 && s.Ours.Growth() > s.Grown {
+		return false
 	}
+	if s.Share > 0 {
+		return s.Ours.Share >= s.Share
+	}
+	return len(s.Peers) > 0 && s.Peers[0].Ratio >= s.Goal
+}
+
+// Goals is what the row asks for, in a few signs; "" for nothing.
+func (r Row) Goals() string {
+	text := ""
+	switch {
+	case r.Share > 0:
+		text = fmt.Sprintf("%.0f %% of limit", 100*r.Share)
+	case r.Goal > 0:
+		text = fmt.Sprintf("%g", r.Goal)
+	}
+	if r.Grown > 0 {
+		text += fmt.Sprintf(", ≤ %d MiB grown", r.Grown>>20)
+	}
+	return text
+}
+
+// Standings are the rows for which records has ours, with the last record of each engine that was measured for the row.
+func Standings(records []Record) (list []Standing) {
 	for _, row := range Rows() {
+		last := func(engine, name string) *Record {
+			for i := range slices.Backward(records) {
+				if records[i].Engine == engine && records[i].Case == name && records[i].Row == row.Title {
+					return &records[i]
+				}
+			}
+			return nil
+		}
 		s := Standing{Row: row, Ours: last(Ours, row.Case)}
 		if s.Ours == nil {
 			continue
@@ -59,10 +86,14 @@ func Standings(records []Record) (list []Standing) {
 		if list[i].Class() != InBF16 {
 			continue
 		}
+		best, same := 0.0, strings.TrimSuffix(list[i].Case, string(InBF16))+string(InF32)
 		for _, o := range list {
-			if o.Class() == InF32 && o.Title == list[i].Title && len(o.Peers) > 0 {
-				list[i].Cross = list[i].Ours.PerSecond / o.Peers[0].PerSecond
+			if o.Case == same && len(o.Peers) > 0 {
+				best = max(best, o.Peers[0].PerSecond)
 			}
+		}
+		if best > 0 {
+			list[i].Cross = list[i].Ours.PerSecond / best
 		}
 	}
 	return list

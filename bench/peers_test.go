@@ -89,14 +89,20 @@ func TestMeasureRow(t *testing.T) {
 
 func TestStandings(t *testing.T) {
 	rec := func(engine, name string, items float64, samples ...float64) Record {
-		r := Record{Case: name, Engine: engine, Items: items, Samples: samples}
+		r := Record{Case: name, Engine: engine, Items: items, Samples: samples, Row: "CLIP image, 32"}
+		switch {
+		case strings.HasPrefix(name, "clip-text"):
+			r.Row = "CLIP text, real captions"
+		case strings.HasPrefix(name, "topk"):
+			r.Row = "top 64, Q = 256"
+		}
 		r.rates("model")
 		return r
 	}
 	list := Standings([]Record{
 		rec("syntic", "clip-image/b32/f32", 32, 9), rec("syntic", "clip-image/b32/f32", 32, 0.5, 0.5, 0.5), rec("onnxruntime", "clip-image/b32/f32", 32, 1, 1, 1), rec("torch-compile", "clip-image/b32/f32", 32, 0.8, 0.8, 0.8),
 		rec("syntic", "clip-image/b32/bf16", 32, 0.25), rec("torch-compile", "clip-image/b32/bf16", 32, 0.2),
-		rec("syntic", "clip-text-real/b512/f32", 512, 1), rec("onnxruntime", "clip-text/b64/f32", 64, 1), rec("faiss", "topk/q1/f32", 1, 1), rec("syntic", "topk/q256/f32", 256, 1),
+		rec("syntic", "clip-text-real/b512/f32", 512, 1), rec("onnxruntime", "clip-text/b64/f32", 64, 1), rec("syntic", "clip-text/b64/f32", 64, 1), rec("syntic", "topk/q256/f32", 256, 1),
 	})
 	require.Len(t, list, 4)
 	assert.Equal(t, "torch-compile", list[0].Peers[0].Engine, "the best first")
@@ -109,6 +115,18 @@ func TestStandings(t *testing.T) {
 	assert.InDelta(t, 8.0, list[2].Peers[0].High, 1e-12)
 	assert.Empty(t, list[3].Peers)
 	assert.False(t, list[3].Met())
+
+	s := Standing{Row: Row{Goal: 2, Grown: 64 << 20}, Ours: &Record{Base: 1 << 20, Peak: 65 << 20, Share: 0.9}, Peers: []Against{{Ratio: 2}}}
+	assert.True(t, s.Met())
+	assert.Equal(t, "2, ≤ 64 MiB grown", s.Goals())
+	s.Ours.Peak++
+	assert.False(t, s.Met())
+	s = Standing{Row: Row{Share: 0.85}, Ours: s.Ours}
+	assert.True(t, s.Met())
+	assert.Equal(t, "85 % of limit", s.Goals())
+	s.Ours.Share = 0.84
+	assert.False(t, s.Met())
+	assert.Empty(t, Row{}.Goals())
 }
 
 // python runs Python in the folder of the peers; the test is left out where there is none.

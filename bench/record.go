@@ -13,8 +13,9 @@ import (
 // Record is one measured case: a line of a results file.
 type Record struct {
 	Time    time.Time `json:"time"`
-	Case    string    `json:"case"`   // such as clip-image/b32/f32
-	Engine  string    `json:"engine"` // syntic, or a peer
+	Case    string    `json:"case"`          // such as clip-image/b32/f32
+	Engine  string    `json:"engine"`        // syntic, or a peer
+	Row     string    `json:"row,omitempty"` // of the table of peers, in which engines took turns
 	Version string    `json:"version,omitempty"`
 	Note    string    `json:"note,omitempty"` // the engine's, on its setting
 	Threads int       `json:"threads"`

@@ -134,7 +134,8 @@ func benchModelCmd() *cobra.Command {
 			"name list what there is. CLASS is f32 or bf16 (operands of products rounded to bfloat16, weights stored so); a part may be *.\n" +
 			"Each case runs in a process of its own, so that its memory is its own: until calls get no faster, then samples. Operations and bytes are those\n" +
 			"of the ops called, as Op.Cost counts them. Share is the least time that this machine could need, by a ceiling measured first, over the median.\n" +
-			"Memory is the most that was resident, and how much of it came after weights and inputs were there. Leave the machine alone meanwhile.",
+			"Gain is the speed with more threads over that with the first number. Memory is the most that was resident, and how much of it came after weights\n" +
+			"and inputs were there. Leave the machine alone meanwhile.",
 		Example: "  syntic bench model clip-image/b32 detr --threads 1,2\n  syntic bench model sd-unet --ops\n" +
 			"  syntic bench model infonce/*/f32 --save infonce.jsonl && syntic bench plot infonce.jsonl --out infonce.svg",
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -230,7 +231,7 @@ func modelTable(out io.Writer, all []bench.Record) error {
 	m, c := all[0].Machine, all[len(all)-1].Ceiling
 	fmt.Fprintf(out, "%s, instruction set %s, commit %s; ceiling with %d threads %.4g GFLOP/s, bf16 %.4g, %.3g GB/s read\n", m.CPU.Name, m.CPU.Used, shortCommit(m),
 		all[len(all)-1].Threads, c.FLOPs/1e9, c.Half/1e9, c.Bytes/1e9)
-	table := cli.NewTable("case", ">threads", ">median", ">quartiles", ">n", ">rate", ">GFLOP/s", ">share", "of", ">in bf16", ">memory", ">of it grown", ">allocs")
+	table := cli.NewTable("case", ">threads", ">median", ">gain", ">quartiles", ">n", ">rate", ">GFLOP/s", ">share", "of", ">in bf16", ">memory", ">of it grown", ">allocs")
 	for i := range all {
 		r := &all[i]
 		share, half := "", ""
@@ -240,10 +241,20 @@ func modelTable(out io.Writer, all []bench.Record) error {
 		if !strings.HasSuffix(r.Case, "/bf16") {
 			half = ""
 		}
-		table.Row(r.Case, r.Threads, seconds(r.Median), fmt.Sprintf("%s–%s", seconds(r.Low), seconds(r.High)), r.N, fmt.Sprintf("%.4g %s/s", r.PerSecond, r.Unit), fmt.Sprintf("%.4g", r.GFLOPs),
+		table.Row(r.Case, r.Threads, seconds(r.Median), gain(all[:i], r), fmt.Sprintf("%s–%s", seconds(r.Low), seconds(r.High)), r.N, fmt.Sprintf("%.4g %s/s", r.PerSecond, r.Unit), fmt.Sprintf("%.4g", r.GFLOPs),
 			share, r.Limit, half, cli.Bytes(r.Peak), cli.Bytes(r.Growth()), fmt.Sprintf("%.0f", r.Allocs))
 	}
 	return table.Write(out)
+}
+
+// gain is how much faster a case is than with the first number of threads that it was measured with, such as 1.93 ×.
+func gain(before []bench.Record, r *bench.Record) string {
+	for _, o := range before {
+		if o.Case == r.Case && o.Threads != r.Threads {
+			return fmt.Sprintf("%.2f ×", o.Median/r.Median)
+		}
+	}
+	return ""
 }
 
 func shortCommit(m bench.Machine) string {

@@ -28,6 +28,7 @@ func TestBenchModel(t *testing.T) {
 	assert.Equal(t, cli.ExitBadInput, code, "a roofline of two numbers of threads: %s", errs)
 	assert.Contains(t, out, "gemm/77x512x512/bf16")
 	assert.Contains(t, out, "infonce/n512/f32, 2 threads")
+	assert.Equal(t, 3, strings.Count(out, " ×"), "gains with two threads: %s", out)
 	all, err := bench.ReadRecords(saved)
 	require.NoError(t, err)
 	require.Len(t, all, 6)

@@ -137,7 +137,7 @@ func (o *benchPeersOptions) show(out io.Writer, records []bench.Record, absent [
 		}
 		rate := fmt.Sprintf("%.4g %s/s", s.Ours.PerSecond, s.Ours.Unit)
 		if len(s.Peers) == 0 {
-			table.Row(s.Title, s.Class(), rate, seconds(s.Ours.Median), strings.Join(engines(s.Row), ", ")+": none", "", "", "", goal(s.Goal), "", share, cross, cli.Bytes(s.Ours.Peak), "", cli.Bytes(s.Ours.Growth()))
+			table.Row(s.Title, s.Class(), rate, seconds(s.Ours.Median), strings.Join(engines(s.Row), ", ")+": none", "", "", "", s.Goals(), "", share, cross, cli.Bytes(s.Ours.Peak), "", cli.Bytes(s.Ours.Growth()))
 			continue
 		}
 		best := s.Peers[0]
@@ -145,10 +145,10 @@ func (o *benchPeersOptions) show(out io.Writer, records []bench.Record, absent [
 		if s.Met() {
 			met = "met"
 		}
-		if s.Goal == 0 {
+		if s.Goals() == "" {
 			met = ""
 		}
-		table.Row(s.Title, s.Class(), rate, seconds(s.Ours.Median), best.Engine, fmt.Sprintf("%.4g", best.PerSecond), fmt.Sprintf("%.2f", best.Ratio), fmt.Sprintf("%.2f–%.2f", best.Low, best.High), goal(s.Goal), met, share, cross,
+		table.Row(s.Title, s.Class(), rate, seconds(s.Ours.Median), best.Engine, fmt.Sprintf("%.4g", best.PerSecond), fmt.Sprintf("%.2f", best.Ratio), fmt.Sprintf("%.2f–%.2f", best.Low, best.High), s.Goals(), met, share, cross,
 			cli.Bytes(s.Ours.Peak), cli.Bytes(best.Peak), cli.Bytes(s.Ours.Growth()), cli.Bytes(best.Growth()))
 	}
 	if err := table.Write(out); err != nil {
@@ -175,13 +175,6 @@ func engines(r bench.Row) (names []string) {
 		names = append(names, name)
 	}
 	return names
-}
-
-func goal(g float64) string {
-	if g == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%g", g)
 }
 
 // showEngines prints a line for every engine of every row.
