@@ -94,6 +94,29 @@ func EncodeImages(ctx context.Context, m *Model, n int, image func(i int) (*pixe
 	return all, nil
 }
 
+// EncodePatches gives the vectors of the patches of n images on the host, [n · P · E], unit length: see [ImageModel.Patches]. All else is as in EncodeImages.
+func EncodePatches(ctx context.Context, m *Model, n int, image func(i int) (*pixels.Image, error), batch int) (out []float32, err error) {
+	defer tensor.Catch(&err)
+	side := m.Pixels.Crop
+	if side < m.Config.Image.PatchSize {
+		return nil, fmt.Errorf("clip: images are cut to %d×%d: want at least the patch size %d", side, side, m.Config.Image.PatchSize)
+	}
+	err = inBatches(ctx, m, n, batch, nil, func(s *tensor.Scope, from, to int) error {
+		px, err := m.input(from, to, image)
+		if err == nil {
+			out = append(out, m.Image.Patches(s, s.FromFloat32s(px, to-from, side, side, 3)).Float32s()...)
+		}
+		return err
+	})
+	return out, err
+}
+
+// PatchCount is how many patches EncodePatches finds in an image.
+func (m *Model) PatchCount() int {
+	side := m.Pixels.Crop / m.Config.Image.PatchSize
+	return side * side
+}
+
 // input is images from..to-1 as the image tower takes them [to−from, Crop, Crop, 3].
 func (m *Model) input(from, to int, image func(i int) (*pixels.Image, error)) ([]float32, error) {
 	size := m.Pixels.Crop * m.Pixels.Crop * 3

@@ -233,3 +233,52 @@ func TestTraining(t *testing.T) {
 	m.ClampScale()
 	require.InDelta(t, 100, m.Scale(), 1e-3)
 }
+
+// TestEncodePatches compares with the last layer's states, normalised and projected in float64, in any batch.
+func TestEncodePatches(t *testing.T) {
+	m, s := load(t)
+	side := m.Pixels.Crop
+	var images [][]uint8
+	for k := range 3 {
+		im := make([]uint8, side*side*3)
+		for i := range im {
+			im[i] = uint8(i * (k + 3) / 5)
+		}
+		images = append(images, im)
+	}
+	got, err := EncodePatches(context.Background(), m, 3, Squares(images, side), 3)
+	require.NoError(t, err)
+	p, c, e := m.PatchCount(), m.Config.Image.Width, m.Config.Projection
+	require.Len(t, got, 3*p*e)
+	for _, batch := range []int{1, 2} {
+		again, err := EncodePatches(context.Background(), m, 3, Squares(images, side), batch)
+		require.NoError(t, err)
+		require.Equal(t, got, again)
+	}
+	px, err := m.input(0, 3, Squares(images, side))
+	require.NoError(t, err)
+	hidden := m.Image.Hidden(s, s.FromFloat32s(px, 3, side, side, 3)).Float32s()
+	gain, bias, w := m.Image.PostNorm.Weight.Float32s(), m.Image.PostNorm.Bias.Float32s(), m.Image.Projection.Weight.Float32s()
+	for i := range 3 {
+		for k := range p {
+			x := hidden[(i*(p+1)+1+k)*c : (i*(p+1)+2+k)*c]
+			mean, square := 0.0, 0.0
+			for _, v := range x {
+				mean += float64(v) / float64(c)
+			}
+			for _, v := range x {
+				square += (float64(v) - mean) * (float64(v) - mean) / float64(c)
+			}
+			out, norm := make([]float64, e), 0.0
+			for j := range out {
+				for d, v := range x {
+					out[j] += ((float64(v)-mean)/math.Sqrt(square+float64(m.Config.Image.NormEps))*float64(gain[d]) + float64(bias[d])) * float64(w[j*c+d])
+				}
+				norm += out[j] * out[j]
+			}
+			for j, v := range out {
+				require.InDelta(t, v/math.Sqrt(norm), got[(i*p+k)*e+j], 1e-5)
+			}
+		}
+	}
+}

@@ -98,5 +98,14 @@ func (m *ImageModel) Encode(s *tensor.Scope, px *tensor.Tensor) *tensor.Tensor {
 	})
 }
 
+// Patches is the patches' vectors in the shared space [B, P, E], of unit length, row by row, for px as in Hidden: the last layer's states, normalised
+// and projected as the class token is, which is how PCM-Net compares patches with tags.
+func (m *ImageModel) Patches(s *tensor.Scope, px *tensor.Tensor) *tensor.Tensor {
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		hidden := m.Hidden(s, px)
+		return s.Normalize(m.Projection.Forward(s, m.PostNorm.Forward(s, s.Slice(hidden, 1, 1, hidden.Dim(1)))))
+	})
+}
+
 // Close frees the parameters.
 func (m *ImageModel) Close() { nn.Release(m) }

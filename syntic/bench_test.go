@@ -23,7 +23,7 @@ func benchDecoder(b *testing.B, n int) (*Decoder, *Examples) {
 	}
 	x.Context = &Context{Slots: 1, Features: random(3, n, e), Count: make([]int, n)}
 	r := config.Default()
-	d, err := NewDecoder(tensor.CPU(), ShapeOf(r, e, 0), FullVocabulary(words+1, words), r.Decoder.Init, 1)
+	d, err := NewDecoder(tensor.CPU(), ShapeOf(r, Sizes{Features: e}), FullVocabulary(words+1, words), r.Decoder.Init, 1)
 	require.NoError(b, err)
 	b.Cleanup(d.Release)
 	return d, x

@@ -13,6 +13,8 @@ type Context struct {
 	Texts     int       // R
 	Retrieved []float32 // [N, R, E], features of retrieved texts
 
+	Patches *Patches // or nil
+
 	Words [][]int32 // [N], hard prompts: 1 to H of the tokenizer's ids each
 }
 
@@ -21,7 +23,8 @@ func (o *Context) Pick(index []int, e int) *Context {
 	if o == nil {
 		return nil
 	}
-	out := &Context{Slots: o.Slots, Features: rowsAt(o.Features, o.Slots*e, index), Texts: o.Texts, Retrieved: rowsAt(o.Retrieved, o.Texts*e, index)}
+	out := &Context{Slots: o.Slots, Features: rowsAt(o.Features, o.Slots*e, index), Texts: o.Texts, Retrieved: rowsAt(o.Retrieved, o.Texts*e, index),
+		Patches: o.Patches.pick(index, e)}
 	for _, at := range index {
 		if o.Count != nil {
 			out.Count = append(out.Count, o.Count[at])
@@ -55,6 +58,9 @@ func (sh Shape) checkInputs(v []float32, o *Context) (int, error) {
 		o = &Context{}
 	}
 	if err := sh.checkObjects(n, o); err != nil {
+		return 0, err
+	}
+	if err := o.Patches.check(n, sh); err != nil {
 		return 0, err
 	}
 	if sh.Retrieved > 0 && (o.Texts != sh.Retrieved || len(o.Retrieved) != n*o.Texts*sh.Features) {

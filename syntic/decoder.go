@@ -25,6 +25,8 @@ type Shape struct {
 
 	Tokens    int `json:"tokens,omitempty"`    // T, prefix tokens of the feature; 0 is 1
 	Retrieved int `json:"retrieved,omitempty"` // R, retrieved texts an image, a prefix token each
+	Patches   int `json:"patches,omitempty"`   // P, a prefix token each; 0: none
+	Mixed     int `json:"mixed,omitempty"`     // M, slots for tags behind them
 	Words     int `json:"words,omitempty"`     // H, tokens of a hard prompt at most; 0: none
 
 	// What decoders from elsewhere may have in place of GPT-2's: torch's nn.TransformerEncoder with an output layer is {Act: "gelu", Head: true}.
@@ -32,16 +34,26 @@ type Shape struct {
 	Head bool   `json:"head,omitempty"` // an output layer of its own, and not the embedding table
 }
 
-// ShapeOf is the shape that a recipe asks for, with features of size e and hard prompts of at most so many tokens.
-func ShapeOf(r *config.Recipe, e, words int) Shape {
-	sh := Shape{Features: e, Width: r.Decoder.Width, Layers: r.Decoder.Layers, Heads: r.Decoder.Heads, FFN: r.Decoder.FFN, Layout: r.Decoder.PrefixLayout}
+// Sizes are what a shape depends on besides the recipe.
+type Sizes struct {
+	Features int // E
+	Words    int // tokens of a hard prompt at most
+	Patches  int // of an image
+}
+
+// ShapeOf is the shape that a recipe asks for.
+func ShapeOf(r *config.Recipe, of Sizes) Shape {
+	sh := Shape{Features: of.Features, Width: r.Decoder.Width, Layers: r.Decoder.Layers, Heads: r.Decoder.Heads, FFN: r.Decoder.FFN, Layout: r.Decoder.PrefixLayout}
 	sh.Retrieved = r.Retrieve.Tokens
 	if r.Decoder.PrefixTokens > 1 {
 		sh.Tokens = r.Decoder.PrefixTokens
 	}
+	if r.Patches.Enabled {
+		sh.Patches, sh.Mixed = of.Patches, r.Patches.Mix
+	}
 	switch {
 	case r.Objects.Enabled && r.Objects.As == "words":
-		sh.Words = words
+		sh.Words = of.Words
 	case r.Objects.Enabled:
 		sh.Slots, sh.Null = 1, r.Objects.None == "null_token"
 		if r.Objects.Pooling == "per_tag" {
@@ -54,7 +66,7 @@ func ShapeOf(r *config.Recipe, e, words int) Shape {
 
 // prefix is P, the number of prefix tokens.
 func (sh Shape) prefix() int {
-	n := sh.tokens() + sh.Retrieved + sh.Words
+	n := sh.Patches + sh.Mixed + sh.tokens() + sh.Retrieved + sh.Words
 	if sh.Layout != "concat" {
 		n += sh.Slots
 	}
@@ -80,8 +92,8 @@ func (sh Shape) validate() error {
 		return fmt.Errorf("decoder shape %+v: want layout tokens or concat", sh)
 	case sh.Slots < 0 || sh.Slots > maxShape || sh.Layout == "concat" && sh.Slots > 1 || sh.Null && sh.Slots == 0:
 		return fmt.Errorf("decoder shape %+v: want slots of 0 or more, at most 1 with layout concat, at least 1 with null", sh)
-	case min(sh.Tokens, sh.Retrieved, sh.Words) < 0 || max(sh.Tokens, sh.Retrieved, sh.Words) > maxShape:
-		return fmt.Errorf("decoder shape %+v: want tokens, retrieved and words from 0 to %d", sh, maxShape)
+	case min(sh.Tokens, sh.Retrieved, sh.Words, sh.Patches, sh.Mixed) < 0 || max(sh.Tokens, sh.Retrieved, sh.Words, sh.Patches, sh.Mixed) > maxShape:
+		return fmt.Errorf("decoder shape %+v: want tokens, retrieved, words, patches and mixed from 0 to %d", sh, maxShape)
 	case sh.Act != "" && sh.Act != "gelu":
 		return fmt.Errorf("decoder shape %+v: want act gelu, or none for gelu_new", sh)
 	case sh.Positions <= sh.prefix():

@@ -13,6 +13,7 @@
 //	gpt2.go        LoadGPT2, StartFromGPT2: folders of Hugging Face's GPT-2
 //	context.go     Context: what the decoder is given of an image besides its feature
 //	prefix.go      the prefix tokens made of feature and context
+//	patches.go     Patches: an image's parts as tokens, mixed with tags (PCM-Net)
 //	vocabulary.go  Vocabulary: the tokenizer's ids that the decoder knows
 //	beam.go        Generate: greedy and beam search over cached keys and values
 //	rerank.go      beams ordered by CLIP's cosine with the image, or by both ranks
@@ -36,15 +37,17 @@
 //	tomcap         TOMCap (2025)             gap.correct texts, noise, retrieve.tokens
 //	sync           SynC (2025)               remap
 //	clip_weight    PCM-Net (2024)            train.weight
+//	pcm            PCM-Net                   patches, train.weight, noise, neither refined nor projected
 //	syntic_tt      SynTIC-TT, DeCap          memory.source target
 //	gap            after TOMCap              gap.correct images
 //	names          ViECap's prompt           objects.as words
+//	names_clip     ViECap on SynTIC          objects.source classifier, objects.as words, objects.drop
+//	viecap_rerank  ViECap, Adjudicated       as viecap, decode.rerank
 //	frequent       IFCap's filtering         objects.source retrieval
 //	retrieved      IFCap's retrieval         retrieve.tokens
 //	rerank         Adjudicated (2026)        decode.rerank
 //	images_mean    ours                      synth.images_per_caption, synth.combine
 //	images_sample  ours                      the same
 //
-// Not here: PCM-Net's mix-up of patches and tags, which needs the features of every patch of every image; Diffusion Bridge; language models that write
-// the texts.
+// Not here: Diffusion Bridge; language models that write the texts.
 package syntic

@@ -68,7 +68,7 @@ func readGPT2(dev *tensor.Device, dir string, with func(Shape) Shape) (d *Decode
 	}
 	of, positions := with(sh), sh.Positions
 	sh.Features, sh.Layout, sh.Slots, sh.Null = of.Features, of.Layout, of.Slots, of.Null
-	sh.Tokens, sh.Retrieved, sh.Words = of.Tokens, of.Retrieved, of.Words
+	sh.Tokens, sh.Retrieved, sh.Words, sh.Patches, sh.Mixed = of.Tokens, of.Retrieved, of.Words, of.Patches, of.Mixed
 	if of.Positions != 0 {
 		if sh.Positions = of.Positions; sh.Positions > positions {
 			return nil, fmt.Errorf("%s: n_positions %d: want the decoder's %d or more", path, positions, sh.Positions)

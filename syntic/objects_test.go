@@ -119,9 +119,9 @@ func TestShapeOfPresets(t *testing.T) {
 		for _, set := range [][]string{nil, {"objects.pooling=per_tag"}, {"decoder.prefix_layout=concat"}, {"objects.enabled=false"}, {"objects.none=neutral_prompt"}} {
 			r, err := config.Load(preset, set)
 			require.NoError(t, err)
-			require.NoError(t, ShapeOf(r, 512, 0).validate(), set)
+			require.NoError(t, ShapeOf(r, Sizes{Features: 512}).validate(), set)
 		}
 	}
 	r := config.Default()
-	assert.Equal(t, Shape{Features: 64, Width: 128, Layers: 4, Heads: 4, FFN: 512, Positions: 32, Layout: "tokens", Slots: 1, Null: true}, ShapeOf(r, 64, 0))
+	assert.Equal(t, Shape{Features: 64, Width: 128, Layers: 4, Heads: 4, FFN: 512, Positions: 32, Layout: "tokens", Slots: 1, Null: true}, ShapeOf(r, Sizes{Features: 64}))
 }

@@ -7,12 +7,13 @@ import (
 	"syntic/tensor"
 )
 
-// Prefix turns an image's feature v and its context into the first tokens that the decoder sees: [v, retrieved texts, objects u, words], of which
+// Prefix turns an image's feature v and its context into the first tokens that the decoder sees: [patches, v, retrieved texts, objects u, words], of which
 // SynTIC has [v, u], as in the paper's figure 1. Layout "tokens" gives feature and objects linear layers of their own, "concat" one to both together.
 type Prefix struct {
-	Feature   *nn.Linear     `name:"feature"`            // E → T·C; for concat 2E → T·C
-	Objects   *nn.Linear     `name:"objects"`            // E → C, or nil
-	Retrieved *nn.Linear     `name:"retrieved"`          // E → C, or nil
+	Feature   *nn.Linear     `name:"feature"`   // E → T·C; for concat 2E → T·C
+	Objects   *nn.Linear     `name:"objects"`   // E → C, or nil
+	Retrieved *nn.Linear     `name:"retrieved"` // E → C, or nil
+	Patches   *patchLayers   `name:"patches"`
 	Null      *tensor.Tensor `name:"null" init:"normal"` // [1, E], in place of objects when nothing was detected; or nil
 }
 
@@ -30,6 +31,9 @@ func newPrefix(dev *tensor.Device, sh Shape) *Prefix {
 	}
 	if sh.Retrieved > 0 {
 		p.Retrieved = nn.NewLinear(dev, sh.Features, sh.Width, true)
+	}
+	if sh.Patches > 0 {
+		p.Patches = &patchLayers{nn.NewLinear(dev, sh.Features, sh.Width, true), nn.NewLinear(dev, sh.Features, sh.Width, true)}
 	}
 	p.Feature = nn.NewLinear(dev, in, sh.tokens()*sh.Width, true)
 	return p
@@ -49,7 +53,11 @@ func (d *Decoder) embed(s *tensor.Scope, v []float32, o *Context) (prefix *tenso
 	if objects != nil && sh.Layout == "concat" {
 		feature = s.Concat(2, feature, objects) // [N, 1, 2E]
 	}
-	parts := []*tensor.Tensor{s.Reshape(p.Feature.Forward(s, feature), n, sh.tokens(), sh.Width)}
+	var parts []*tensor.Tensor
+	if sh.Patches > 0 {
+		parts = append(parts, p.Patches.embed(s, o.Patches, sh.Features))
+	}
+	parts = append(parts, s.Reshape(p.Feature.Forward(s, feature), n, sh.tokens(), sh.Width))
 	if sh.Retrieved > 0 {
 		parts = append(parts, p.Retrieved.Forward(s, s.FromFloat32s(o.Retrieved, n, sh.Retrieved, sh.Features)))
 	}
@@ -109,7 +117,7 @@ func (d *Decoder) words(o *Context) ([]int32, error) {
 
 // mask says which of the prefix tokens of N images are seen, i32 [N·P]; nil: all.
 func (sh Shape) mask(o *Context, n int, empty []int) []int32 {
-	if sh.Slots <= 1 && sh.Words == 0 {
+	if sh.Slots <= 1 && sh.Words == 0 && sh.Patches == 0 {
 		return nil
 	}
 	mask := make([]int32, n*sh.prefix())
@@ -118,8 +126,11 @@ func (sh Shape) mask(o *Context, n int, empty []int) []int32 {
 	}
 	for i := range n {
 		row := mask[i*sh.prefix() : (i+1)*sh.prefix()]
+		if sh.Patches > 0 {
+			clear(row[sh.Patches+o.Patches.Used[i] : sh.Patches+sh.Mixed])
+		}
 		if sh.Slots > 0 && sh.Layout != "concat" {
-			clear(row[sh.tokens()+sh.Retrieved:][:empty[i]])
+			clear(row[sh.Patches+sh.Mixed+sh.tokens()+sh.Retrieved:][:empty[i]])
 		}
 		if sh.Words > 0 {
 			clear(row[len(row)-sh.Words : len(row)-len(o.Words[i])])

@@ -79,6 +79,8 @@ func TestErrorsNameTheFaultAndTheCure(t *testing.T) {
 		{"decoder: {start: \"\"}", `decoder.start: empty: want scratch, or a folder of GPT-2`},
 		{"memory: {size: 4, top_k: 5}", `my.yaml:1:26: memory.top_k: 5: want at most memory.size 4`},
 		{"memory: {size: 1}", `memory.size: 1: want 2 or more`},
+		{"patches: {enabled: true}\nsynth: {combine: mean}", `my.yaml:1:20: patches.enabled: true: want false, as synth.combine is mean`},
+		{"train: {features: text}\nrefine: {enabled: false}\nobjects: {enabled: false}\npatches: {enabled: true}", `my.yaml:4:20: patches.enabled: true: want false`},
 		{"memory: {dtype: int4}", `memory.dtype: int4: want f32, f16, int8`},
 		{"decode: {rerank: best}", `decode.rerank: best: want none, clip, fusion`},
 		{"refine: {momentum: 1}", `refine.momentum: 1: want a number from 0 and below 1`},

@@ -20,6 +20,7 @@ func Default() *Recipe {
 		Retrieve: Retrieve{Captions: 9, MinCount: 5, NoiseStd: 0.2},
 		Objects: Objects{Enabled: true, Model: "world", Source: "detector", Threshold: 0.5, Prompt: "a photo of a {tag}", Pooling: "mean",
 			MaxTags: 5, None: "null_token", Neutral: "something", Vocabulary: "world", Temperature: 0.01, As: "features", WordsPrompt: "there are {tags} in image"},
+		Patches: Patches{Tags: 5, Mix: 5, Temperature: 0.01},
 		Decoder: Decoder{Width: 128, Layers: 4, Heads: 4, FFN: 512, MaxLength: 20, Vocabulary: "captions", PrefixLayout: "tokens", PrefixTokens: 1, Start: "scratch", Dropout: 0.1, Init: 0.02},
 		Train: Train{Features: "synthetic", Epochs: 6, Batch: 64, LR: 1e-3, Warmup: 50, Schedule: "linear", WeightDecay: 0.01,
 			LabelSmoothing: 0.1, ClipNorm: 1, NoiseStd: 0.06, Weight: "none", WeightScale: 2.5},

@@ -43,6 +43,8 @@ var reasons = map[string]string{
 
 	"retrieve.tokens": "SynTIC: none; IFCap has 5", "retrieve.captions": "IFCap on COCO: 9", "retrieve.min_count": "IFCap on COCO: 5", "retrieve.noise_std": "IFCap: a variance of .04",
 
+	"patches.enabled": "SynTIC: none", "patches.tags": "PCM-Net: 5", "patches.mix": "PCM-Net: 5", "patches.temperature": "PCM-Net: 1/100",
+
 	"decoder.width": "ours: small; DeCap has 768", "decoder.layers": "SynTIC, DeCap", "decoder.heads": "SynTIC, DeCap", "decoder.ffn": "four times the width, as in GPT-2",
 	"decoder.max_length": "DeCap's code", "decoder.vocabulary": "ours: the same model with a smaller table; DeCap has all ids", "decoder.start": "SynTIC, DeCap: from scratch; CapDec, ViECap and IFCap start from GPT-2", "decoder.prefix_tokens": "DeCap: one; CLOSE has 4, ViECap and IFCap 10", "decoder.prefix_layout": "ours: SynTIC's figure 1 shows [v, u]",
 	"decoder.dropout": "DeCap's code, GPT-2", "decoder.init": "GPT-2",

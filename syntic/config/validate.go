@@ -81,6 +81,9 @@ func (r *Recipe) validateMethod() error {
 	if r.Project.Train && !r.Project.Enabled {
 		return r.fault("project.train", "true: want false, as project.enabled is false")
 	}
+	if r.Patches.Enabled && r.Synth.Combine == "mean" {
+		return r.fault("patches.enabled", "true: want false, as synth.combine is mean and patches of two images have no mean")
+	}
 	if r.Remap.Enabled && r.Synth.Combine != "all" {
 		return r.fault("synth.combine", "%s: want all, as remap.enabled takes one image for a caption", r.Synth.Combine)
 	}
@@ -106,6 +109,9 @@ func (r *Recipe) validateTraining() error {
 	}
 	if r.Train.Features == "text" && r.Objects.Enabled && r.Objects.Source == "detector" {
 		return r.fault("objects.enabled", "true: want false, or objects.source classifier or retrieval, as train.features is text and there is no image to detect in")
+	}
+	if r.Patches.Enabled && r.Train.Features == "text" {
+		return r.fault("patches.enabled", "true: want false, as train.features is text and there is no image")
 	}
 	if r.Train.Weight == "clip" && r.Train.Features == "text" {
 		return r.fault("train.weight", "clip: want none, as train.features is text and there is no image to weigh by")

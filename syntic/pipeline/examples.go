@@ -22,7 +22,7 @@ func (t *rowStage) sight(e int, memory *syntic.Memory, texts []string) (*sight, 
 	if err != nil {
 		return nil, err
 	}
-	return &sight{dev: t.w.dev, enc: enc, words: words, batch: t.w.r.CLIP.Batch, e: e, objects: t.row.Objects, retrieve: t.row.Retrieve,
+	return &sight{dev: t.w.dev, enc: enc, words: words, batch: t.w.r.CLIP.Batch, e: e, objects: t.row.Objects, retrieve: t.row.Retrieve, patches: t.row.Patches,
 		entities: t.w.entities[t.row.Objects.Vocabulary], memory: memory, texts: texts}, nil
 }
 
@@ -83,7 +83,11 @@ func (t *rowStage) examples(ctx context.Context, in *plan.Pipeline) (*lesson, er
 		l.Captions = append(l.Captions, l.all[own.caption[i]])
 	}
 	self := places(own.caption, kept)
-	if err := t.contexts(ctx, l, own, self); err != nil {
+	patches, err := t.patches(in, own)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.contexts(ctx, l, own, self, patches); err != nil {
 		return nil, err
 	}
 	if r.Project.Train {
@@ -134,7 +138,7 @@ func (t *rowStage) textSamples(in *plan.Pipeline, l *lesson, texts []float32, e 
 }
 
 // contexts makes those of the examples, and the function that makes them anew each epoch where tags are dropped.
-func (t *rowStage) contexts(ctx context.Context, l *lesson, own *samples, self []int32) error {
+func (t *rowStage) contexts(ctx context.Context, l *lesson, own *samples, self []int32, patches []float32) error {
 	o := t.row.Objects
 	var tags [][]string
 	var err error
@@ -153,6 +157,9 @@ func (t *rowStage) contexts(ctx context.Context, l *lesson, own *samples, self [
 	if l.Context, err = maker(tags); err != nil {
 		return err
 	}
+	if l.Context.Patches, err = l.sight.patchTokens(ctx, own.raw, patches, true); err != nil {
+		return err
+	}
 	l.Context.Texts = t.row.Retrieve.Tokens
 	if l.Context.Retrieved, err = l.sight.retrieved(ctx, own.raw, self); err != nil {
 		return err
@@ -168,7 +175,7 @@ func (t *rowStage) contexts(ctx context.Context, l *lesson, own *samples, self [
 		about, err := maker(left)
 		if err == nil {
 			picked := l.Context.Pick(rows, l.e)
-			about.Texts, about.Retrieved = picked.Texts, picked.Retrieved
+			about.Texts, about.Retrieved, about.Patches = picked.Texts, picked.Retrieved, picked.Patches
 		}
 		return about, err
 	}
@@ -213,7 +220,11 @@ func (t *rowStage) watched(ctx context.Context, in *plan.Pipeline, vocabulary *s
 	if err != nil {
 		return nil, err
 	}
-	about, _, err := c.sight.context(ctx, own, found, nil)
+	patches, err := testPatches(in, valSet)
+	if err != nil {
+		return nil, err
+	}
+	about, _, err := c.sight.context(ctx, own, found, patches)
 	if err != nil {
 		return nil, err
 	}

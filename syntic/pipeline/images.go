@@ -225,6 +225,9 @@ func (w *work) seeing(set *imageSet) (plan.Stage, error) {
 			return stage, err
 		}
 	}
+	if w.needs.patches {
+		stage.Inputs["patches"] = "yes"
+	}
 	stage.Make = func(ctx context.Context, sh plan.Shard, _ *plan.Pipeline, out io.Writer, tick func(int)) error {
 		var all Tests
 		for from := sh.First; from < sh.First+sh.Count; from += decodeTogether {
@@ -249,10 +252,11 @@ func (w *work) appendTests(ctx context.Context, all *Tests, set *imageSet, first
 		}
 		images, all.References = append(images, im), append(all.References, refs)
 	}
-	features, found, err := w.see(ctx, images)
+	features, found, patches, err := w.see(ctx, images)
 	if err != nil {
 		return err
 	}
+	all.Patches = append(all.Patches, patches...)
 	all.Features, all.Found = append(all.Features, features...), append(all.Found, tagged(found)...)
 	for k, im := range images {
 		small, scale, err := thumbnail(im, first+k < reportImages)
@@ -292,7 +296,7 @@ func scaled(list []Box, scale float64) []Box {
 }
 
 // needs tells which models the rows of a recipe use.
-type needs struct{ painter, detector bool }
+type needs struct{ painter, detector, patches bool }
 
 func needsOf(r *config.Recipe) (n needs, err error) {
 	for _, name := range r.Eval.Rows {
@@ -301,6 +305,7 @@ func needsOf(r *config.Recipe) (n needs, err error) {
 			return n, err
 		}
 		n.painter = n.painter || row.Train.Features == "synthetic" || row.Gap.Correct != "none"
+		n.patches = n.patches || row.Patches.Enabled
 		n.detector = n.detector || row.Objects.Enabled && row.Objects.Source == "detector"
 	}
 	return n, nil

@@ -33,6 +33,7 @@ type modelFile struct {
 	Decode  config.Decode  `json:"decode"`
 
 	Retrieve config.Retrieve `json:"retrieve"`
+	Patches  config.Patches  `json:"patches"`
 	Names    []string        `json:"names,omitempty"` // of the vocabulary of tags
 	Gap      bool            `json:"gap,omitempty"`   // there is gap.safetensors
 	GPT2     bool            `json:"gpt2,omitempty"`  // the decoder writes GPT-2's tokens; its tokenizer is in gpt2, or GPT-2's own
@@ -43,7 +44,7 @@ func (f *finish) model() error {
 	r := f.w.r
 	row := f.l.first.row
 	dir := filepath.Join(f.dir, "model")
-	file := modelFile{Format: modelFormat, Prompt: r.CLIP.Prompt, Project: row.Project.Enabled, Memory: row.Memory, Objects: row.Objects, Decode: row.Decode, Retrieve: row.Retrieve}
+	file := modelFile{Format: modelFormat, Prompt: r.CLIP.Prompt, Project: row.Project.Enabled, Memory: row.Memory, Objects: row.Objects, Decode: row.Decode, Retrieve: row.Retrieve, Patches: row.Patches}
 	if err := unpackDecoder(f.trained[f.l.first.key].Decoder, dir); err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func (f *finish) model() error {
 // modelParts writes what only some rows have.
 func (f *finish) modelParts(dir string, file *modelFile) error {
 	t := f.l.first
-	if o := t.row.Objects; o.Enabled && o.Source != "detector" {
+	if o := t.row.Objects; t.row.Patches.Enabled || o.Enabled && o.Source != "detector" {
 		file.Names = f.w.entities[o.Vocabulary].Names()
 	}
 	if t.row.Gap.Correct == "images" {
@@ -197,7 +198,7 @@ func OpenModel(dev *tensor.Device, dir string) (m *Model, err error) {
 
 // openParts opens what only some models have.
 func (m *Model) openParts(dev *tensor.Device, dir string) (err error) {
-	s := &sight{dev: dev, enc: m.enc, words: m.enc.tok, batch: captionBatch, e: m.Decoder.Shape.Features, objects: m.file.Objects, retrieve: m.file.Retrieve,
+	s := &sight{dev: dev, enc: m.enc, words: m.enc.tok, batch: captionBatch, e: m.Decoder.Shape.Features, objects: m.file.Objects, retrieve: m.file.Retrieve, patches: m.file.Patches,
 		memory: m.memory, texts: m.Texts}
 	if m.file.GPT2 {
 		if s.words, err = gpt2Words(filepath.Join(dir, gpt2Folder)); err != nil {
@@ -208,8 +209,8 @@ func (m *Model) openParts(dev *tensor.Device, dir string) (err error) {
 		if s.entities, err = syntic.NewEntities(m.file.Names); err != nil {
 			return badInput("%s: names of model.json: %w", dir, err)
 		}
-	} else if s.objects.Enabled && s.objects.Source != "detector" {
-		return badInput("%s: no names in model.json: want those of the vocabulary, as objects.source is %s", dir, s.objects.Source)
+	} else if s.patches.Enabled || s.objects.Enabled && s.objects.Source != "detector" {
+		return badInput("%s: no names in model.json: want those of the vocabulary, as objects.source is %s, patches.enabled %t", dir, s.objects.Source, s.patches.Enabled)
 	}
 	if m.file.Gap {
 		if m.Gap, err = syntic.LoadGap(filepath.Join(dir, gapFile), s.e); err != nil {
@@ -229,6 +230,9 @@ func (f *modelFile) complete() {
 	if f.Retrieve.Captions == 0 {
 		f.Retrieve = d.Retrieve
 	}
+	if f.Patches.Tags == 0 {
+		f.Patches = d.Patches
+	}
 	if f.Decode.Rerank == "" {
 		f.Decode.Rerank = d.Decode.Rerank
 	}
@@ -240,7 +244,7 @@ func (f *modelFile) complete() {
 // check holds the choices to the ranges that they have in a recipe.
 func (f *modelFile) check() error {
 	r := config.Default()
-	r.CLIP.Prompt, r.Memory, r.Objects, r.Decode, r.Retrieve = f.Prompt, f.Memory, f.Objects, f.Decode, f.Retrieve
+	r.CLIP.Prompt, r.Memory, r.Objects, r.Decode, r.Retrieve, r.Patches = f.Prompt, f.Memory, f.Objects, f.Decode, f.Retrieve, f.Patches
 	r.Data.Count = 0
 	return r.Validate()
 }
@@ -314,7 +318,13 @@ func (m *Model) CaptionImages(ctx context.Context, images []*pixels.Image, neigh
 			}
 		}
 	}
-	about, tags, err := m.sight.context(ctx, v, tagged(found), nil)
+	var patches []float32
+	if m.file.Patches.Enabled {
+		if patches, err = clip.EncodePatches(ctx, m.enc.Model, len(images), func(i int) (*pixels.Image, error) { return images[i], nil }, captionBatch); err != nil {
+			return nil, err
+		}
+	}
+	about, tags, err := m.sight.context(ctx, v, tagged(found), patches)
 	if err != nil {
 		return nil, err
 	}

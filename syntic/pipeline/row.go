@@ -130,6 +130,12 @@ func (t *rowStage) aboutKeys(cfg map[string]any, inputs map[string]string) {
 	} else {
 		maps.Copy(cfg, r.Section("retrieve.tokens"))
 	}
+	if r.Patches.Enabled {
+		maps.Copy(cfg, r.Section("patches", "objects.prompt"))
+		inputs["vocabulary"] = hashTexts(t.w.entities[r.Objects.Vocabulary].Names())
+	} else {
+		maps.Copy(cfg, r.Section("patches.enabled"))
+	}
 	if !r.Objects.Enabled {
 		maps.Copy(cfg, r.Section("objects.enabled"))
 		return
@@ -198,7 +204,7 @@ func (t *rowStage) fresh(x *lesson) (*syntic.Decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	sh := syntic.ShapeOf(r, x.e, x.sight.longestPrompt(names))
+	sh := syntic.ShapeOf(r, syntic.Sizes{Features: x.e, Words: x.sight.longestPrompt(names), Patches: x.sight.enc.PatchCount()})
 	if r.Decoder.Start != "scratch" {
 		d, err := syntic.StartFromGPT2(t.w.dev, r.Decoder.Start, sh, r.Decoder.Init, seed)
 		if err != nil {
@@ -315,7 +321,11 @@ func (t *rowStage) caption(ctx context.Context, in *plan.Pipeline, set string, t
 	if err != nil {
 		return nil, err
 	}
-	about, _, err := look.sight.context(ctx, v, found, nil)
+	patches, err := testPatches(in, set)
+	if err != nil {
+		return nil, err
+	}
+	about, _, err := look.sight.context(ctx, v, found, patches)
 	if err != nil {
 		return nil, err
 	}

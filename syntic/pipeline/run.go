@@ -193,7 +193,7 @@ func (w *work) loadParts() error {
 		if err != nil {
 			return err
 		}
-		if v := row.Objects.Vocabulary; row.Objects.Enabled && row.Objects.Source != "detector" && w.entities[v] == nil {
+		if v := row.Objects.Vocabulary; (row.Patches.Enabled || row.Objects.Enabled && row.Objects.Source != "detector") && w.entities[v] == nil {
 			if w.entities[v], err = vocabularyOf(v); err != nil {
 				return err
 			}

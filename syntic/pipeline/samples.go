@@ -19,6 +19,7 @@ type samples struct {
 	raw      []float32            // [S, E], as CLIP gave them
 	features []float32            // [S, E], corrected where the row says so
 	found    [][]syntic.Detection // [S]
+	image    []int32              // [S], number of the image: i·each + k is image k of caption i
 	caption  []int32              // [S], number of the caption in the corpus
 	e        int
 }
@@ -124,8 +125,8 @@ func (t *rowStage) samples(in *plan.Pipeline) (*samples, error) {
 	each, n := t.row.Synth.ImagesPerCaption, len(t.w.corpora[t.key.corpus])
 	x := &samples{raw: features, found: found, e: len(features) / len(found)}
 	for i := range n {
-		for range each {
-			x.caption = append(x.caption, int32(i))
+		for k := range each {
+			x.image, x.caption = append(x.image, int32(i*each+k)), append(x.caption, int32(i))
 		}
 	}
 	switch {
@@ -152,7 +153,7 @@ func (x *samples) remap(in *plan.Pipeline, stage string) error {
 		for _, image := range r.Image {
 			raw, found = append(raw, x.raw[int(image)*x.e:(int(image)+1)*x.e]...), append(found, x.found[image])
 		}
-		x.raw, x.found, x.caption = raw, found, r.Caption
+		x.raw, x.found, x.image, x.caption = raw, found, r.Image, r.Caption
 	})
 }
 
@@ -171,7 +172,7 @@ func (x *samples) average(each int) {
 		}
 		caption[i] = int32(i)
 	}
-	x.raw, x.found, x.caption = raw, found, caption
+	x.raw, x.found, x.image, x.caption = raw, found, nil, caption
 }
 
 // gap is the correction that the row asks for; nil for none. Its statistics are of all synthetic images and all texts.
@@ -201,6 +202,28 @@ func (x *samples) ownTexts(texts []float32) []float32 {
 		own = append(own, texts[int(i)*x.e:(int(i)+1)*x.e]...)
 	}
 	return own
+}
+
+// patches are those of the samples' images, [S, P, E]; nil where the row has none.
+func (t *rowStage) patches(in *plan.Pipeline, x *samples) (out []float32, err error) {
+	if !t.row.Patches.Enabled {
+		return nil, nil
+	}
+	var parts [][]float32
+	for _, name := range t.pairs() {
+		p, err := pairPatches(in, name)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+	}
+	each := len(parts)
+	w := len(parts[0]) / len(t.w.corpora[t.key.corpus])
+	for _, image := range x.image {
+		i := int(image) / each
+		out = append(out, parts[int(image)%each][i*w:(i+1)*w]...)
+	}
+	return out, nil
 }
 
 // remapping is the stage that pairs captions anew.

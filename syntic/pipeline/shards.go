@@ -19,12 +19,14 @@ import (
 type Pairs struct {
 	Features []float32            // [n, E]
 	Found    [][]syntic.Detection // [n]
+	Patches  []float32            // [n, P, E]; or nil
 	PNG      [][]byte             // of the kept images, by place in the shard; nil elsewhere
 }
 
 // Tests is a shard of test images.
 type Tests struct {
 	Features   []float32
+	Patches    []float32 // [n, P, E]; or nil
 	Found      [][]syntic.Detection
 	Boxes      [][]Box // of what was found, for the first of a run
 	References [][]string
@@ -70,6 +72,18 @@ func textFeatures(in *plan.Pipeline, corpus string) (features []float32, e int, 
 func pairFeatures(in *plan.Pipeline, stage string) (features []float32, found [][]syntic.Detection, err error) {
 	err = read(in, stage, func(p *Pairs) { features, found = append(features, p.Features...), append(found, p.Found...) })
 	return features, found, err
+}
+
+// pairPatches are those of the synthetic images of a stage, [N, P, E].
+func pairPatches(in *plan.Pipeline, stage string) (patches []float32, err error) {
+	err = read(in, stage, func(p *Pairs) { patches = append(patches, p.Patches...) })
+	return patches, err
+}
+
+// testPatches are those of a set of test images, [N, P, E].
+func testPatches(in *plan.Pipeline, set string) (patches []float32, err error) {
+	err = read(in, set, func(t *Tests) { patches = append(patches, t.Patches...) })
+	return patches, err
 }
 
 // testFeatures are those of a set of test images, [N, E], and what was found in them.

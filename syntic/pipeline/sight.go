@@ -29,6 +29,7 @@ type sight struct {
 	e        int // size of features
 	objects  config.Objects
 	retrieve config.Retrieve
+	patches  config.Patches
 	entities *syntic.Entities // names of the vocabulary; nil where none is needed
 
 	memory *syntic.Memory // that retrieval looks into; nil where nothing is retrieved
@@ -66,12 +67,7 @@ func (s *sight) tags(ctx context.Context, v []float32, found [][]syntic.Detectio
 			out[i] = syntic.SelectTags(f, o)
 		}
 	case o.Source == "classifier":
-		var prompts []string
-		names := s.entities.Names()
-		for _, name := range names {
-			prompts = append(prompts, syntic.TagPrompt(name, o))
-		}
-		features, err := s.encode(ctx, prompts)
+		names, features, err := s.nameFeatures(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -136,29 +132,66 @@ func (s *sight) maker(ctx context.Context, all [][]string) (func(tags [][]string
 	return func(tags [][]string) (*syntic.Context, error) { return table.Objects(tags, o) }, nil
 }
 
+// patchTokens mixes the patches [N, P, E] of images with the names that CLIP finds in the images v [N, E]; nil where the row has none.
+func (s *sight) patchTokens(ctx context.Context, v, patches []float32, training bool) (*syntic.Patches, error) {
+	if !s.patches.Enabled {
+		return nil, nil
+	}
+	names, features, err := s.nameFeatures(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o := config.Objects{Temperature: 1, MaxTags: s.patches.Tags} // the order is all that counts
+	tags, err := syntic.Classify(ctx, s.dev, v, names, features, s.e, o)
+	if err != nil {
+		return nil, err
+	}
+	of := map[string][]float32{}
+	for i, name := range names {
+		of[name] = features[i*s.e : (i+1)*s.e]
+	}
+	out, w := &syntic.Patches{}, len(patches)/max(1, len(tags))
+	for i, list := range tags {
+		var rows []float32
+		for _, tag := range list {
+			rows = append(rows, of[tag]...)
+		}
+		out.Append(syntic.NewPatches(patches[i*w:(i+1)*w], rows, s.e, s.patches, training))
+	}
+	return out, nil
+}
+
+// nameFeatures are the names of the vocabulary and the features of their prompts.
+func (s *sight) nameFeatures(ctx context.Context) (names []string, features []float32, err error) {
+	names = s.entities.Names()
+	var prompts []string
+	for _, name := range names {
+		prompts = append(prompts, syntic.TagPrompt(name, s.objects))
+	}
+	features, err = s.encode(ctx, prompts)
+	return names, features, err
+}
+
 // context is that of images, and the tags that it tells of.
-func (s *sight) context(ctx context.Context, v []float32, found [][]syntic.Detection, exclude []int32) (*syntic.Context, [][]string, error) {
-	tags, err := s.tags(ctx, v, found, exclude)
+func (s *sight) context(ctx context.Context, v []float32, found [][]syntic.Detection, patches []float32) (*syntic.Context, [][]string, error) {
+	tags, err := s.tags(ctx, v, found, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	about, err := s.contextOf(ctx, v, tags, exclude)
-	return about, tags, err
-}
-
-// contextOf is the context of images whose tags are known.
-func (s *sight) contextOf(ctx context.Context, v []float32, tags [][]string, exclude []int32) (*syntic.Context, error) {
 	maker, err := s.maker(ctx, tags)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	about, err := maker(tags)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if about.Patches, err = s.patchTokens(ctx, v, patches, false); err != nil {
+		return nil, nil, err
 	}
 	about.Texts = s.retrieve.Tokens
-	about.Retrieved, err = s.retrieved(ctx, v, exclude)
-	return about, err
+	about.Retrieved, err = s.retrieved(ctx, v, nil)
+	return about, tags, err
 }
 
 // longestPrompt is how many tokens a hard prompt has at most, for tags of names; 0 where there is none.

@@ -89,27 +89,36 @@ func (w *work) close() {
 	}
 }
 
-// see finds features and objects of images.
-func (w *work) see(ctx context.Context, images []*pixels.Image) (features []float32, found [][]detr.Detection, err error) {
+// see finds features and objects of images, and features of their patches where a row asks for them.
+func (w *work) see(ctx context.Context, images []*pixels.Image) (features []float32, found [][]detr.Detection, patches []float32, err error) {
 	m, err := w.encoder()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	features, err = clip.EncodeImages(ctx, m.Model, len(images), func(i int) (*pixels.Image, error) { return images[i], nil }, w.r.CLIP.Batch, nil)
-	if err != nil {
-		return nil, nil, err
+	image := func(i int) (*pixels.Image, error) { return images[i], nil }
+	if features, err = clip.EncodeImages(ctx, m.Model, len(images), image, w.r.CLIP.Batch, nil); err != nil {
+		return nil, nil, nil, err
+	}
+	if w.needs.patches {
+		if patches, err = clip.EncodePatches(ctx, m.Model, len(images), image, w.r.CLIP.Batch); err != nil {
+			return nil, nil, nil, err
+		}
 	}
 	found, err = w.detect(ctx, images)
-	return features, found, err
+	return features, found, patches, err
 }
 
 // pairs is the stage that makes the synthetic pairs of a corpus for one seed, with image number k of each caption.
 func (w *work) pairs(key rowKey, k int) plan.Stage {
 	r, texts := w.r, w.corpora[key.corpus]
+	inputs := map[string]string{"captions": hashTexts(texts), "clip": w.folders.hash[w.folders.CLIP], "sd": w.folders.hash[w.folders.SD], "detr": w.detectorHash()}
+	if w.needs.patches {
+		inputs["patches"] = "yes"
+	}
 	return plan.Stage{
 		Name: key.pairs(k), Version: 3, Items: len(texts), ShardSize: r.Shards.Captions,
 		SeedRule: "noise of image k of caption i: Philox key {seed, k·2^32 + i, step}",
-		Inputs:   map[string]string{"captions": hashTexts(texts), "clip": w.folders.hash[w.folders.CLIP], "sd": w.folders.hash[w.folders.SD], "detr": w.detectorHash()},
+		Inputs:   inputs,
 		Config: map[string]any{"seed": key.seed, "sampler": r.Synth.Sampler, "steps": r.Synth.Steps, "guidance": r.Synth.Guidance,
 			"negative": r.Synth.Negative, "image": k, "keep": r.Synth.Keep},
 		Piece: func(sh plan.Shard) map[string]string {
@@ -144,10 +153,11 @@ func (w *work) appendPairs(ctx context.Context, all *Pairs, texts []string, firs
 	if err != nil {
 		return err
 	}
-	features, found, err := w.see(ctx, images)
+	features, found, patches, err := w.see(ctx, images)
 	if err != nil {
 		return err
 	}
+	all.Patches = append(all.Patches, patches...)
 	all.Features, all.Found = append(all.Features, features...), append(all.Found, tagged(found)...)
 	for j, im := range images {
 		kept, err := pngIf(o.Keep == "all" || o.Keep == "sample" && k == 0 && first+j < reportImages, im)
