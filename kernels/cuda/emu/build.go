@@ -32,7 +32,7 @@ func Use() error {
 	return os.Setenv(libraryEnv, lib)
 }
 
-var flags = []string{"-std=c++17", "-O2", "-fPIC", "-fno-strict-aliasing", "-ffp-contract=off", "-ftrivial-auto-var-init=pattern", "-Wall", "-Wno-unknown-pragmas", "-Wno-unused-variable", "-Werror"}
+var flags = []string{"-std=c++17", "-O2", "-march=native", "-fPIC", "-fno-strict-aliasing", "-ftls-model=initial-exec", "-ffp-contract=off", "-ftrivial-auto-var-init=pattern", "-Wall", "-Wno-unknown-pragmas", "-Wno-unused-variable", "-Werror"}
 
 // Build compiles the emulator and every kernel in ../src with g++ (or $CXX) and returns the path of a library that serves as libcuda.so.1.
 // Objects are kept in the user's cache folder: only what changed is compiled again.
@@ -96,7 +96,8 @@ func link(root string, headers []byte, sources []string) (string, error) {
 	if cxx == "" {
 		cxx = "g++"
 	}
-	version, err := exec.Command(cxx, "--version").Output()
+	// what the compiler defines tells its version and, for -march=native, this processor
+	version, err := exec.Command(cxx, append(slices.Clone(flags), "-dM", "-E", "-x", "c++", "/dev/null")...).Output()
 	if err != nil {
 		return "", fmt.Errorf("the emulator is compiled by %s (or $CXX): %w", cxx, err)
 	}

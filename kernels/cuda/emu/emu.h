@@ -15,6 +15,7 @@
 #define __global__
 #define __forceinline__ inline
 #define DEV static inline __attribute__((unused))
+#define DEV_METHOD inline
 
 #define EMU_HERE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 

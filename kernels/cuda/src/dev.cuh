@@ -2,7 +2,7 @@
 //
 //   KERNEL(name, threads, smem, params...) { … }   an entry point: at most `threads` threads a block, `smem` bytes of dynamic shared memory by default
 //   SHARED(T, name, [dims])                        a shared variable; SHARED_DYNAMIC(T, name): the block's dynamic shared memory, 1024-aligned
-//   DEV                                            before a device function
+//   DEV, DEV_METHOD                                before a device function, before one of a struct
 //   thread_x() block_x() grid_x() threads_x() lane_id() warp_id() …
 //   sync_block() sync_named(id, n) sync_warp()     barriers
 //   shfl shfl_xor shfl_down shfl_up warp_ballot         exchange within a whole warp, 4-byte values

@@ -3,6 +3,7 @@
 #define SYNTIC_PTX_CUH
 
 #define DEV static __device__ __forceinline__
+#define DEV_METHOD __device__ __forceinline__
 #define INF_ __int_as_float(0x7f800000)
 
 // Threads and shared memory are declared here alone: the host reads them from the image.

@@ -1,0 +1,66 @@
+//go:build cuda
+
+package cuda
+
+import "syntic/kernels"
+
+func init() {
+	add(kernels.Conv2D, kernels.Variant[kernels.Conv2DArgs]{Name: "tiled_f32", Rank: 10,
+		Usable: func(a *kernels.Conv2DArgs) bool {
+			return isF32(&a.X, &a.Bias, &a.Residual, &a.Out) && a.W.DType <= kernels.F16
+		},
+		Run: func(s *kernels.Stream, a *kernels.Conv2DArgs) error {
+			z := a.Sizes()
+			return launch(s, "conv_tiled_f32", blocks(ceilDiv(z.B*z.OH*z.OW, 64)*ceilDiv(z.O, 64)),
+				convArgs(z, a.Stride, a.Pad, []any{a.X, a.W, a.Bias, a.Residual, a.Out}, int32(a.W.DType), int32(a.Act))...)
+		}})
+	add(kernels.Conv2DGradX, kernels.Variant[kernels.Conv2DGradXArgs]{Name: "tiled_f32", Rank: 10,
+		Usable: func(a *kernels.Conv2DGradXArgs) bool { return isF32(&a.DOut, &a.DX) && a.W.DType <= kernels.F16 },
+		Run: func(s *kernels.Stream, a *kernels.Conv2DGradXArgs) error {
+			z := a.Sizes()
+			return launch(s, "conv_grad_x_tiled_f32", blocks(ceilDiv(z.B*z.H*z.W, 64)*ceilDiv(z.I, 64)),
+				convArgs(z, a.Stride, a.Pad, []any{a.DOut, a.W, a.DX}, int32(a.W.DType))...)
+		}})
+	add(kernels.Conv2DGradW, kernels.Variant[kernels.Conv2DGradWArgs]{Name: "tiled_f32", Rank: 10,
+		Usable: func(a *kernels.Conv2DGradWArgs) bool { return isF32(&a.X, &a.DOut, &a.DW, &a.DBias) },
+		Run:    convGradW})
+}
+
+// convArgs are the arguments of a kernel of conv_tiled.cu: operands, sizes, the rest.
+func convArgs(z kernels.ConvSizes, stride int, pad [4]int, operands []any, rest ...any) []any {
+	for _, n := range []int{z.B, z.H, z.W, z.I, z.O, z.KH, z.KW, z.OH, z.OW, stride, pad[0], pad[1]} {
+		operands = append(operands, int32(n))
+	}
+	return append(operands, rest...)
+}
+
+// convGradW cuts the pixels into runs where there are too few tiles to keep a device busy; the cut depends on sizes alone.
+func convGradW(s *kernels.Stream, a *kernels.Conv2DGradWArgs) error {
+	z := a.Sizes()
+	pixels := z.B * z.OH * z.OW
+	tiles := ceilDiv(z.O, 64) * ceilDiv(z.KH*z.KW*z.I, 64)
+	parts := max(1, min(ceilDiv(pixels, 1024), 256/tiles))
+	run := (ceilDiv(pixels, parts) + 255) &^ 255
+	parts = ceilDiv(pixels, run)
+	to := a.DW.Ptr()
+	if parts > 1 {
+		ws, err := workspace(s, parts*a.DW.Bytes())
+		if err != nil {
+			return err
+		}
+		defer ws.free()
+		to = ws.ptr
+	}
+	if err := launch(s, "conv_grad_w_tiled_f32", blocks(tiles*parts), convArgs(z, a.Stride, a.Pad, []any{a.X, a.DOut, to}, int64(run))...); err != nil {
+		return err
+	}
+	if parts > 1 {
+		if err := reduce(s, &kernels.ReduceArgs{X: kernels.NewView(kernels.F32, to, 1, parts, a.DW.Len()), Out: a.DW.As(1, 1, a.DW.Len()), Scale: 1}); err != nil {
+			return err
+		}
+	}
+	if a.DBias.Absent() {
+		return nil
+	}
+	return reduce(s, &kernels.ReduceArgs{X: a.DOut.As(1, pixels, z.O), Out: a.DBias.As(1, 1, z.O), Scale: 1})
+}
