@@ -49,7 +49,7 @@ var reasons = map[string]string{
 	"decoder.max_length": "DeCap's code", "decoder.vocabulary": "ours: the same model with a smaller table; DeCap has all ids", "decoder.start": "SynTIC, DeCap: from scratch; CapDec, ViECap and IFCap start from GPT-2", "decoder.prefix_tokens": "DeCap: one; CLOSE has 4, ViECap and IFCap 10", "decoder.prefix_layout": "ours: SynTIC's figure 1 shows [v, u]",
 	"decoder.dropout": "DeCap's code, GPT-2", "decoder.init": "GPT-2",
 
-	"train.features": "SynTIC", "train.epochs": "ours: enough on the drawn world; DeCap has 10", "train.batch": "DeCap's code: 64 on each of two GPUs", "train.lr": "ours: a small decoder learns faster; DeCap has 1e-5",
+	"train.features": "SynTIC", "train.epochs": "ours: 6 leave the drawn world's decoder half trained, 30 bring no more; DeCap has 10", "train.batch": "DeCap's code: 64 on each of two GPUs", "train.lr": "ours: a small decoder learns faster; DeCap has 1e-5",
 	"train.warmup": "ours: of few steps; DeCap has 1000", "train.schedule": "DeCap's code", "train.weight_decay": "torch's AdamW", "train.label_smoothing": "DeCap's code",
 	"train.clip_norm": "ours", "train.noise": "SynTIC, DeCap: none", "train.noise_std": "ours, the spread of the captions of a drawn scene; CapDec has a variance of .016, which is .1265",
 
