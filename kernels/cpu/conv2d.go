@@ -56,8 +56,31 @@ func (m *micro) conv2d(a *kernels.Conv2DArgs) {
 		p.a = operand{data: x, ld: c, deep: true}
 	} else {
 		p.a.win = window{x, s.H, s.W, c, s.KH, s.KW, a.Stride, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW, 0}
+		if p.m <= fewPixels && p.m*taps <= maxWindows && s.O >= 256 {
+			own := p.a.gatherAll(m, p.m, taps)
+			defer own.put()
+		}
 	}
 	m.multiply(&p, small(&p))
+}
+
+// Of few pixels, all windows are gathered before the product: its tasks share them, where otherwise every task would gather them again for its
+// columns, and the weights, which outweigh the pixels, are packed by the task that needs them instead of being staged for all.
+const (
+	fewPixels  = 256
+	maxWindows = 1 << 22 // values
+)
+
+// gatherAll makes a matrix in scratch of the windows of n pixels.
+func (o *operand) gatherAll(m *micro, n, taps int) *scratch {
+	ld := taps
+	if ld%1024 == 0 { // rows would fall on each other in the caches
+		ld += 16
+	}
+	s, win := getScratch(n*ld), o.win
+	Ranges(n, max(1, 1<<15/taps), func(lo, hi int) { win.gather(m, s.f[lo*ld:], ld, lo, hi, 0, taps) })
+	*o = operand{data: s.f, ld: ld, deep: true}
+	return s
 }
 
 // small tells that a product is not worth a second goroutine.
