@@ -7,6 +7,7 @@ import (
 
 	"syntic/cmd/internal/cli"
 	"syntic/syntic/metric"
+	"syntic/syntic/pipeline"
 )
 
 // jsonDifference is metric.Difference as JSON shows it; what is no number is null.
@@ -40,7 +41,7 @@ func (o *evalOptions) compare(a, b *metric.Report, out io.Writer) error {
 	}
 	t := cli.NewTable("metric", ">A × 100", ">B × 100", ">A − B", ">95 % interval", ">p")
 	for _, d := range diffs {
-		t.Row(d.Name, hundred(d.A), hundred(d.B), hundred(d.AB.Mean), hundred(d.AB.Low)+" – "+hundred(d.AB.High), pValue(d.P, o.resamples))
+		t.Row(d.Name, hundred(d.A), hundred(d.B), hundred(d.AB.Mean), hundred(d.AB.Low)+" – "+hundred(d.AB.High), pipeline.PValue(d.P, o.resamples))
 	}
 	if err := t.Write(out); err != nil {
 		return err
@@ -48,14 +49,6 @@ func (o *evalOptions) compare(a, b *metric.Report, out io.Writer) error {
 	_, err = fmt.Fprintf(out, "A: %s\nB: %s\n%s. Intervals and two-sided p of A − B: paired bootstrap over images, %d resamples.\n%s",
 		o.results, o.against, scored(a), o.resamples, notes(a))
 	return err
-}
-
-// pValue shows no more than the resamples can tell.
-func pValue(p float64, resamples int) string {
-	if least := 2 / float64(resamples+1); p <= least {
-		return fmt.Sprintf("≤ %.2g", least)
-	}
-	return fmt.Sprintf("%.2g", p)
 }
 
 func number(x float64) *float64 {

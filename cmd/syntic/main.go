@@ -18,6 +18,9 @@ import (
 var verbs = []func() *cobra.Command{
 	runCmd,
 	trainCmd,
+	reproduceCmd,
+	ablateCmd,
+	sweepCmd,
 	runsCmd,
 	captionCmd,
 	generateCmd,

@@ -9,6 +9,7 @@ import (
 
 	"syntic/cmd/internal/cli"
 	"syntic/syntic/config"
+	"syntic/syntic/pipeline"
 	"syntic/syntic/study"
 )
 
@@ -202,7 +203,7 @@ func showPair(w io.Writer, j jsonPair, p study.Pair, gap bool, resamples int) er
 	fmt.Fprintf(w, "%s, %d images\nA  %s\nB  %s\n", strings.ReplaceAll(j.Setting, "_", "-"), j.Images, label(j.A, j.RowA, j.Seeds[0]), label(j.B, j.RowB, j.Seeds[1]))
 	t := cli.NewTable("metric", ">A", ">B", ">B − A", ">95 % interval", ">p")
 	for _, d := range p.Diffs {
-		t.Row(d.Name, hundred(d.B), hundred(d.A), fmt.Sprintf("%+.2f", 100*d.AB.Mean), hundred(d.AB.Low)+" – "+hundred(d.AB.High), pValue(d.P, resamples))
+		t.Row(d.Name, hundred(d.B), hundred(d.A), fmt.Sprintf("%+.2f", 100*d.AB.Mean), hundred(d.AB.Low)+" – "+hundred(d.AB.High), pipeline.PValue(d.P, resamples))
 	}
 	return t.Write(w)
 }

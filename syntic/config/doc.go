@@ -12,6 +12,7 @@
 //   - validate.go: ranges and combinations
 //   - lock.go: recipe.lock.yaml, every value with its origin
 //   - sweep.go: axes and points of a sweep; how recipes differ
+//   - bring.go: what to get for the files that presets name
 //   - open.go: the keys that the paper leaves open
 //   - rows.go: rows of the table as overrides; table.go: all of them
 package config

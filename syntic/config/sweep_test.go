@@ -37,6 +37,20 @@ func TestPresetsStartFromEachOther(t *testing.T) {
 	}
 }
 
+// TestPresetsSayWhatToBring holds that there is a word on every file and folder that a preset names.
+func TestPresetsSayWhatToBring(t *testing.T) {
+	for _, name := range Presets() {
+		r, err := Load(name, nil)
+		require.NoError(t, err)
+		for _, path := range []string{r.Data.Captions, r.Data.Val, r.Data.Test, r.Data.Cross, r.Data.Web, r.Data.Images, r.Data.CrossImages, r.Memory.Source, r.CLIP.Model, r.Synth.Model, r.Objects.Model} {
+			if own := strings.HasPrefix(path, "world") || path == "" || path == "training" || path == "target"; !own {
+				assert.NotEmpty(t, Bring("folder/"+path), "%s: %s", name, path)
+			}
+		}
+	}
+	assert.Empty(t, Bring("mine.json"))
+}
+
 func TestOpenKeysExist(t *testing.T) {
 	r := Default()
 	seen := map[string]bool{}

@@ -103,7 +103,9 @@ func writeBoard(dir string, points []point, at time.Time) error {
 		name := fmt.Sprintf("%s-%s-%d", p.Corpus, p.Row, p.Seed)
 		switch p.Kind {
 		case "refine":
-			name = fmt.Sprintf("%s-refine-%d", p.Corpus, p.Seed)
+			if name = fmt.Sprintf("%s-refine-%d", p.Corpus, p.Seed); p.Row != "" {
+				name = fmt.Sprintf("%s-refine-%s-%d", p.Corpus, p.Row, p.Seed)
+			}
 		case "score":
 			name = fmt.Sprintf("%s-%s-%d", p.Setting, p.Row, p.Seed)
 		}

@@ -37,6 +37,7 @@ func (f *finish) page(ctx context.Context) error {
 		Remarks: []string{"CIDEr-D, BLEU and ROUGE-L are computed as pycocoevalcap does, and shown times 100. Document frequencies come from the test set itself.",
 			"A row shares synthetic pairs, captions and test images with the others; only what its name says differs."},
 	}
+	d.Grids = append(append(f.run.Differences(), PublishedGrids(f.run)...), OpenGrid(r))
 	d.Stages = stageTimes(f.run.Stages)
 	for _, k := range r.Keys() {
 		d.Choices = append(d.Choices, report.Choice{Key: k.Path, Value: fmt.Sprint(k.Value), From: r.Origin(k.Path), Meaning: k.Doc})
@@ -114,7 +115,7 @@ func (f *finish) lead() string {
 		if x.Setting != c.Setting || x.B != "decap" {
 			continue
 		}
-		word := "no clear difference from"
+		word := "not clearly different from"
 		if 100*x.Low >= 0.05 { // what rounds to 0.0 is no difference
 			word = "ahead of"
 		} else if 100*x.High <= -0.05 {
@@ -148,7 +149,7 @@ func (f *finish) table() report.Table {
 	for _, name := range f.w.r.Eval.Rows {
 		row := report.Row{Name: rowLabel(name)}
 		for _, c := range of {
-			cell := f.run.Table.cell(c[0], name)
+			cell := f.run.Table.Cell(c[0], name)
 			x := 100 * cell.Mean[c[1]]
 			rc := &report.Cell{Value: x, Low: x, High: x}
 			if c[1] == "CIDEr" {
@@ -164,7 +165,8 @@ func (f *finish) table() report.Table {
 	return out
 }
 
-func (t *Table) cell(setting, row string) *Cell {
+// Cell is that of a row in a setting; an empty one where there is none.
+func (t *Table) Cell(setting, row string) *Cell {
 	for i := range t.Cells {
 		if t.Cells[i].Setting == setting && t.Cells[i].Row == row {
 			return &t.Cells[i]
@@ -335,7 +337,7 @@ func (r *Run) Rows() [][]string {
 	for _, name := range r.Recipe.Eval.Rows {
 		line := []string{rowLabel(name)}
 		for _, c := range of {
-			cell := r.Table.cell(c[0], name)
+			cell := r.Table.Cell(c[0], name)
 			text := fmt.Sprintf("%.1f", 100*cell.Mean[c[1]])
 			if c[1] == "CIDEr" && cell.High > cell.Low {
 				text += fmt.Sprintf(" [%.1f, %.1f]", 100*cell.Low, 100*cell.High)

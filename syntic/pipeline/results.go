@@ -59,6 +59,7 @@ type Comparison struct {
 	Difference float64 `json:"cider_difference"`
 	Low        float64 `json:"low"`
 	High       float64 `json:"high"`
+	P          float64 `json:"p"`              // two-sided, of the paired bootstrap over images
 	BySeed     float64 `json:"seed_deviation"` // standard deviation of the difference over seeds; 0 for one seed
 }
 
@@ -204,27 +205,33 @@ func tabulate(r *config.Recipe, scores []Score) *Table {
 	t := &Table{}
 	for _, setting := range r.Eval.Settings {
 		var first *Cell
-		var base []float64 // CIDEr by image of the first row
+		var base []*metric.Report
 		for _, row := range r.Eval.Rows {
-			c, images := cellOf(r, setting, row, scores)
+			c, reports := cellOf(r, setting, row, scores)
 			t.Cells = append(t.Cells, c)
 			if first == nil {
-				first, base = &c, images
+				first, base = &c, reports
 				continue
 			}
 			if r.Eval.Bootstrap == 0 {
 				continue
 			}
-			if d, ok := metric.BootstrapPaired(base, images, r.Eval.Bootstrap, uint64(r.Seed)); ok {
-				t.Comparisons = append(t.Comparisons, Comparison{setting, first.Row, row, d.Mean, d.Low, d.High, deviation(first.Seeds, c.Seeds)})
+			diffs, err := metric.CompareMeans(base, reports, r.Eval.Bootstrap, uint64(r.Seed))
+			if err != nil {
+				continue // of other images: there are none such in a run
+			}
+			for _, d := range diffs {
+				if d.Name == "CIDEr" {
+					t.Comparisons = append(t.Comparisons, Comparison{setting, first.Row, row, d.AB.Mean, d.AB.Low, d.AB.High, d.P, deviation(first.Seeds, c.Seeds)})
+				}
 			}
 		}
 	}
 	return t
 }
 
-// cellOf takes the means over seeds of one row in one setting, and of the CIDEr of each image.
-func cellOf(r *config.Recipe, setting, row string, scores []Score) (c Cell, images []float64) {
+// cellOf takes the means over seeds of one row in one setting.
+func cellOf(r *config.Recipe, setting, row string, scores []Score) (c Cell, reports []*metric.Report) {
 	c = Cell{Setting: setting, Row: row, Mean: map[string]float64{}}
 	for _, s := range scores {
 		if s.Setting != setting || s.Row != row {
@@ -234,35 +241,37 @@ func cellOf(r *config.Recipe, setting, row string, scores []Score) (c Cell, imag
 			c.Mean[name] += x / float64(r.Seeds)
 		}
 		c.Seeds = append(c.Seeds, s.Scores["CIDEr"])
-		each := s.report.PerImage["CIDEr"]
-		if images == nil {
-			images = make([]float64, len(each))
-		}
-		for i, x := range each {
-			images[i] += x / float64(r.Seeds)
-		}
+		reports = append(reports, s.report)
 	}
 	c.Low, c.High = c.Mean["CIDEr"], c.Mean["CIDEr"]
 	if r.Eval.Bootstrap > 0 {
-		b := metric.Bootstrap(images, r.Eval.Bootstrap, uint64(r.Seed))
+		b := metric.MeanIntervals(reports, r.Eval.Bootstrap, uint64(r.Seed))["CIDEr"]
 		c.Low, c.High = b.Low, b.High
 	}
-	return c, images
+	return c, reports
 }
 
 // deviation is the standard deviation over seeds of the difference a − b.
 func deviation(a, b []float64) float64 {
-	n := float64(len(a))
+	diff := make([]float64, len(a))
+	for i := range a {
+		diff[i] = a[i] - b[i]
+	}
+	return Deviation(diff)
+}
+
+// Deviation is the standard deviation of a sample; 0 of fewer than two.
+func Deviation(x []float64) float64 {
+	n := float64(len(x))
 	if n < 2 {
 		return 0
 	}
 	mean, square := 0.0, 0.0
-	for i := range a {
-		mean += (a[i] - b[i]) / n
+	for _, v := range x {
+		mean += v / n
 	}
-	for i := range a {
-		d := a[i] - b[i] - mean
-		square += d * d
+	for _, v := range x {
+		square += (v - mean) * (v - mean)
 	}
 	return math.Sqrt(square / (n - 1))
 }

@@ -161,9 +161,6 @@ func (t *rowStage) steps() int {
 	return t.row.Train.Epochs * ((n + t.row.Train.Batch - 1) / t.row.Train.Batch)
 }
 
-// checkpointSteps is how often a training is saved, and a killed one loses at most.
-const checkpointSteps = 500
-
 func (t *rowStage) train(ctx context.Context, _ plan.Shard, in *plan.Pipeline, out io.Writer, tick func(int)) error {
 	r := t.row
 	x, err := t.examples(ctx, in)
@@ -176,7 +173,7 @@ func (t *rowStage) train(ctx context.Context, _ plan.Shard, in *plan.Pipeline, o
 	}
 	defer d.Release()
 	o := syntic.TrainOptionsOf(r)
-	o.Seed, o.Every, o.Checkpoint = uint64(t.key.seed), checkpointSteps, filepath.Join(in.Dir(t.trainer().String()), "training.checkpoint")
+	o.Seed, o.Every, o.Checkpoint = uint64(t.key.seed), r.Shards.Checkpoint, filepath.Join(in.Dir(t.trainer().String()), "training.checkpoint")
 	if t.w.sets[valSet] != nil {
 		val, err := t.watched(ctx, in, d.Vocab, x.e)
 		if err != nil {

@@ -173,6 +173,9 @@ func (w *work) open() (err error) {
 	if w.needs, err = needsOf(w.r); err != nil {
 		return err
 	}
+	if err := w.missing(); err != nil {
+		return err
+	}
 	if err := w.loadParts(); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"html"
 	"html/template"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -92,9 +93,15 @@ func (c Chart) svg() (template.HTML, error) {
 		if len(s.X) != len(s.Y) {
 			return "", fmt.Errorf("chart %s, series %s: %d x and %d y: want as many", c.Title, s.Name, len(s.X), len(s.Y))
 		}
+		if s.Low != nil && (len(s.Low) != len(s.X) || len(s.High) != len(s.X)) {
+			return "", fmt.Errorf("chart %s, series %s: %d x, %d and %d bounds: want as many", c.Title, s.Name, len(s.X), len(s.Low), len(s.High))
+		}
 		for i, y := range s.Y {
 			if c.drawn(s.X[i], y) {
 				xLow, xHigh, yLow, yHigh = math.Min(xLow, s.X[i]), math.Max(xHigh, s.X[i]), math.Min(yLow, y), math.Max(yHigh, y)
+				if s.Low != nil {
+					yLow, yHigh = math.Min(yLow, s.Low[i]), math.Max(yHigh, s.High[i])
+				}
 			}
 		}
 	}
@@ -102,10 +109,10 @@ func (c Chart) svg() (template.HTML, error) {
 		return "", fmt.Errorf("chart %s: no finite value to draw", c.Title)
 	}
 	y := newAxis(yLow, yHigh, c.LogY, 5)
-	x := newAxis(xLow, xHigh, false, 6)
+	x := newAxis(xLow, xHigh, c.LogX, 6)
 	x.low, x.high = xLow, xHigh // curves begin and end at the edges
 	if xLow == xHigh {
-		x = newAxis(xLow, xHigh, false, 2)
+		x = newAxis(xLow, xHigh, c.LogX, 2)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %g %g" role="img" aria-label="%s">`, chartW, chartH, html.EscapeString(c.Title))
@@ -125,6 +132,7 @@ func (c Chart) svg() (template.HTML, error) {
 	fmt.Fprintf(&b, `<text class="label" text-anchor="middle" x="%.1f" y="%.1f">%s</text>`, left+plotW/2, chartH-6, html.EscapeString(c.XLabel))
 	fmt.Fprintf(&b, `<text class="label" text-anchor="middle" transform="translate(13 %.1f) rotate(-90)">%s</text>`, upper+plotH/2, html.EscapeString(c.YLabel))
 	for i, s := range c.Series {
+		b.WriteString(c.band(s, i, x, y))
 		var path strings.Builder
 		pen, points, px, py := "M", 0, 0.0, 0.0
 		for j := range s.X {
@@ -152,8 +160,25 @@ func (c Chart) svg() (template.HTML, error) {
 	return template.HTML(b.String()), nil
 }
 
+// band is the interval of a series, where it has one at two points or more.
+func (c Chart) band(s Series, class int, x, y axis) string {
+	var there, back []string
+	for j := range s.Low {
+		if c.drawn(s.X[j], s.Low[j]) && c.drawn(s.X[j], s.High[j]) {
+			px := left + plotW*x.at(s.X[j])
+			there = append(there, fmt.Sprintf("%.1f %.1f", px, upper+plotH*(1-y.at(s.Low[j]))))
+			back = append(back, fmt.Sprintf("%.1f %.1f", px, upper+plotH*(1-y.at(s.High[j]))))
+		}
+	}
+	if len(there) < 2 {
+		return ""
+	}
+	slices.Reverse(back)
+	return fmt.Sprintf(`<path class="band s%d" d="M%sZ"/>`, class%seriesColours, strings.Join(append(there, back...), "L"))
+}
+
 func (c Chart) drawn(x, y float64) bool {
-	return !math.IsNaN(x+y) && !math.IsInf(x, 0) && !math.IsInf(y, 0) && (!c.LogY || y > 0)
+	return !math.IsNaN(x+y) && !math.IsInf(x, 0) && !math.IsInf(y, 0) && (!c.LogX || x > 0) && (!c.LogY || y > 0)
 }
 
 // intervals draws the first metric of each row on a common scale: a point for the mean, a line for the interval, faint

@@ -10,6 +10,7 @@ type Data struct {
 	Table     Table
 	Synthetic []Picture // grid of synthetic images with the captions they were drawn from
 	Unseen    []Example // real test images with our captions
+	Grids     []Grid    // differences, published rows, what is left open: tables of texts
 	Curves    []Chart   // training loss, refinement loss, R@1 before and after
 	Stages    []Stage
 	Choices   []Choice // the card of choices, as config.Recipe.Keys and Origin tell them
@@ -76,18 +77,29 @@ type Box struct {
 	Score          float64 // confidence, 0 to 1
 }
 
+// Grid is a table of texts. Columns from the second on whose cells are numbers stand to the right; Rows may be shorter than Head.
+type Grid struct {
+	Title, Note string
+	Warning     string // above the table, in a frame
+	Late        bool   // after the curves
+	Fold        string // what a reader clicks on to see it; empty: it is seen
+	Head        []string
+	Rows        [][]string
+}
+
 // Chart is a set of curves over a common axis. Values that are not finite are gaps.
 type Chart struct {
 	Title, XLabel, YLabel string
-	LogY                  bool // needs positive values; others are gaps
+	LogX, LogY            bool // needs positive values; others are gaps
 	Series                []Series
 	Note                  string
 }
 
 // Series is one curve; X ascends and is as long as Y.
 type Series struct {
-	Name string
-	X, Y []float64
+	Name      string
+	X, Y      []float64
+	Low, High []float64 // an interval at each X, drawn as a band; or nil
 }
 
 // Stage is a step of the run and what it took.

@@ -14,6 +14,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	_ "golang.org/x/image/webp"
@@ -22,7 +23,7 @@ import (
 //go:embed report.html.tmpl report.css
 var files embed.FS
 
-var page = template.Must(template.New("report.html.tmpl").ParseFS(files, "report.html.tmpl"))
+var page = template.Must(template.New("report.html.tmpl").Funcs(template.FuncMap{"right": Grid.Right, "early": func(g []Grid) []Grid { return timed(g, false) }, "late": func(g []Grid) []Grid { return timed(g, true) }}).ParseFS(files, "report.html.tmpl"))
 
 // Render writes the report as one HTML file. The same data give the same bytes. It fails on pictures it cannot read, on
 // rows with more cells than metrics and on charts without a finite value, before anything is written.
@@ -266,4 +267,35 @@ func size(n int64) string {
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 	}
 	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+}
+
+// isNumber tells whether a cell is a number, or stands for one that is missing; what follows it, such as an interval, does not count.
+func isNumber(cell string) bool {
+	word, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(cell, "≤ "), "−"), " ")
+	_, err := strconv.ParseFloat(word, 64)
+	return err == nil || cell == "–"
+}
+
+// Right tells whether a column stands to the right: its first cell that says something is a number, or none says anything.
+func (g Grid) Right(column int) bool {
+	dash := false
+	for _, row := range g.Rows {
+		if column == 0 || column >= len(row) || row[column] == "" {
+			continue
+		}
+		if row[column] != "–" {
+			return isNumber(row[column])
+		}
+		dash = true
+	}
+	return dash
+}
+
+func timed(grids []Grid, late bool) (out []Grid) {
+	for _, g := range grids {
+		if g.Late == late {
+			out = append(out, g)
+		}
+	}
+	return out
 }

@@ -80,26 +80,13 @@ func List(dir string) ([]*Folder, error) {
 		}
 		for _, lock := range locks {
 			if f, err := Open(filepath.Dir(lock)); err == nil {
-				f.Bytes = size(f.Dir)
+				f.Bytes = pipeline.FolderBytes(f.Dir)
 				out = append(out, f)
 			}
 		}
 	}
 	slices.SortFunc(out, func(a, b *Folder) int { return a.Time.Compare(b.Time) })
 	return out, nil
-}
-
-// size is the bytes of the files in a folder; what cannot be read counts nothing.
-func size(dir string) (n int64) {
-	_ = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			if info, err := d.Info(); err == nil {
-				n += info.Size()
-			}
-		}
-		return nil
-	})
-	return n
 }
 
 // Score is that of a setting, row and seed, or nil.
