@@ -32,7 +32,8 @@ func (m *meter) rate(ctx context.Context, stage string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	kind, measure := "", func() (float64, error) { return 0, nil }
+	var kind string
+	var measure func() (float64, error)
 	switch {
 	case strings.HasPrefix(stage, "pairs-"):
 		kind, measure = "paint", func() (float64, error) { return m.paint(ctx) }
