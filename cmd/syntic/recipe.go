@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,12 @@ func (f *recipeFlags) register(cmd *cobra.Command) {
 func (f *recipeFlags) load() (*config.Recipe, error) {
 	r, err := config.Load(f.source, f.sets)
 	return r, cli.BadInput(err)
+}
+
+// folder is where a run of the recipe goes unless --out says: runs and the name of the preset or of the file.
+func (f *recipeFlags) folder() string {
+	name := filepath.Base(f.source)
+	return filepath.Join("runs", strings.TrimSuffix(name, filepath.Ext(name)))
 }
 
 func recipeCmd() *cobra.Command {

@@ -33,7 +33,7 @@ func reproduceCmd() *cobra.Command {
 				return err
 			}
 			if !cmd.Flags().Changed("out") {
-				place.out = "runs/" + r.Preset
+				place.out = flags.folder()
 			}
 			if len(r.Sweep.Over) > 0 {
 				return reproduceSweep(cmd, r, &place, planOnly)

@@ -39,6 +39,9 @@ func runCmd() *cobra.Command {
 			if err != nil {
 				return cli.BadInput(err)
 			}
+			if !cmd.Flags().Changed("out") {
+				place.out = flags.folder()
+			}
 			begin := time.Now()
 			run, err := place.do(cmd, r, false)
 			if err != nil {
@@ -48,9 +51,9 @@ func runCmd() *cobra.Command {
 		},
 	}
 	flags.register(cmd)
-	place.register(cmd, "runs/toy")
+	place.register(cmd, "runs/RECIPE")
 	cmd.Flags().Int64Var(&seed, "seed", 1, "the run's seed, the same as --set seed=N")
-	cmd.Flags().BoolVar(&full, "full", false, "three seeds, all rows, all settings")
+	cmd.Flags().BoolVar(&full, "full", false, "three seeds, all rows of the main table, all settings")
 	return cmd
 }
 

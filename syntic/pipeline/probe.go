@@ -96,7 +96,7 @@ func (m *meter) paint(ctx context.Context) (float64, error) {
 			return 0, 0, err
 		}
 		m.image = images[0]
-		if _, _, err := m.w.see(ctx, images); err != nil {
+		if _, _, _, err := m.w.see(ctx, images); err != nil {
 			return 0, 0, err
 		}
 		return time.Since(began).Seconds(), calls, nil
