@@ -19,6 +19,7 @@ KERNEL(infonce_merge, 256, 0, const float *tops, const float *sums, const int *r
   float t = first ? -INF_ : top[i], s = first ? 0.f : sum[i];
   for (int p = 0; p < parts; ++p) {
     const float t1 = tops[(i64)p * count + i], s1 = sums[(i64)p * count + i];
+    if (t1 == -INF_) continue;
     if (t1 > t)
       s = s * exp_(t - t1) + s1, t = t1;
     else

@@ -4,14 +4,6 @@
 // At most 128 registers, no spills (two blocks an SM). Measured: not yet, emulated only.
 #include "infonce.cuh"
 
-// rows of d numbers of any format as bfloat16, ld apart, 0 from d on
-KERNEL(pad_bf16, 256, 0, const void *x, int dtype, bf16 *out, i64 n, int d, int ld) {
-  const i64 i = global_thread();
-  if (i >= n * ld) return;
-  const i64 row = i / ld, col = i - row * ld;
-  store(out + i, col < d ? load_any(x, dtype, row * d + col) : 0.f);
-}
-
 // hit[n] = scale · ⟨x[n], y[target n]⟩, the bits of the tiles; eight a warp
 KERNEL(infonce_hit_bf16, 256, 0, const bf16 *x, const bf16 *y, i64 ld, const float *scale, const int *target, float *hit, i64 n) {
   const i64 i = ((i64)block_x() * 8 + warp_id()) * 8 + lane_id() / 4, r = i < n ? i : n - 1;

@@ -3,6 +3,16 @@
 // registers, no spills. Measured: not yet, emulated only.
 #include "tile.cuh"
 
+// rows of d numbers of any format in 16 bits, ld apart, 0 from d on
+template <class T> DEV void pad(const void *x, int dtype, T *out, i64 n, int d, int ld) {
+  const i64 i = global_thread();
+  if (i >= n * ld) return;
+  const i64 row = i / ld, col = i - row * ld;
+  store(out + i, col < d ? load_any(x, dtype, row * d + col) : 0.f);
+}
+KERNEL(pad_bf16, 256, 0, const void *x, int dtype, bf16 *out, i64 n, int d, int ld) { pad(x, dtype, out, n, d, ld); }
+KERNEL(pad_f16, 256, 0, const void *x, int dtype, f16 *out, i64 n, int d, int ld) { pad(x, dtype, out, n, d, ld); }
+
 template <bool TA> DEV void product(const bf16 *a, i64 lda, const bf16 *b, i64 ldb, float *out, i64 ldo, int m, int n, int k, int add) {
   SHARED_DYNAMIC(unsigned char, smem);
   const int across = (n + kTile - 1) / kTile, row0 = block_x() / across * kTile, col0 = block_x() % across * kTile;

@@ -159,19 +159,65 @@ template <int kStages, class T> DEV void scores_mma(unsigned char *smem, const T
   sync_block();
 }
 
-// pair_mma gives lane l the dot product of row l/4 of the warp's eight pairs of rows where l%4 = l/8, with the bits that scores_mma gives it; a and b are
-// this lane's rows, those of pair l/4. depth is a multiple of 16, or what follows in the rows is 0 up to one.
+// pair_mma gives lane l the dot product of pair l/4 of the warp's eight pairs of rows if has_pair(), with the bits that scores_mma gives it; a and b are
+// the rows of pair l/4. depth is that of b, a multiple of 8; rows of a hold 0 up to the next multiple of 16.
 template <class T> DEV float pair_mma(const T *a, const T *b, int depth) {
   float d[4] = {};
   const int t = lane_id() % 4 * 2, g = lane_id() / 4;
   for (int k = 0; k < depth; k += 16) {
     const u32 x[4] = {*(const u32 *)(a + k + t), 0, *(const u32 *)(a + k + 8 + t), 0};
-    const u32 y[2] = {*(const u32 *)(b + k + t), *(const u32 *)(b + k + 8 + t)};
+    const u32 y[2] = {*(const u32 *)(b + k + t), k + 8 < depth ? *(const u32 *)(b + k + 8 + t) : 0};
     mma16(d, x, y, T{});
   }
   return g % 2 ? d[1] : d[0];
 }
 DEV bool has_pair() { return lane_id() % 4 == lane_id() / 8; }
+
+// select_best calls emit(p, i) for the k largest of v[0..len), of equal ones those of lower index, p = 0..k−1 in order of i. 256 threads; by radix: five
+// passes over v for any k.
+DEV u32 order_key(float x) {
+  const u32 u = bits_of(x + 0.f);  // −0 is 0
+  return u >> 31 ? ~u : u | 0x80000000u;
+}
+template <class F> DEV void select_best(const float *v, i64 len, int k, F emit) {
+  SHARED(int, bins, [256]);
+  SHARED(int, found, [2]);
+  SHARED(int, counts, [2][8]);
+  const int t = thread_x();
+  u32 key = 0, mask = 0;  // of the k-th largest; want: how many of those equal to it belong to the k
+  int want = k;
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    bins[t] = 0;
+    sync_block();
+    for (i64 i = t; i < len; i += 256) {
+      const u32 u = order_key(v[i]);
+      if ((u & mask) == key) atomic_add(bins + (u >> shift & 255), 1);
+    }
+    sync_block();
+    if (t == 0) {
+      int b = 255, left = want;
+      while (b > 0 && bins[b] < left) left -= bins[b--];
+      found[0] = b, found[1] = left;
+    }
+    sync_block();
+    key |= (u32)found[0] << shift, mask |= 255u << shift, want = found[1];
+  }
+  int above = 0, ties = 0;  // before this round of 256
+  for (i64 i0 = 0; i0 < len && above + (ties < want ? ties : want) < k; i0 += 256) {
+    const u32 u = i0 + t < len ? order_key(v[i0 + t]) : 0;
+    const bool is_above = i0 + t < len && u > key, is_tie = i0 + t < len && u == key;
+    const u32 a = warp_ballot(is_above), e = warp_ballot(is_tie), lower = (1u << lane_id()) - 1;
+    if (lane_id() == 0) counts[0][warp_id()] = popc(a), counts[1][warp_id()] = popc(e);
+    sync_block();
+    int my_above = above + popc(a & lower), my_tie = ties + popc(e & lower);
+    for (int w = 0; w < 8; ++w) {
+      if (w < warp_id()) my_above += counts[0][w], my_tie += counts[1][w];
+      above += counts[0][w], ties += counts[1][w];
+    }
+    if (is_above || (is_tie && my_tie < want)) emit(my_above + (my_tie < want ? my_tie : want), i0 + t);
+    sync_block();
+  }
+}
 
 // -- what becomes of a tile: s[r][c] are dot products, rows and cols how many of them exist --
 template <bool Fast> DEV float exp_of(float x) { return Fast ? exp2_fast(x * 1.4426950408889634f) : exp_(x); }
@@ -185,9 +231,32 @@ DEV void tile_stats(const float (*s)[T + 1], int rows, int cols, float scale, fl
   const int count = by_row ? cols : rows;
   float top = -INF_, sum = 0;
   for (int i = 0; i < count; ++i) top = fmax_(top, (by_row ? s[t][i] : s[i][t]) * scale);
-  for (int i = 0; i < count; ++i) sum += exp_of<Fast>((by_row ? s[t][i] : s[i][t]) * scale - top);
+  for (int i = 0; i < count && top != -INF_; ++i) sum += exp_of<Fast>((by_row ? s[t][i] : s[i][t]) * scale - top);
   (by_row ? row_top : col_top)[t] = top;
   (by_row ? row_sum : col_sum)[t] = sum;
+}
+
+// tile_exclude makes the column excluded from each row −∞. excluded[r] is a column of the whole matrix, whose column col0 the tile begins with.
+template <int T> DEV void tile_exclude(float (*s)[T + 1], int rows, int cols, const int *excluded, i64 col0) {
+  if (!excluded) return;
+  if (thread_x() < T && thread_x() < rows) {
+    const i64 c = excluded[thread_x()] - col0;
+    if (c >= 0 && c < cols && c < T) s[thread_x()][c] = -INF_;
+  }
+  sync_block();
+}
+
+// tile_chunks writes the largest of each row's chunks of kChunk columns: out[row · pitch + chunk].
+enum { kChunk = 32 };
+template <int T> DEV void tile_chunks(const float (*s)[T + 1], int rows, int cols, float *out, i64 pitch) {
+  for (int e = thread_x(); e < T * (T / kChunk); e += 256) {
+    const int r = e % T, c = e / T * kChunk;
+    if (r >= rows || c >= cols) continue;
+    const int end = cols - c < kChunk ? cols : c + kChunk;
+    float top = -INF_;
+    for (int i = c; i < end; ++i) top = fmax_(top, s[r][i]);
+    out[r * pitch + c / kChunk] = top;
+  }
 }
 
 // tile_ranks writes how many columns come before the row's positive, whose score is hit and whose column is target − col0.

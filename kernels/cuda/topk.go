@@ -1,0 +1,123 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"unsafe"
+
+	"syntic/kernels"
+)
+
+// searchRung is one rung of top-k search: kernels by the suffix of their names; "" goes through the bank k times.
+type searchRung struct {
+	name, suffix string
+	rank, tile   int
+	format       kernels.DType // of bank and queries on tensor cores
+}
+
+var searchRungs = []searchRung{{"naive_f32", "", 10, 0, kernels.F32}, {"tiled_f32", "f32", 20, 64, kernels.F32},
+	{"mma_bf16", "bf16", 30, 128, kernels.BF16}, {"mma_f16", "f16", 30, 128, kernels.F16}}
+
+// fits tells whether the rung takes these operands; on tensor cores those that hold 16 bits already, for rounding would change the order.
+func (r searchRung) fits(query, mem *kernels.View) bool {
+	if r.format != kernels.F32 {
+		return mem.DType == r.format && query.DType == r.format && mem.Dim(1)%8 == 0
+	}
+	return query.DType <= kernels.F16 && mem.DType <= kernels.F16
+}
+
+func init() {
+	for _, r := range searchRungs {
+		add(kernels.TopK, kernels.Variant[kernels.TopKArgs]{Name: r.name, Rank: r.rank,
+			Usable: func(a *kernels.TopKArgs) bool { return r.fits(&a.Query, &a.Mem) && isF32(&a.Score) },
+			Run: func(s *kernels.Stream, a *kernels.TopKArgs) error {
+				k := a.Score.Dim(1)
+				q := search{searchRung: r, query: &a.Query, mem: &a.Mem, exclude: &a.Exclude, k: k}
+				return q.run(s, func(q0, rows int, score, index unsafe.Pointer) error {
+					return launch(s, "topk_sort", blocks(rows), score, index, a.Score, a.Index, int64(q0), int32(k))
+				})
+			}})
+	}
+}
+
+// search finds the k best rows of the bank for each query.
+type search struct {
+	searchRung
+	arena
+	query, mem, exclude *kernels.View
+	k                   int
+
+	chunks, chosen, rows, ld                    int // chunks of the bank and of them to score again; queries at once; of padded queries
+	maxima, which, candidates, score, index, qs part
+}
+
+const (
+	chunkRows   = 32
+	searchBytes = 128 << 20 // of work space, unless one tile of queries takes more
+)
+
+func (t *search) layOut() {
+	n, m, d := t.query.Dim(0), t.mem.Dim(0), t.query.Dim(1)
+	t.chunks = ceilDiv(m, chunkRows)
+	t.chosen = min(t.k, t.chunks)
+	perQuery := 8 * t.k
+	if t.suffix != "" {
+		perQuery += 4*t.chunks + 4*t.chosen*(1+chunkRows)
+	}
+	t.rows = min(n, max(128, roundUp(searchBytes/perQuery, 128)))
+	t.score, t.index = t.take(4*t.rows*t.k), t.take(4*t.rows*t.k)
+	if t.suffix != "" {
+		t.maxima, t.which, t.candidates = t.take(4*t.rows*t.chunks), t.take(4*t.rows*t.chosen), t.take(4*t.rows*t.chosen*chunkRows)
+	}
+	if t.format != kernels.F32 {
+		t.ld = roundUp(d, 16)
+		t.qs = t.take(2 * n * t.ld)
+	}
+}
+
+// run calls found for blocks of queries with their k best: score and index [rows, k] in index order, to be used up before the next block.
+func (t *search) run(s *kernels.Stream, found func(q0, rows int, score, index unsafe.Pointer) error) error {
+	t.layOut()
+	if err := t.alloc(s); err != nil {
+		return err
+	}
+	defer t.space.free()
+	n := t.query.Dim(0)
+	if t.format != kernels.F32 {
+		if err := launch(s, "pad_"+t.suffix, each(n*t.ld), *t.query, int32(t.query.DType), t.at(t.qs, 0), int64(n), int32(t.query.Dim(1)), int32(t.ld)); err != nil {
+			return err
+		}
+	}
+	for q0 := 0; q0 < n; q0 += t.rows {
+		rows := min(t.rows, n-q0)
+		if err := t.block(s, q0, rows); err != nil {
+			return err
+		}
+		if err := found(q0, rows, t.at(t.score, 0), t.at(t.index, 0)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *search) block(s *kernels.Stream, q0, rows int) error {
+	m, d := t.mem.Dim(0), int32(t.mem.Dim(1))
+	operands := []any{*t.query, int32(t.query.DType), *t.mem, int32(t.mem.DType), *t.exclude, int64(q0)}
+	if t.format != kernels.F32 {
+		operands = []any{t.at(t.qs, 0), int64(t.ld), *t.mem, *t.exclude, int64(q0)}
+	}
+	operands = operands[:len(operands):len(operands)]
+	if t.suffix == "" {
+		return launch(s, "topk_naive_f32", blocks(rows), append(operands, int64(m), d, int32(t.k), t.at(t.score, 0), t.at(t.index, 0))...)
+	}
+	if err := launch(s, "topk_max_"+t.suffix, blocks(ceilDiv(rows, t.tile)*ceilDiv(m, t.tile)), append(operands, int32(rows), int64(m), d, t.at(t.maxima, 0), int64(t.chunks))...); err != nil {
+		return err
+	}
+	if err := launch(s, "topk_choose", blocks(rows), t.at(t.maxima, 0), int64(t.chunks), int32(t.chosen), t.at(t.which, 0)); err != nil {
+		return err
+	}
+	if err := launch(s, "topk_score_"+t.suffix, blocks(rows), append(operands, int64(m), d, t.at(t.which, 0), int32(t.chosen), t.at(t.candidates, 0))...); err != nil {
+		return err
+	}
+	return launch(s, "topk_take", blocks(rows), t.at(t.candidates, 0), t.at(t.which, 0), int32(t.chosen), int32(t.k), t.at(t.score, 0), t.at(t.index, 0))
+}
