@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Everything that bench/results has of the CPU against other engines, on an otherwise idle machine:
 #
-#     bench/peers/run.sh PYTHON [table|scaling|all] [ARGUMENTS of bench peers...]
+#     bench/peers/run.sh PYTHON [prepare|table|scaling|all] [ARGUMENTS of bench peers...]
 #
-# PYTHON has the packages of requirements.txt. "table" (about 22 minutes) writes peers.jsonl and peers.txt; "scaling" (about 8) writes
-# scaling.jsonl with 1 and 2 threads, cost.jsonl with its plot cost.svg, and roofline.svg. Files that are there are replaced.
+# PYTHON has the packages of requirements.txt. "prepare" makes what peers keep, compiled code and exported graphs, and measures nothing worth keeping: it may run
+# on a busy machine. "table" (about 22 minutes) writes peers.jsonl and peers.txt; "scaling" (about 8) writes scaling.jsonl with 1 and 2 threads, cost.jsonl with
+# its plot cost.svg, and roofline.svg. Files that are there are replaced.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${1:?"want the path of a Python with the packages of bench/peers/requirements.txt"}
@@ -18,6 +19,10 @@ commit=$(git rev-parse HEAD)
 [ -z "$(git status --porcelain --untracked-files=no)" ] || commit=$commit-changed
 go build -ldflags "-X syntic/bench.commit=$commit" -o "$work/syntic" ./cmd/syntic
 uptime
+
+prepare() {
+  "$work/syntic" bench peers --python "$python" --rounds 1 --time 0s --case clip-image --case clip-text --case decoder-train --case sd-unet --case gemm/1600x768x3072 "$@"
+}
 
 table() {
   rm -f "$results/peers.jsonl"
@@ -34,8 +39,9 @@ scaling() {
 }
 
 case $part in
+prepare) prepare "$@" ;;
 table) table "$@" ;;
 scaling) scaling ;;
 all) table "$@"; scaling ;;
-*) echo "part $part: want table, scaling or all" >&2; exit 2 ;;
+*) echo "part $part: want prepare, table, scaling or all" >&2; exit 2 ;;
 esac

@@ -185,7 +185,7 @@ func showEngines(out io.Writer, list []bench.Standing) error {
 		o := s.Ours
 		table.Row(o.Case, o.Engine, "", seconds(o.Median), seconds(o.Min), o.N, fmt.Sprintf("%.4g %s/s", o.PerSecond, o.Unit), fmt.Sprintf("%.4g", o.GFLOPs), "", cli.Bytes(o.Peak), cli.Bytes(o.Growth()))
 		for _, p := range s.Peers {
-			table.Row(p.Case, p.Engine, strings.TrimSpace(p.Version+", "+p.Note), seconds(p.Median), seconds(p.Min), p.N, fmt.Sprintf("%.4g %s/s", p.PerSecond, p.Unit), "", fmt.Sprintf("%.2f", p.Ratio), cli.Bytes(p.Peak), cli.Bytes(p.Growth()))
+			table.Row(p.Case, p.Engine, strings.Trim(p.Version+", "+p.Note, ", "), seconds(p.Median), seconds(p.Min), p.N, fmt.Sprintf("%.4g %s/s", p.PerSecond, p.Unit), "", fmt.Sprintf("%.2f", p.Ratio), cli.Bytes(p.Peak), cli.Bytes(p.Growth()))
 		}
 	}
 	return table.Write(out)
