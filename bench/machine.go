@@ -7,6 +7,7 @@ import (
 
 	"syntic/kernels"
 	"syntic/kernels/cpu"
+	"syntic/tensor"
 )
 
 // Processor is the CPU as the kernels see it.
@@ -19,8 +20,9 @@ type Machine struct {
 	Go      string    `json:"go"`
 	OS      string    `json:"os"`
 	Arch    string    `json:"arch"`
-	CUDA    bool      `json:"cuda"` // whether this binary has CUDA kernels
-	GPUs    []GPU     `json:"gpus"` // those that the CUDA kernels can use
+	CUDA    bool      `json:"cuda"`             // whether this binary has CUDA kernels
+	GPUs    []GPU     `json:"gpus"`             // those that the CUDA kernels can use
+	NoGPU   string    `json:"no_gpu,omitempty"` // why a binary with CUDA kernels can use none
 
 	Commit   string `json:"commit"`             // of the source; "" where the build did not note it, as in go run
 	Modified bool   `json:"modified,omitempty"` // the source was not as committed
@@ -31,7 +33,8 @@ type Machine struct {
 // GPU is one device.
 type GPU struct {
 	Name   string `json:"name"`
-	Memory int64  `json:"memory"` // bytes
+	Memory int64  `json:"memory"`           // bytes
+	Detail string `json:"detail,omitempty"` // driver, compute capability, images
 }
 
 // commit is the source's, where go build does not note it: -ldflags "-X syntic/bench.commit=$(git rev-parse HEAD)".
@@ -54,7 +57,10 @@ func Describe() Machine {
 	if cuda := kernels.BackendOf(kernels.CUDA); cuda != nil {
 		m.CUDA = true
 		for _, d := range cuda.Devices() {
-			m.GPUs = append(m.GPUs, GPU{d.Name, d.Memory})
+			m.GPUs = append(m.GPUs, GPU{d.Name, d.Memory, d.Detail})
+		}
+		if err := tensor.NoGPU(); err != nil {
+			m.NoGPU = err.Error()
 		}
 	}
 	return m

@@ -19,6 +19,7 @@ type DeviceInfo struct {
 	Index  int
 	Name   string // the vendor's name of it
 	Memory int64  // bytes
+	Detail string // driver, generation, images, for people
 }
 
 // Backend is what a family of devices must do besides its ops: memory, copies, streams. Pointers it hands out are 64-byte aligned.

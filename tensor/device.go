@@ -42,7 +42,7 @@ func device(info kernels.DeviceInfo) *Device {
 // CPU is the host.
 func CPU() *Device { return device(kernels.BackendOf(kernels.CPU).Devices()[0]) }
 
-// Open finds a device by name: "cpu", "cuda", "cuda:1", or "auto", which is the first GPU if there is one and the CPU else.
+// Open finds a device by name: "cpu", "cuda", "cuda:1", or "auto", which is the first GPU if there is one and the CPU else: NoGPU says why.
 // A GPU that is asked for and not there is an error, never silently the CPU.
 func Open(name string) (*Device, error) {
 	family, at, _ := strings.Cut(name, ":")
@@ -72,6 +72,15 @@ func Open(name string) (*Device, error) {
 		return nil, fmt.Errorf("device %q: %d CUDA devices found", name, len(cuda.Devices()))
 	}
 	return nil, fmt.Errorf("device %q: want auto, cpu, cuda or cuda:N", name)
+}
+
+// NoGPU is why "auto" is the CPU in a binary that has CUDA kernels; nil where there is a GPU, and in binaries without such kernels.
+func NoGPU() error {
+	cuda, ok := kernels.BackendOf(kernels.CUDA).(interface{ Usable() error })
+	if !ok {
+		return nil
+	}
+	return cuda.Usable()
 }
 
 // String is the name that Open takes.

@@ -14,7 +14,6 @@ import (
 	"syntic/clip/pixels"
 	"syntic/cmd/internal/cli"
 	"syntic/syntic/pipeline"
-	"syntic/tensor"
 )
 
 // A batch of images ends at either of these, so that memory stays bounded whatever their sizes.
@@ -66,7 +65,7 @@ func caption(cmd *cobra.Command, paths []string, o captionOptions) error {
 	case o.neighbours < 0 || o.neighbours > maxNeighbours:
 		return cli.Usage(fmt.Errorf("--neighbours %d: want 0 to %d", o.neighbours, maxNeighbours))
 	}
-	dev, err := tensor.Open(globals.Device)
+	dev, err := openDevice()
 	if err != nil {
 		return cli.Usage(err)
 	}

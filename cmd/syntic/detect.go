@@ -13,7 +13,6 @@ import (
 	"syntic/syntic/config"
 	"syntic/syntic/detr"
 	"syntic/syntic/pipeline"
-	"syntic/tensor"
 )
 
 type detectOptions struct {
@@ -59,7 +58,7 @@ func detect(cmd *cobra.Command, args []string, o *detectOptions) error {
 	if !(o.threshold >= 0 && o.threshold <= 1) {
 		return cli.Usage(fmt.Errorf("--threshold %g: want 0 to 1", o.threshold))
 	}
-	dev, err := tensor.Open(globals.Device)
+	dev, err := openDevice()
 	if err != nil {
 		return cli.Usage(err)
 	}

@@ -115,11 +115,11 @@ func examineGPU(m bench.Machine) finding {
 	case len(m.GPUs) > 0:
 		var names []string
 		for i, g := range m.GPUs {
-			names = append(names, fmt.Sprintf("cuda:%d %s, %s", i, g.Name, cli.Bytes(g.Memory)))
+			names = append(names, fmt.Sprintf("cuda:%d %s, %s, %s", i, g.Name, cli.Bytes(g.Memory), g.Detail))
 		}
 		return finding{"gpu", stateOK, strings.Join(names, "; "), "used by --device auto"}
 	case m.CUDA:
-		return finding{"gpu", stateNote, "CUDA kernels are built in, but no GPU can be used", "check the driver with nvidia-smi; everything runs on the CPU"}
+		return finding{"gpu", stateNote, "CUDA kernels are built in, but no GPU can be used: " + m.NoGPU, "check the driver with nvidia-smi; everything runs on the CPU"}
 	}
 	f := finding{"gpu", stateOK, "none used: this binary has no CUDA kernels", "nothing to do: everything runs on the CPU"}
 	if version, err := os.ReadFile("/proc/driver/nvidia/version"); err == nil {

@@ -17,7 +17,6 @@ import (
 	"syntic/syntic"
 	"syntic/syntic/dataset"
 	"syntic/syntic/pipeline"
-	"syntic/tensor"
 )
 
 // maxBatch is the largest --batch.
@@ -84,7 +83,7 @@ func (o *encodeOptions) open(cmd *cobra.Command) (m *clip.Model, tok *bpe.Tokeni
 	if o.batch < 1 || o.batch > maxBatch {
 		return nil, nil, nil, cli.Usage(fmt.Errorf("--batch %d: want 1 to %d", o.batch, maxBatch))
 	}
-	dev, err := tensor.Open(globals.Device)
+	dev, err := openDevice()
 	if err != nil {
 		return nil, nil, nil, cli.Usage(err)
 	}

@@ -14,7 +14,6 @@ import (
 	"syntic/cmd/internal/cli"
 	"syntic/syntic/metric"
 	"syntic/syntic/metric/clipscore"
-	"syntic/tensor"
 )
 
 // addCLIPScore encodes images, captions and references and adds CLIPScore and RefCLIPScore to each report.
@@ -29,7 +28,7 @@ func (o *evalOptions) addCLIPScore(cmd *cobra.Command, refs *metric.References, 
 	if err != nil {
 		return cli.BadInput(fmt.Errorf("--images: %w", err))
 	}
-	dev, err := tensor.Open(globals.Device)
+	dev, err := openDevice()
 	if err != nil {
 		return cli.Usage(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"syntic/cmd/internal/cli"
 	"syntic/syntic/parity"
 	"syntic/syntic/pipeline"
-	"syntic/tensor"
 	"syntic/tensor/safetensors"
 )
 
@@ -52,7 +51,7 @@ func forward(cmd *cobra.Command, module string, names []string, o forwardOptions
 	if !slices.Contains(names, module) {
 		return cli.Usage(fmt.Errorf("module %q: want one of %s", module, strings.Join(names, ", ")))
 	}
-	dev, err := tensor.Open(globals.Device)
+	dev, err := openDevice()
 	if err != nil {
 		return cli.Usage(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"syntic/diffusion"
 	"syntic/syntic/config"
 	"syntic/syntic/pipeline"
-	"syntic/tensor"
 	"syntic/tensor/wholefile"
 )
 
@@ -85,7 +84,7 @@ func generate(cmd *cobra.Command, o *generateOptions) error {
 	if err := o.complete(cmd.Flags().Changed); err != nil {
 		return err
 	}
-	dev, err := tensor.Open(globals.Device)
+	dev, err := openDevice()
 	if err != nil {
 		return cli.Usage(err)
 	}

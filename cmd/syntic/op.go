@@ -12,7 +12,6 @@ import (
 
 	"syntic/bench"
 	"syntic/cmd/internal/cli"
-	"syntic/tensor"
 	"syntic/tensor/safetensors"
 )
 
@@ -143,7 +142,7 @@ func callOp(out io.Writer, args []string, o opOptions) error {
 
 // call reads the flags.
 func (o *opOptions) call() (bench.CallOptions, error) {
-	dev, err := tensor.Open(globals.Device)
+	dev, err := openDevice()
 	if err != nil {
 		return bench.CallOptions{}, err
 	}

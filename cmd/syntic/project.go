@@ -10,7 +10,6 @@ import (
 	"syntic/cmd/internal/cli"
 	"syntic/syntic"
 	"syntic/syntic/config"
-	"syntic/tensor"
 )
 
 type projectOptions struct {
@@ -57,7 +56,7 @@ func project(cmd *cobra.Command, o *projectOptions) error {
 		return cli.Usage(fmt.Errorf("--dtype %q: want f32, f16 or int8", o.memory.DType))
 	}
 	o.memory.Normalise = !o.raw
-	dev, err := tensor.Open(globals.Device)
+	dev, err := openDevice()
 	if err != nil {
 		return cli.Usage(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"syntic/cmd/internal/cli"
 	"syntic/syntic"
 	"syntic/syntic/config"
-	"syntic/tensor"
 )
 
 type refineOptions struct {
@@ -89,7 +88,7 @@ func refine(cmd *cobra.Command, o *refineOptions) error {
 	if err := o.check(); err != nil {
 		return cli.Usage(err)
 	}
-	dev, err := tensor.Open(globals.Device)
+	dev, err := openDevice()
 	if err != nil {
 		return cli.Usage(err)
 	}

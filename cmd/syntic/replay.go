@@ -13,7 +13,6 @@ import (
 
 	"syntic/cmd/internal/cli"
 	"syntic/syntic/pipeline"
-	"syntic/tensor"
 	"syntic/tensor/wholefile"
 )
 
@@ -52,7 +51,7 @@ func replay(cmd *cobra.Command, path, sd, out string) error {
 	if sd != "" {
 		p.Model = sd
 	}
-	dev, err := tensor.Open(globals.Device)
+	dev, err := openDevice()
 	if err != nil {
 		return cli.Usage(err)
 	}

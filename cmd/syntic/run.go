@@ -86,12 +86,6 @@ func showRun(out, log io.Writer, run *pipeline.Run, took time.Duration) error {
 	return err
 }
 
-// openDevice opens the device of --device.
-func openDevice() (*tensor.Device, error) {
-	dev, err := tensor.Open(globals.Device)
-	return dev, cli.Usage(err)
-}
-
 // machine says in words what computes.
 func machine(dev *tensor.Device) string {
 	return fmt.Sprintf("%d × %s, %s", runtime.GOMAXPROCS(0), runtime.GOARCH, dev)

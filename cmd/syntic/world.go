@@ -28,7 +28,7 @@ func worldTrainCmd() *cobra.Command {
 		Args: cobra.ExactArgs(1), Annotations: cli.Resumable,
 		Example: "  syntic world train vae --dir train/vae\n  syntic world train unet --dir train/unet --models train",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dev, err := tensor.Open(globals.Device)
+			dev, err := openDevice()
 			if err != nil {
 				return cli.Usage(err)
 			}

@@ -9,6 +9,7 @@ import (
 
 	"syntic/kernels"
 	"syntic/kernels/cuda/driver"
+	"syntic/kernels/cuda/image"
 )
 
 func init() { kernels.RegisterBackend(kernels.CUDA, backend{}) }
@@ -81,9 +82,19 @@ func (backend) Devices() []kernels.DeviceInfo {
 	for i := range n {
 		name, _ := driver.Name(i)
 		memory, _ := driver.Memory(i)
-		l = append(l, kernels.DeviceInfo{Kind: kernels.CUDA, Index: i, Name: name, Memory: memory})
+		l = append(l, kernels.DeviceInfo{Kind: kernels.CUDA, Index: i, Name: name, Memory: memory, Detail: detail(i)})
 	}
 	return l
+}
+
+// detail says of a device which driver runs it and which images it takes.
+func detail(index int) string {
+	version, _ := driver.Version()
+	capability, _ := driver.Capability(index)
+	if driver.Emulated() {
+		return "the emulator, for tests: not a GPU"
+	}
+	return fmt.Sprintf("driver of CUDA %d.%d, compute capability %d.%d, images %s", version/1000, version%1000/10, capability/10, capability%10, image.Arch(capability))
 }
 
 func (backend) Alloc(index, bytes int) (unsafe.Pointer, error) {
