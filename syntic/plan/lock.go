@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // lockName is the file in an output folder that a run holds a lock on; its text is the run's process id.
@@ -29,9 +27,9 @@ func Lock(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, folderError(dir, err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if taken, err := lockFile(f); err != nil {
 		defer f.Close()
-		if !errors.Is(err, unix.EWOULDBLOCK) {
+		if !taken {
 			return nil, folderError(dir, fmt.Errorf("%s: %w", path, err))
 		}
 		owner := "another process"

@@ -10,7 +10,6 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/sys/unix"
 
 	"syntic/syntic/plan"
 )
@@ -59,8 +58,7 @@ func terminal(w io.Writer) bool {
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return false
 	}
-	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	return err == nil && size.Row > 0 && size.Col > 0
+	return hasSize(f)
 }
 
 // Write prints text above the bars, so that a log may share the stream with them.
