@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"syntic/kernels"
+	"syntic/tensor"
 )
 
 // sink keeps results alive that only their time matters of.
@@ -19,6 +20,7 @@ type Options struct {
 	Sizes     string        // as [Sizes] takes them
 	Time      time.Duration // spent on each variant at each size, at least; three runs and a warm-up are made in any case
 	Reference bool          // also the float64 loops, which are slow
+	Device    string        // cpu or "", or cuda:N
 }
 
 // Result is a variant of an op at one size.
@@ -26,6 +28,7 @@ type Result struct {
 	Op      string  `json:"op"`
 	Size    string  `json:"size"`
 	Dims    []int   `json:"dims"`
+	Device  string  `json:"device,omitempty"` // "" for the CPU
 	Variant string  `json:"variant"`
 	Picked  bool    `json:"picked"`  // what the machine takes by default
 	Seconds float64 `json:"seconds"` // median of one call
@@ -38,7 +41,7 @@ type Result struct {
 	Limit   string  `json:"limit"`  // compute or memory
 }
 
-// Run measures every variant of op that the CPU can run at each size and hands the results to each, in order. It stops between
+// Run measures every variant of op that the device can run at each size and hands the results to each, in order. It stops between
 // variants when ctx ends.
 func Run(ctx context.Context, op string, o Options, ceiling Ceiling, each func(Result) error) error {
 	found, err := ops([]string{op})
@@ -53,7 +56,16 @@ func Run(ctx context.Context, op string, o Options, ceiling Ceiling, each func(R
 }
 
 func run(ctx context.Context, op kernels.AnyOp, sizes []Size, o Options, ceiling Ceiling, each func(Result) error) error {
-	s, err := kernels.BackendOf(kernels.CPU).NewStream(0)
+	dev, err := tensor.Open(o.Device)
+	if err != nil {
+		return err
+	}
+	kind, on := kernels.CPU, ""
+	if !dev.IsCPU() {
+		kind, on = kernels.CUDA, dev.String()
+	}
+	b := kernels.BackendOf(kind)
+	s, err := b.NewStream(dev.Index())
 	if err != nil {
 		return err
 	}
@@ -62,23 +74,37 @@ func run(ctx context.Context, op kernels.AnyOp, sizes []Size, o Options, ceiling
 		if err != nil {
 			return &SizeError{op.String(), size.Dims, err}
 		}
-		ran := false
+		usable := map[string]bool{} // asked of operands on the host
 		for _, v := range op.VariantList() {
-			if v.Device != kernels.CPU || !v.Available || !c.Usable(v.Name) || v.Name == "reference" && !o.Reference {
-				continue
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			ran = true
-			r := Result{Op: op.String(), Size: size.Name, Dims: size.Dims, Variant: v.Name, Picked: c.Chosen(kernels.CPU) == v.Name}
-			if err := r.measure(s, c, o.Time); err != nil {
+			usable[v.Name] = v.Device == kind && v.Available && c.Usable(v.Name) && (v.Name != "reference" || o.Reference)
+		}
+		chosen, back := c.Chosen(kind), func(bool) error { return nil }
+		if kind == kernels.CUDA {
+			if back, err = c.MoveTo(b, s); err != nil {
 				return fmt.Errorf("%v %v: %w", op, size.Dims, err)
 			}
-			r.Share, r.Limit = ceiling.Share(c.Cost, r.Seconds)
-			if err := each(r); err != nil {
-				return err
+		}
+		ran, err := false, error(nil)
+		for _, v := range op.VariantList() {
+			if !usable[v.Name] || err != nil {
+				continue
 			}
+			if err = ctx.Err(); err != nil {
+				break
+			}
+			ran = true
+			r := Result{Op: op.String(), Size: size.Name, Dims: size.Dims, Device: on, Variant: v.Name, Picked: chosen == v.Name}
+			if err = r.measure(func() error { return c.Run(s, v.Name) }, func() error { return b.Sync(s) }, c.Cost, o.Time); err != nil {
+				err = fmt.Errorf("%v %v: %w", op, size.Dims, err)
+				break
+			}
+			if kind == kernels.CPU { // the ceiling is the CPU's
+				r.Share, r.Limit = ceiling.Share(c.Cost, r.Seconds)
+			}
+			err = each(r)
+		}
+		if err = errors.Join(err, back(false)); err != nil {
+			return err
 		}
 		if !ran {
 			return &SizeError{op.String(), size.Dims, errors.New("no variant takes these sizes")}
@@ -115,23 +141,28 @@ func newCase(op kernels.AnyOp, dims []int) (c *kernels.Case, err error) {
 // maxSamples bounds the median's memory.
 const maxSamples = 1001
 
-// measure warms up and repeats. Calls shorter than the clock's grain are timed several together.
-func (r *Result) measure(s *kernels.Stream, c *kernels.Case, least time.Duration) error {
+// measure warms up and repeats. Calls shorter than the clock's grain are timed several together; on a device so many that waiting for it does not count.
+func (r *Result) measure(run, sync func() error, cost kernels.Cost, least time.Duration) error {
 	calls := func(n int) (time.Duration, error) {
 		start := time.Now()
 		for range n {
-			if err := c.Run(s, r.Variant); err != nil {
+			if err := run(); err != nil {
 				return 0, err
 			}
 		}
-		return time.Since(start), nil
+		err := sync()
+		return time.Since(start), err
+	}
+	grain := 20 * time.Microsecond
+	if r.Device != "" {
+		grain = 2 * time.Millisecond
 	}
 	once, err := calls(1) // pages, caches, scratch
 	if err != nil {
 		return err
 	}
 	together := 1
-	for once < 20*time.Microsecond && together < 1<<16 {
+	for once < grain && together < 1<<16 {
 		together *= 2
 		if once, err = calls(together); err != nil {
 			return err
@@ -149,6 +180,6 @@ func (r *Result) measure(s *kernels.Stream, c *kernels.Case, least time.Duration
 	each := func(d time.Duration) float64 { return d.Seconds() / float64(together) }
 	r.Seconds, r.Fastest, r.Slowest = each(samples[len(samples)/2]), each(samples[0]), each(samples[len(samples)-1])
 	r.Calls = len(samples) * together
-	r.GFLOPs, r.GBytes = c.Cost.FLOPs/r.Seconds/1e9, c.Cost.Bytes/r.Seconds/1e9
+	r.GFLOPs, r.GBytes = cost.FLOPs/r.Seconds/1e9, cost.Bytes/r.Seconds/1e9
 	return nil
 }

@@ -91,6 +91,9 @@ func (d *Device) String() string {
 	return fmt.Sprintf("%v:%d", d.info.Kind, d.info.Index)
 }
 
+// Index is its number among those of its kind.
+func (d *Device) Index() int { return d.info.Index }
+
 // IsCPU tells whether tensors of this device are in host memory.
 func (d *Device) IsCPU() bool { return d.info.Kind == kernels.CPU }
 

@@ -12,6 +12,7 @@ import (
 
 	"syntic/bench"
 	"syntic/cmd/internal/cli"
+	"syntic/tensor"
 )
 
 func benchCmd() *cobra.Command {
@@ -25,12 +26,18 @@ func benchKernelCmd() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "kernel [OP...]", Short: "Time every variant of an op at the sizes of the models and of the tests",
-		Long: "Time every variant of the ops, or of all ops, that this machine can run: the median of repeated calls after a warm-up, operations and\n" +
+		Long: "Time every variant of the ops, or of all ops, that this machine's CPU (--device cuda: its GPU) can run: the median of repeated calls after a warm-up, operations and\n" +
 			"bytes a second as the op's cost counts them, and the share of the ceiling: the least time that this machine could need, over the\n" +
 			"median. The ceiling is measured first: float32 multiply-adds on registers alone, bytes read from memory. A size that fits in a\n" +
 			"cache may read faster than memory and pass 100 %. * marks the variant that is picked by default. Leave the machine alone meanwhile.",
 		Example: "  syntic bench kernel gemm conv2d --sizes real\n  syntic bench kernel gemm --sizes '1,512,512,512,0,0,0' --time 1s\n  syntic bench kernel --sizes real --json > results.jsonl",
 		RunE: func(cmd *cobra.Command, names []string) error {
+			if o.Device = globals.Device; o.Device == "auto" {
+				o.Device = "cpu" // the GPU is measured when it is asked for
+			}
+			if _, err := tensor.Open(o.Device); err != nil {
+				return cli.Usage(err)
+			}
 			return benchKernel(cmd.Context(), names, o, asJSON, cmd.OutOrStdout())
 		},
 	}

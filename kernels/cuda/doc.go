@@ -2,7 +2,7 @@
 //
 // The map: backend.go devices, memory, copies · kernel.go images, launches, registration · <op>.go the variants of one op or family: choice, launch,
 // workspace · src/<op>.cu its kernels; src/dev.cuh what a kernel may use · image/ the compiled kernels · driver/ the binding · emu/ the emulator ·
-// scripts/toolkit.sh lays out a compiler.
+// scripts/toolkit.sh lays out a compiler · scripts/gpu-check.sh, peers/ what a machine with a GPU is to show.
 //
 // # To add a kernel
 //
