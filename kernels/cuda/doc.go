@@ -11,10 +11,12 @@
 //  2. NAME.go (//go:build cuda), in init: add(kernels.Op, kernels.Variant[…]{Name, Rank, Usable, Run}); Run ends in
 //     launch(s, "name", grid(n), a.X, a.Out, int32(n), …): Views pass their address, nil where absent.
 //  3. go test -tags cuda ./kernels -run 'TestParity/^op$' compiles the .cu by g++, runs it on the emulator at the op's test sizes under several
-//     schedules, and holds it against the float64 reference. SYNTIC_EMU_SEED=n takes other schedules; errors name kernel, block, thread and line.
+//     schedules, and holds it against the float64 reference; -count=1, for go test does not see that a .cu changed. SYNTIC_EMU_SEED=n takes other schedules; errors name kernel, block, thread and line.
 //  4. kernels/cuda/scripts/toolkit.sh DIR once; CUDA_HOME=DIR go generate ./kernels/cuda compiles what changed. Commit .cu, .go and image/NAME.*.
 //  5. Work space: ws, err := workspace(s, bytes); defer ws.free(). Dynamic shared memory that depends on sizes: launchWith(s, name, config, …).
-//  6. Keep earlier rungs with lower Rank. No atomics on floats in a variant that is not Unordered: the same call must give the same bits.
+//  6. Tiles of products: src/tiled.cuh for GEMM and convolution, src/tile.cuh for similarities that are not kept (and mma.sync). Indices of elements are
+//     i64: index_test.go runs blocks beyond element 2³¹.
+//  7. Keep earlier rungs with lower Rank. No atomics on floats in a variant that is not Unordered: the same call must give the same bits.
 package cuda
 
 //go:generate go run ./image/gen -dir image

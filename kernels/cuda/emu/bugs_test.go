@@ -187,7 +187,7 @@ func TestLaunchLimits(t *testing.T) {
 	assert.ErrorContains(t, g.s.Launch(k, driver.Config{Grid: [3]int{1, 70000, 1}}, &a), "must be at most 65535")
 	require.NoError(t, g.c.Allow(k, 64<<10))
 	assert.NoError(t, g.s.Launch(k, driver.Config{Smem: 64 << 10}, &a))
-	_, err = g.c.Alloc(9 << 30)
+	_, err = g.c.Alloc(90 << 30)
 	assert.ErrorContains(t, err, "MiB free of")
 	_, err = g.c.Load("nonsense", []byte("nonsense"))
 	assert.ErrorContains(t, err, "neither a cubin nor PTX")

@@ -30,7 +30,7 @@ struct Stream { int error; Graph *capture; };
 struct Event { double at; };
 struct Function { const emu::Kernel *k; int smem_max; };
 
-const size_t page = 4096, total_memory = (size_t)8 << 30;
+const size_t page = 4096, total_memory = (size_t)80 << 30;
 const unsigned char slack = 0xff;  // reads as NaN
 
 std::recursive_mutex mu;
@@ -53,6 +53,9 @@ double now() {
 
 Stream *of(void *s) { return s ? (Stream *)s : &null_stream; }
 
+// From this size on memory is not filled: it takes only the pages that are touched, for tests of sizes that no machine holds, and reads as 0.
+const size_t sparse = (size_t)1 << 30;
+
 int allocate(void **out, size_t bytes, bool host) {
   if (!bytes) return INVALID_VALUE;
   size_t body = (bytes + 255) / 256 * 256, mapped = (body + page - 1) / page * page + 2 * page;
@@ -62,7 +65,10 @@ int allocate(void **out, size_t bytes, bool host) {
   mprotect(p, page, PROT_NONE);
   mprotect(p + mapped - page, page, PROT_NONE);
   char *begin = p + mapped - page - body;
-  memset(begin, 0xff, body);
+  if (body < sparse)
+    memset(begin, 0xff, body);
+  else
+    memset(begin + body - 256, 0xff, 256);
   memory[begin] = {p, mapped, bytes, host};
   freed.erase(begin);
   in_use += bytes;
