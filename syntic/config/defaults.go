@@ -3,14 +3,15 @@ package config
 // Default is the recipe of the drawn world, which is also what every other recipe starts from.
 //
 // The paper leaves most numbers open. Shape of the decoder: 4 layers, 4 heads (SynTIC); its optimiser, label smoothing and
-// lengths follow DeCap's published configuration. Refinement, projection, noise and guidance were measured on a prototype
+// lengths follow DeCap's published configuration. Refinement, projection and noise were measured on a prototype
 // of the drawn world: refinement works alike for tau_r .01 to .1 and 10 to 50 steps of Adam at .01, projection for tau_p
-// up to .02, and the spread between captions of one scene is .06 a dimension. All other numbers are our choice.
+// up to .02, and the spread between captions of one scene is .06 a dimension. Steps and
+// guidance were measured on the world's own weights (syntic/world/weights/data/README.md). All other numbers are our choice.
 func Default() *Recipe {
 	return &Recipe{
 		Preset: "toy", Seed: 1, Seeds: 1,
 		Data:     Data{Captions: "world", Format: "auto", Count: 2000, Share: 1, Test: "world", TestN: 500, Web: "world:web", Restval: true},
-		Synth:    Synth{Model: "world", Sampler: "ddim", Steps: 10, Guidance: 6, ImagesPerCaption: 1, Combine: "all", Keep: "sample", Batch: 8},
+		Synth:    Synth{Model: "world", Sampler: "ddim", Steps: 8, Guidance: 2.5, ImagesPerCaption: 1, Combine: "all", Keep: "sample", Batch: 8},
 		CLIP:     CLIP{Model: "world", Prompt: "{text}", Batch: 64},
 		Remap:    Remap{TopK: 15, Captions: 2, Keep: 0.9},
 		Gap:      Gap{Correct: "none", Std: true},
