@@ -115,7 +115,11 @@ func examineGPU(m bench.Machine) finding {
 	case len(m.GPUs) > 0:
 		var names []string
 		for i, g := range m.GPUs {
-			names = append(names, fmt.Sprintf("cuda:%d %s, %s, %s", i, g.Name, cli.Bytes(g.Memory), g.Detail))
+			name := fmt.Sprintf("cuda:%d %s, %s", i, g.Name, cli.Bytes(g.Memory))
+			if g.Detail != "" {
+				name += ", " + g.Detail
+			}
+			names = append(names, name)
 		}
 		return finding{"gpu", stateOK, strings.Join(names, "; "), "used by --device auto"}
 	case m.CUDA:
