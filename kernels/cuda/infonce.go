@@ -69,13 +69,22 @@ func infoNCE(s *kernels.Stream, a *kernels.InfoNCEArgs, r nceRung) error {
 		return err
 	}
 	wx, wy := a.WX/float32(t.n), a.WY/float32(t.n)
-	if err := launch(s, "infonce_loss", blocks(1), t.at(t.rowTop, 0), t.at(t.rowSum, 0), t.at(t.colTop, 0), t.at(t.colSum, 0), t.at(t.hit, 0), a.Target, a.Loss, int64(t.n), wx, wy); err != nil {
+	if err := t.loss(wx, wy); err != nil || a.DX.Absent() {
 		return err
 	}
-	if a.DX.Absent() {
-		return nil
-	}
 	return t.gradients(wx, wy)
+}
+
+func (t *nce) loss(wx, wy float32) error {
+	return launch(t.s, "infonce_loss", blocks(1), t.at(t.rowTop, 0), t.at(t.rowSum, 0), t.at(t.colTop, 0), t.at(t.colSum, 0), t.at(t.hit, 0), t.Target, t.Loss, int64(t.n), wx, wy)
+}
+
+// own turns sums of exp into what one exp counts in the gradient.
+func (t *nce) own(wx, wy float32) error {
+	if err := launch(t.s, "infonce_own", each(t.n), t.at(t.rowSum, 0), unsafe.Pointer(nil), t.at(t.rowOwn, 0), int64(t.n), wx); err != nil || t.WY == 0 {
+		return err
+	}
+	return launch(t.s, "infonce_own", each(t.m), t.at(t.colSum, 0), t.at(t.times, 0), t.at(t.colOwn, 0), int64(t.m), wy)
 }
 
 func (t *nce) layOut() {
@@ -165,13 +174,8 @@ func (t *nce) statistics() error {
 
 // gradients goes through all pairs again: a block of scale·∂Loss/∂s, then DX += block·Y and DY += blockᵀ·X, in a fixed order.
 func (t *nce) gradients(wx, wy float32) error {
-	if err := launch(t.s, "infonce_own", each(t.n), t.at(t.rowSum, 0), unsafe.Pointer(nil), t.at(t.rowOwn, 0), int64(t.n), wx); err != nil {
+	if err := t.own(wx, wy); err != nil {
 		return err
-	}
-	if t.WY != 0 {
-		if err := launch(t.s, "infonce_own", each(t.m), t.at(t.colSum, 0), t.at(t.times, 0), t.at(t.colOwn, 0), int64(t.m), wy); err != nil {
-			return err
-		}
 	}
 	for row := 0; row < t.n; row += nceGradSide {
 		rows := min(nceGradSide, t.n-row)
