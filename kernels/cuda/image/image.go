@@ -4,9 +4,12 @@ package image
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,12 +21,57 @@ var files embed.FS
 
 var entry = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)
 
+// FolderEnv names a folder of images that take the place of the embedded ones, file by file: compiled anew without building Go,
+//
+//	nvcc -cubin -gencode=arch=compute_90a,code=sm_90a -std=c++17 -O3 -o DIR/gemm_mma.sm_90a.cubin kernels/cuda/src/gemm_mma.cu
+//
+// A kernel that no embedded image has is found by a .ptx there that declares it.
+const FolderEnv = "SYNTIC_KERNEL_DIR"
+
+// over is the folder's files over the embedded ones.
+type over struct{ dir string }
+
+func (o over) ReadFile(name string) ([]byte, error) {
+	if o.dir != "" {
+		data, err := os.ReadFile(filepath.Join(o.dir, name))
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return data, err
+		}
+	}
+	return files.ReadFile(name)
+}
+
+func (o over) ptx() []string {
+	names, _ := fs.Glob(files, "*.ptx")
+	if o.dir != "" {
+		more, _ := fs.Glob(os.DirFS(o.dir), "*.compute_80.ptx")
+		names = append(names, more...)
+	}
+	return names
+}
+
+// images are those in use. A folder that is not there is an error of Find.
+var images = sync.OnceValues(func() (over, error) {
+	o := over{os.Getenv(FolderEnv)}
+	if o.dir == "" {
+		return o, nil
+	}
+	info, err := os.Stat(o.dir)
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is no folder")
+	}
+	if err != nil {
+		err = fmt.Errorf("%s=%s: %w", FolderEnv, o.dir, err)
+	}
+	return o, err
+})
+
 // index maps kernels to the source file that holds them.
 var index = sync.OnceValue(func() map[string]string {
 	m := map[string]string{}
-	names, _ := fs.Glob(files, "*.ptx")
-	for _, name := range names {
-		data, _ := files.ReadFile(name)
+	o, _ := images()
+	for _, name := range o.ptx() {
+		data, _ := o.ReadFile(name)
 		for _, e := range entry.FindAllSubmatch(data, -1) {
 			m[string(e[1])] = strings.TrimSuffix(name, ".compute_80.ptx")
 		}
@@ -54,19 +102,23 @@ func Arch(capability int) string {
 
 // Find is the image with the kernel for a device of this compute capability, and its name. PTX ends in a zero byte.
 func Find(kernel string, capability int) (name string, data []byte, err error) {
+	o, err := images()
+	if err != nil {
+		return "", nil, err
+	}
 	file, ok := index()[kernel]
 	if !ok {
 		return "", nil, fmt.Errorf("no image has a kernel %s: run go generate ./kernels/cuda", kernel)
 	}
 	if arch := Arch(capability); arch != "compute_80" {
 		name = file + "." + arch + ".cubin"
-		data, err = files.ReadFile(name)
+		data, err = o.ReadFile(name)
 		return path.Base(name), data, err
 	}
 	if capability < 80 {
 		return "", nil, fmt.Errorf("compute capability %d.%d: the kernels need 8.0 (Ampere) or newer", capability/10, capability%10)
 	}
 	name = file + ".compute_80.ptx"
-	data, err = files.ReadFile(name)
+	data, err = o.ReadFile(name)
 	return name, append(slices.Clone(data), 0), err
 }
