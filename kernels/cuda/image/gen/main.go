@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"syntic/kernels/cuda/image"
@@ -46,16 +47,34 @@ func run(dir string, all bool) error {
 	return image.Prune(dir, want)
 }
 
+// internal is how nvcc names in PTX what a static function holds: with a hash of the folder in which the source lies. Cubins carry no such names.
+var internal = regexp.MustCompile(`_INTERNAL_[0-9a-f]{8}_`)
+
+// samePlace makes PTX the same wherever it is compiled: a file has one such hash, so its names stay apart without it.
+func samePlace(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, internal.ReplaceAll(text, []byte("_INTERNAL_00000000_")), 0o644)
+}
+
 func compile(dir, src, stem, sum string) error {
 	nvcc := "nvcc"
 	if home := os.Getenv("CUDA_HOME"); home != "" {
 		nvcc = filepath.Join(home, "bin", "nvcc")
 	}
 	for _, t := range targets {
-		args := append(strings.Fields(t.flags), "-std=c++17", "-O3", "-Werror", "all-warnings", "-o", filepath.Join(dir, stem+"."+t.suffix), filepath.Join(src, stem+".cu"))
+		out := filepath.Join(dir, stem+"."+t.suffix)
+		args := append(strings.Fields(t.flags), "-std=c++17", "-O3", "-Werror", "all-warnings", "-o", out, filepath.Join(src, stem+".cu"))
 		cmd := exec.Command(nvcc, args...)
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s.cu for %s: %w\n%s", stem, t.suffix, err, text)
+		}
+		if strings.HasSuffix(out, ".ptx") {
+			if err := samePlace(out); err != nil {
+				return err
+			}
 		}
 	}
 	fmt.Printf("%s.cu compiled\n", stem)
