@@ -137,3 +137,28 @@ func OpenGrid(r *config.Recipe) report.Grid {
 	g.Fold = fmt.Sprintf("%d keys, the values of this run, and what is known of each", len(g.Rows))
 	return g
 }
+
+// deviation is the standard deviation over seeds of the difference a − b.
+func deviation(a, b []float64) float64 {
+	diff := make([]float64, len(a))
+	for i := range a {
+		diff[i] = a[i] - b[i]
+	}
+	return Deviation(diff)
+}
+
+// Deviation is the standard deviation of a sample; 0 of fewer than two.
+func Deviation(x []float64) float64 {
+	n := float64(len(x))
+	if n < 2 {
+		return 0
+	}
+	mean, square := 0.0, 0.0
+	for _, v := range x {
+		mean += v / n
+	}
+	for _, v := range x {
+		square += (v - mean) * (v - mean)
+	}
+	return math.Sqrt(square / (n - 1))
+}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
-	"sort"
 	"strings"
 
 	"syntic/syntic"
@@ -46,6 +44,9 @@ func (f *finish) page(ctx context.Context) error {
 		return err
 	}
 	if err := f.unseen(ctx, &d); err != nil {
+		return err
+	}
+	if err := f.draw(&d); err != nil {
 		return err
 	}
 	if err := f.curves(&d); err != nil {
@@ -195,86 +196,6 @@ func (f *finish) synthetic(d *report.Data) error {
 		}
 		at += len(p.PNG)
 	})
-}
-
-// unseenImages is how many test images the report shows.
-const unseenImages = 12
-
-// unseen shows test images of the first setting, row and seed, from the best score to the worst: every so many by rank.
-func (f *finish) unseen(ctx context.Context, d *report.Data) error {
-	first := f.run.Results[0]
-	set := settingOf(first.Setting).set
-	row := f.l.first.row
-	t, texts := f.tests[set], f.texts[said{f.l.first.key, set}]
-	corpus := f.l.first.memoryFor(set)
-	m, err := f.l.first.memory(f.p, corpus)
-	if err != nil {
-		return err
-	}
-	defer m.Release()
-	var gap *syntic.Gap
-	if row.Gap.Correct == "images" {
-		if gap, err = f.l.first.gap(f.p); err != nil {
-			return err
-		}
-	}
-	var shown []int
-	for i, png := range t.PNG {
-		if len(png) > 0 {
-			shown = append(shown, i)
-		}
-	}
-	score, e := first.report.PerImage["CIDEr"], m.Features()
-	sort.SliceStable(shown, func(a, b int) bool { return score[shown[a]] > score[shown[b]] })
-	n := min(unseenImages, len(shown))
-	for k := range n {
-		i := shown[k*len(shown)/n]
-		x := report.Example{Image: t.PNG[i], Caption: texts[i].Text, References: t.References[i], Note: fmt.Sprintf("image %d, CIDEr-D %.0f", i+1, 100*score[i])}
-		if row.Project.Enabled {
-			if x.Memory, err = heaviest(ctx, m, f.l.first.texts(corpus), gap.Correct(t.Features[i*e:(i+1)*e]), row.Memory); err != nil {
-				return err
-			}
-		}
-		for _, b := range t.Boxes[i] {
-			if row.Objects.Enabled && b.Score >= row.Objects.Threshold {
-				x.Boxes = append(x.Boxes, report.Box{X0: b.X0, Y0: b.Y0, X1: b.X1, Y1: b.Y1, Label: b.Tag, Score: b.Score})
-			}
-		}
-		d.Unseen = append(d.Unseen, x)
-	}
-	return nil
-}
-
-// heaviest are the three texts that weigh most in the projection of a feature, with their weights; a text that stands in the memory more than once
-// has the sum.
-func heaviest(ctx context.Context, m *syntic.Memory, texts []string, feature []float32, o config.Memory) ([]report.Neighbour, error) {
-	k := m.Size()
-	if o.TopK > 0 {
-		k = min(k, o.TopK)
-	}
-	cosine, index, err := m.Neighbours(ctx, feature, nil, k, nil)
-	if err != nil {
-		return nil, err
-	}
-	sum := 0.0
-	var out []report.Neighbour
-	place := map[string]int{}
-	for j, c := range cosine {
-		weight, text := math.Exp(float64(c-cosine[0])/o.Temperature), texts[index[j]]
-		sum += weight
-		at, ok := place[text]
-		if !ok {
-			at = len(out)
-			place[text], out = at, append(out, report.Neighbour{Text: text})
-		}
-		out[at].Weight += weight
-	}
-	sort.SliceStable(out, func(a, b int) bool { return out[a].Weight > out[b].Weight })
-	out = out[:min(3, len(out))]
-	for j := range out {
-		out[j].Weight /= sum
-	}
-	return out, nil
 }
 
 // curves shows the decoder's training and the refinement.

@@ -176,7 +176,7 @@ func checkFiles(t *testing.T, dir string, run *Run, files map[string]string) {
 	page, err := os.ReadFile(run.Report)
 	require.NoError(t, err)
 	require.Contains(t, string(page), "a machine")
-	require.Equal(t, 24+10, strings.Count(string(page), "src=\"data:image/png"), "synthetic and test images")
+	require.Equal(t, 24+10+failedImages+shownWeights, strings.Count(string(page), "src=\"data:image/png"), "synthetic and test images, those of the worst and of the weights")
 }
 
 // captionAgain opens the folder's model and holds its captions against captions.json.

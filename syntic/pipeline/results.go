@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 
 	"syntic/syntic"
@@ -76,6 +75,7 @@ type finish struct {
 	trained map[rowKey]*Trained
 	texts   map[said][]syntic.Caption
 	tests   map[string]*Tests
+	look    *looking // of the first row, for the figures; nil until they ask for it
 }
 
 // said names the captions of a row for a set of test images.
@@ -88,8 +88,9 @@ func (f *finish) all(ctx context.Context) error {
 	if err := f.load(); err != nil {
 		return err
 	}
+	defer func() { f.look.release() }()
 	f.run.curve = f.trained[f.l.first.key].Steps
-	steps := []func() error{f.score, f.write, f.metrics, f.model, f.card, func() error { return f.page(ctx) }}
+	steps := []func() error{f.score, func() error { return f.figures(ctx) }, f.write, f.metrics, f.model, f.card, func() error { return f.page(ctx) }}
 	if f.w.trainOnly {
 		steps = []func() error{f.metrics, f.model, f.card}
 	}
@@ -251,31 +252,6 @@ func cellOf(r *config.Recipe, setting, row string, scores []Score) (c Cell, repo
 	return c, reports
 }
 
-// deviation is the standard deviation over seeds of the difference a − b.
-func deviation(a, b []float64) float64 {
-	diff := make([]float64, len(a))
-	for i := range a {
-		diff[i] = a[i] - b[i]
-	}
-	return Deviation(diff)
-}
-
-// Deviation is the standard deviation of a sample; 0 of fewer than two.
-func Deviation(x []float64) float64 {
-	n := float64(len(x))
-	if n < 2 {
-		return 0
-	}
-	mean, square := 0.0, 0.0
-	for _, v := range x {
-		mean += v / n
-	}
-	for _, v := range x {
-		square += (v - mean) * (v - mean)
-	}
-	return math.Sqrt(square / (n - 1))
-}
-
 func writeJSON(path string, v any) error {
 	return writeFile(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
@@ -292,7 +268,7 @@ type cocoResult struct {
 
 // write makes results.json, captions.json and references.json (of the first setting, row and seed), references-SETTING.json of settings with other
 // test images, and for each row captions/SETTING-ROW-SEED.json and scores/SETTING-ROW-SEED.json, the scores of each image. None of them holds a time,
-// nor anything else that differs between equal runs.
+// nor anything else that differs between equal runs. results.json also has the numbers of the report's figures.
 func (f *finish) write() error {
 	models := map[string]string{}
 	for name, folder := range map[string]string{"clip": f.w.folders.CLIP, "sd": f.w.folders.SD, "detr": f.w.folders.DETR} {
@@ -304,7 +280,7 @@ func (f *finish) write() error {
 	for _, key := range f.l.rows {
 		decoders[key.String()] = fmt.Sprintf("%x", sha256.Sum256(f.trained[key].Decoder))
 	}
-	if err := writeJSON(filepath.Join(f.dir, "results.json"), map[string]any{"results": f.run.Results, "table": f.run.Table, "models_sha256": models,
+	if err := writeJSON(filepath.Join(f.dir, "results.json"), map[string]any{"results": f.run.Results, "table": f.run.Table, "figures": f.run.Figures, "models_sha256": models,
 		"decoders_sha256": decoders, "scale": "CIDEr is CIDEr-D; scores are fractions as pycocoevalcap gives them, tables show them times 100"}); err != nil {
 		return err
 	}

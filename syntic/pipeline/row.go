@@ -275,8 +275,9 @@ type looking struct {
 	sight  *sight
 }
 
+// release frees what it holds; nothing of a nil one.
 func (c *looking) release() {
-	if c.memory != nil {
+	if c != nil && c.memory != nil {
 		c.memory.Release()
 	}
 }

@@ -23,6 +23,7 @@ type Run struct {
 	Table   *Table        // means over seeds, with intervals
 	Stages  []plan.Result // with their times
 	Report  string        // path of report.html
+	Figures *Figures      // numbers of the report's figures; nil where nothing is captioned
 
 	curve []syntic.TrainStep // of the first row and seed
 }

@@ -10,8 +10,14 @@ type Data struct {
 	Table     Table
 	Synthetic []Picture // grid of synthetic images with the captions they were drawn from
 	Unseen    []Example // real test images with our captions
-	Grids     []Grid    // differences, published rows, what is left open: tables of texts
-	Curves    []Chart   // training loss, refinement loss, R@1 before and after
+	Failures  []Example // those with the lowest scores
+	FailNote  string
+	Space     Space       // where features lie, in two dimensions
+	Cosines   []Histogram // on one scale
+	Weights   []Weighing  // over the memory, of test images; on one scale
+	WeighNote string
+	Grids     []Grid  // differences, published rows, what is left open: tables of texts
+	Curves    []Chart // training loss, refinement loss, R@1 before and after
 	Stages    []Stage
 	Choices   []Choice // the card of choices, as config.Recipe.Keys and Origin tell them
 	Remarks   []string // paragraphs at the end: limits, what was odd
@@ -113,3 +119,41 @@ type Stage struct {
 
 // Choice is a key of the recipe.
 type Choice struct{ Key, Value, From, Meaning string }
+
+// Space is clouds of features in a plane, in panels on one scale.
+type Space struct {
+	XLabel, YLabel string
+	Panels         []Panel
+	Note           string
+}
+
+// Panel is some of the clouds.
+type Panel struct {
+	Title, Note string
+	Clouds      []Cloud
+}
+
+// Cloud is points of one kind. A name has one colour in all panels, the first six names one each.
+type Cloud struct {
+	Name   string
+	Points [][2]float64 // x to the right, y up
+	Mean   [2]float64
+}
+
+// Histogram is how values spread, with their mean; Others, or nil, are values to hold them against, drawn as a line.
+type Histogram struct {
+	Title          string
+	Of             string // the cloud in Space whose colour it has
+	Values, Others []float64
+	Note           string
+}
+
+// Weighing is how a projection spread its weight over the memory.
+type Weighing struct {
+	Image     []byte    // PNG, JPEG, GIF or WebP
+	Title     string    // such as the image's caption
+	First     []float64 // the largest weights, falling
+	Rest      float64   // the sum of all others
+	Effective float64   // number of rows
+	Rows      int       // of the memory
+}

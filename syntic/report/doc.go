@@ -3,5 +3,6 @@
 //   - data.go: Data, what the pipeline fills in
 //   - render.go: Render; the view that the template sees
 //   - chart.go: curves and intervals as inline SVG
+//   - figures.go: clouds of features, histograms and weights as inline SVG
 //   - report.html.tmpl, report.css: the page
 package report

@@ -43,13 +43,17 @@ func Render(w io.Writer, d *Data) error {
 // view is Data with what the template cannot work out itself.
 type view struct {
 	*Data
-	CSS       template.CSS
-	Rows      []rowView
-	Synthetic []pictureView
-	Unseen    []exampleView
-	Charts    []chartView
-	Stages    []stageView
-	Total     string
+	CSS        template.CSS
+	Rows       []rowView
+	Synthetic  []pictureView
+	Unseen     []exampleView
+	Failures   []exampleView
+	Space      spaceView
+	Histograms []figureView
+	Weighings  []weighingView
+	Charts     []chartView
+	Stages     []stageView
+	Total      string
 }
 
 type rowView struct {
@@ -121,12 +125,14 @@ func newView(d *Data) (*view, error) {
 		}
 		v.Synthetic = append(v.Synthetic, pictureView{p, img})
 	}
-	for i, e := range d.Unseen {
-		img, err := picture(e.Image)
-		if err != nil {
-			return nil, fmt.Errorf("unseen image %d: %w", i, err)
-		}
-		v.Unseen = append(v.Unseen, example(e, img))
+	if v.Unseen, err = examples("unseen", d.Unseen); err != nil {
+		return nil, err
+	}
+	if v.Failures, err = examples("failed", d.Failures); err != nil {
+		return nil, err
+	}
+	if err := v.figures(); err != nil {
+		return nil, err
 	}
 	for _, c := range d.Curves {
 		svg, err := c.svg()
@@ -192,6 +198,17 @@ func picture(data []byte) (imageView, error) {
 	}
 	uri := "data:" + http.DetectContentType(data) + ";base64," + base64.StdEncoding.EncodeToString(data)
 	return imageView{template.URL(uri), size.Width, size.Height, size.Width <= 160 && size.Height <= 160}, nil
+}
+
+func examples(what string, list []Example) (out []exampleView, err error) {
+	for i, e := range list {
+		img, err := picture(e.Image)
+		if err != nil {
+			return nil, fmt.Errorf("%s image %d: %w", what, i, err)
+		}
+		out = append(out, example(e, img))
+	}
+	return out, nil
 }
 
 func example(e Example, img imageView) exampleView {
