@@ -1,8 +1,9 @@
 // Package cuda holds the CUDA variants of the ops and the CUDA backend. Importing it (build tag cuda, package tensor does) registers them.
 //
-// The map: backend.go devices, memory, copies · kernel.go images, launches, registration · <op>.go the variants of one op or family: choice, launch,
-// workspace · src/<op>.cu its kernels; src/dev.cuh what a kernel may use · image/ the compiled kernels · driver/ the binding · emu/ the emulator ·
-// scripts/toolkit.sh lays out a compiler · scripts/gpu-check.sh, peers/ what a machine with a GPU is to show.
+// The map: backend.go devices, memory, copies · adopt.go contexts of other libraries · kernel.go images, launches, registration · <op>.go the variants of
+// one op or family: choice, launch, workspace · src/<op>.cu its kernels; src/dev.cuh what a kernel may use · image/ the compiled kernels · driver/ the
+// binding · emu/ the emulator · gorgonia/ a module that runs ops inside gorgonia.org/cu · scripts/toolkit.sh lays out a compiler ·
+// scripts/gpu-check.sh, peers/ what a machine with a GPU is to show.
 //
 // # To add a kernel
 //

@@ -10,7 +10,8 @@ import (
 	"sync"
 )
 
-// Context is a device's primary context, which all users of the device in a process share. It lives as long as the process.
+// Context is a device's primary context, which all users of the device in a process share and which lives as long as the process, or one of
+// another library.
 type Context struct {
 	Device int
 	place  C.drv_place
@@ -44,5 +45,19 @@ func Primary(device int) (*Context, error) {
 		contexts.m = map[int]*Context{}
 	}
 	contexts.m[device] = c
+	return c, nil
+}
+
+// FromCurrent is the context that another library made current on this thread, to be called with the goroutine locked to it. That library owns it:
+// nothing of the Context may be used once it is destroyed.
+func FromCurrent() (*Context, error) {
+	if err := Open(); err != nil {
+		return nil, err
+	}
+	c := &Context{}
+	if err := failure("cuCtxGetCurrent", C.drv_current(&c.place)); err != nil {
+		return nil, fmt.Errorf("the calling thread has no context that could be taken up: %w", err)
+	}
+	c.Device = int(c.place.device)
 	return c, nil
 }

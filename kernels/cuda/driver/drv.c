@@ -33,6 +33,8 @@ typedef struct {
   X(0, devmem, "cuDeviceTotalMem_v2", (size_t *, int))                                                                        \
   X(0, retain, "cuDevicePrimaryCtxRetain", (void **, int))                                                                    \
   X(0, setcur, "cuCtxSetCurrent", (void *))                                                                                   \
+  X(0, getcur, "cuCtxGetCurrent", (void **))                                                                                  \
+  X(0, ctxdev, "cuCtxGetDevice", (int *))                                                                                     \
   X(0, meminfo, "cuMemGetInfo_v2", (size_t *, size_t *))                                                                      \
   X(0, alloc, "cuMemAlloc_v2", (dptr *, size_t))                                                                              \
   X(0, free_, "cuMemFree_v2", (dptr))                                                                                         \
@@ -124,12 +126,19 @@ int drv_retain(void **ctx, int device) {
 int drv_emulated(void) { return cu.emulated ? cu.emulated() : 0; }
 
 // use makes the context current on this thread, once: a goroutine may be on another thread at its next call.
+static __thread void *current;
 static inline int use(drv_place p) {
-  static __thread void *current;
   if (current == p.ctx) return 0;
   int r = cu.setcur(p.ctx);
   if (!r) current = p.ctx;
   return r;
+}
+
+int drv_current(drv_place *p) {
+  int r = cu.getcur(&p->ctx);
+  if (r) return r;
+  current = p->ctx;
+  return p->ctx ? cu.ctxdev(&p->device) : 201; // CUDA_ERROR_INVALID_CONTEXT
 }
 
 #define IN(call)         \

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct { void *ctx; int device; } drv_place; // a primary context, made current by every call on the calling thread
+typedef struct { void *ctx; int device; } drv_place; // a context, made current by every call on the calling thread
 
 int drv_open(const char *path, char *err, size_t errlen); // loads libcuda; 0 or -1 with a message
 const char *drv_error_name(int code);
@@ -16,6 +16,7 @@ int drv_name(char *buf, int len, int device);
 int drv_attribute(int *v, int attribute, int device);
 int drv_total_mem(size_t *bytes, int device);
 int drv_retain(void **ctx, int device);
+int drv_current(drv_place *p); // what is current on this thread, and what others made current is taken note of
 int drv_emulated(void); // whether the library is the emulator of kernels/cuda/emu
 
 int drv_mem_info(drv_place p, size_t *free_, size_t *total);

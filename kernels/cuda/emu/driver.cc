@@ -2,7 +2,8 @@
 
 // (compiled by build.go, not by the go command)
 
-// A libcuda.so.1 whose device is the emulator: the entry points that kernels/cuda/driver uses, as strict as the real ones and stricter.
+// A libcuda.so.1 whose device is the emulator: the entry points that kernels/cuda/driver uses and those of the bridge's tests in
+// kernels/cuda/gorgonia, as strict as the real ones and stricter.
 //
 // Work runs when it is put on a stream, errors of kernels wait for the next synchronisation, as on a device. Memory lies between pages that
 // cannot be touched, starts as NaN, and what follows its last byte is checked after each launch.
@@ -14,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "emu_sched.h"
 
@@ -38,6 +40,7 @@ std::map<const char *, Memory> memory;  // by first byte
 std::map<const char *, size_t> freed;   // for reports
 size_t in_use;
 char context;
+std::set<void *> contexts = {&context};  // the primary one and those of cuCtxCreate; memory and kernels are one another's
 Stream null_stream;
 thread_local void *current;
 std::string detail;  // of the last failed launch
@@ -183,7 +186,7 @@ bool allocation(const void *p, const char **begin, size_t *bytes) {
 #define API extern "C" __attribute__((visibility("default"))) int
 #define NEED_CONTEXT \
   Lock lock(mu);     \
-  if (!current) return INVALID_CONTEXT
+  if (!contexts.count(current)) return INVALID_CONTEXT
 
 API synticEmulated() { return 1; }
 
@@ -232,7 +235,23 @@ API cuDeviceGetAttribute(int *v, int a, int) {
 }
 API cuDeviceTotalMem_v2(size_t *n, int) { return *n = total_memory, OK; }
 API cuDevicePrimaryCtxRetain(void **c, int) { return *c = &context, OK; }
-API cuCtxSetCurrent(void *c) { return current = c, c == &context || !c ? OK : INVALID_CONTEXT; }
+API cuCtxSetCurrent(void *c) {
+  Lock lock(mu);
+  return c && !contexts.count(c) ? INVALID_CONTEXT : (current = c, OK);
+}
+API cuCtxGetCurrent(void **c) { return *c = current, OK; }
+API cuCtxGetDevice(int *d) { NEED_CONTEXT; return *d = 0, OK; }
+API cuCtxCreate_v2(void **c, unsigned, int) {
+  Lock lock(mu);
+  return contexts.insert(*c = current = new char), OK;
+}
+API cuCtxDestroy_v2(void *c) {
+  Lock lock(mu);
+  if (c == &context || !contexts.erase(c)) return INVALID_CONTEXT;
+  if (current == c) current = nullptr;
+  return delete (char *)c, OK;
+}
+API cuCtxSynchronize() { NEED_CONTEXT; return sync(&null_stream); }
 API cuMemGetInfo_v2(size_t *f, size_t *t) { NEED_CONTEXT; return *t = total_memory, *f = total_memory - in_use, OK; }
 API cuMemAlloc_v2(u64 *p, size_t n) { NEED_CONTEXT; return allocate((void **)p, n, false); }
 API cuMemFree_v2(u64 p) { NEED_CONTEXT; return release((void *)p); }
@@ -246,6 +265,8 @@ API cuMemPoolSetAttribute(void *, int, void *) { return OK; }
 API cuMemHostAlloc(void **p, size_t n, unsigned) { NEED_CONTEXT; return allocate(p, n, true); }
 API cuMemFreeHost(void *p) { NEED_CONTEXT; return release(p); }
 
+API cuMemcpyHtoD_v2(u64 d, const void *h, size_t n) { NEED_CONTEXT; return within((void *)d, n) ? memcpy((void *)d, h, n), OK : INVALID_VALUE; }
+API cuMemcpyDtoH_v2(void *h, u64 d, size_t n) { NEED_CONTEXT; return within((void *)d, n) ? memcpy(h, (void *)d, n), OK : INVALID_VALUE; }
 API cuMemcpyHtoDAsync_v2(u64 d, const void *h, size_t n, void *s) {
   NEED_CONTEXT;
   if (!within((void *)d, n)) return INVALID_VALUE;
