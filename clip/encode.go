@@ -75,19 +75,10 @@ func (t *TextModel) CheckTokenizer(tok *bpe.Tokenizer) error {
 // of the result. progress and errors are as in [EncodeTexts].
 func EncodeImages(ctx context.Context, m *Model, n int, image func(i int) (*pixels.Image, error), batch int,
 	progress func(done int)) (out []float32, err error) {
-	defer tensor.Catch(&err)
-	width, side := m.Config.Projection, m.Pixels.Crop
-	if side < m.Config.Image.PatchSize {
-		return nil, fmt.Errorf("clip: images are cut to %d×%d: want at least the patch size %d", side, side, m.Config.Image.PatchSize)
-	}
+	width := m.Config.Projection
 	all := make([]float32, n*width)
-	if err := inBatches(ctx, m, n, batch, progress, func(s *tensor.Scope, from, to int) error {
-		px, err := m.input(from, to, image)
-		if err != nil {
-			return err
-		}
-		m.Image.Encode(s, s.FromFloat32s(px, to-from, side, side, 3)).CopyTo(all[from*width : to*width])
-		return nil
+	if err := m.eachBatch(ctx, n, image, batch, progress, func(s *tensor.Scope, px *tensor.Tensor, from, to int) {
+		m.Image.Encode(s, px).CopyTo(all[from*width : to*width])
 	}); err != nil {
 		return nil, err
 	}
@@ -96,19 +87,29 @@ func EncodeImages(ctx context.Context, m *Model, n int, image func(i int) (*pixe
 
 // EncodePatches gives the vectors of the patches of n images on the host, [n · P · E], unit length: see [ImageModel.Patches]. All else is as in EncodeImages.
 func EncodePatches(ctx context.Context, m *Model, n int, image func(i int) (*pixels.Image, error), batch int) (out []float32, err error) {
+	if err := m.eachBatch(ctx, n, image, batch, nil, func(s *tensor.Scope, px *tensor.Tensor, _, _ int) {
+		out = append(out, m.Image.Patches(s, px).Float32s()...)
+	}); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// eachBatch prepares images from to to, as [EncodeImages] says, and gives them to do as pixels [to − from, side, side, 3].
+func (m *Model) eachBatch(ctx context.Context, n int, image func(i int) (*pixels.Image, error), batch int, progress func(done int),
+	do func(s *tensor.Scope, px *tensor.Tensor, from, to int)) (err error) {
 	defer tensor.Catch(&err)
 	side := m.Pixels.Crop
 	if side < m.Config.Image.PatchSize {
-		return nil, fmt.Errorf("clip: images are cut to %d×%d: want at least the patch size %d", side, side, m.Config.Image.PatchSize)
+		return fmt.Errorf("clip: images are cut to %d×%d: want at least the patch size %d", side, side, m.Config.Image.PatchSize)
 	}
-	err = inBatches(ctx, m, n, batch, nil, func(s *tensor.Scope, from, to int) error {
+	return inBatches(ctx, m, n, batch, progress, func(s *tensor.Scope, from, to int) error {
 		px, err := m.input(from, to, image)
 		if err == nil {
-			out = append(out, m.Image.Patches(s, s.FromFloat32s(px, to-from, side, side, 3)).Float32s()...)
+			do(s, s.FromFloat32s(px, to-from, side, side, 3), from, to)
 		}
 		return err
 	})
-	return out, err
 }
 
 // PatchCount is how many patches EncodePatches finds in an image.

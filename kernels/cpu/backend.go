@@ -40,7 +40,7 @@ func (b *backend) Alloc(_, bytes int) (unsafe.Pointer, error) {
 	}
 	if p == nil {
 		m = allocation{bytes: make([]byte, bytes+align)}
-		p = unsafe.Pointer(&m.bytes[aligned(m.bytes)])
+		p = unsafe.Pointer(&m.bytes[toLine(unsafe.Pointer(unsafe.SliceData(m.bytes)))])
 	}
 	b.mu.Lock()
 	b.live[p] = m
@@ -58,10 +58,8 @@ func (b *backend) Free(_ int, p unsafe.Pointer) {
 	}
 }
 
-// aligned is the first place of b that begins a cache line.
-func aligned(b []byte) int {
-	return (align - int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))%align)) % align
-}
+// toLine is how many bytes after p a cache line begins.
+func toLine(p unsafe.Pointer) int { return (align - int(uintptr(p)%align)) % align }
 
 func (b *backend) Copy(_ *kernels.Stream, dst, src unsafe.Pointer, bytes int) error {
 	copy(unsafe.Slice((*byte)(dst), bytes), unsafe.Slice((*byte)(src), bytes))
@@ -85,6 +83,6 @@ func (b *backend) Sync(*kernels.Stream) error { return nil }
 // alignedFloats is Go memory that begins on a cache line.
 func alignedFloats(n int) []float32 {
 	buf := make([]float32, n+align/4)
-	at := (align - int(uintptr(unsafe.Pointer(unsafe.SliceData(buf)))%align)) % align / 4
+	at := toLine(unsafe.Pointer(unsafe.SliceData(buf))) / 4
 	return buf[at : at+n : at+n]
 }
