@@ -79,6 +79,6 @@ func vocabularyHead(w *Work) {
 		target[i] = int32(i * 104729 % vocabulary)
 	}
 	w.each(func(s *tensor.Scope) {
-		s.Backward(s.CrossEntropy(s.Linear(x, table, nil), s.FromInt32s(target, rows), tensor.CrossEntropyOptions{}))
+		s.Backward(s.LinearCrossEntropy(x, table, nil, s.FromInt32s(target, rows), tensor.CrossEntropyOptions{}))
 	}, tensor.WithTape())
 }

@@ -13,42 +13,43 @@ import (
 // "X.1/2" for half of it, a whole-number option for its value; words in angle brackets are worked out by formula below. An output that is not
 // here must be given with its shape, since no input tells it.
 var outputShapes = map[string]map[string]string{
-	"affine":            {"Out": "X"},
-	"attention":         {"Out": "Q", "LSE": "Q.0 Q.2 Q.1"},
-	"attention_grad":    {"DQ": "Q", "DK": "K", "DV": "V"},
-	"binary":            {"Out": "A"},
-	"box_loss":          {"L1": "1", "GIoU": "1", "DPred": "Pred"},
-	"conv2d":            {"Out": "X.0 <height> <width> W.0"},
-	"conv2d_grad_w":     {"DBias": "DOut.3"},
-	"crossentropy":      {"Loss": "1", "DLogits": "Logits", "RowLoss": "Logits.0"},
-	"dropout":           {"Out": "X"},
-	"embedding":         {"Out": "IDs.0 Table.1"},
-	"gemm":              {"Out": "<batch> <rows> <columns>"},
-	"glu":               {"Out": "X.0 X.1/2"},
-	"glu_grad":          {"DX": "X"},
-	"group_norm":        {"Out": "X", "Mean": "X.0 Groups", "Rstd": "X.0 Groups"},
-	"group_norm_grad":   {"DX": "X", "DGain": "Gain", "DBias": "Gain"},
-	"infonce":           {"Loss": "1", "DX": "X", "DY": "Y", "DScale": "1", "Rank": "X.0"},
-	"layer_norm":        {"Out": "X", "Mean": "X.0", "Rstd": "X.0"},
-	"layer_norm_grad":   {"DX": "X", "DGain": "X.1", "DBias": "X.1"},
-	"max_pool":          {"Out": "X.0 <height> <width> X.3", "Index": "X.0 <height> <width> X.3"},
-	"permute":           {"Out": "<permuted>"},
-	"project_topk":      {"Out": "Query"},
-	"project_topk_grad": {"DQuery": "Query"},
-	"row_norm":          {"Out": "X", "Norm": "X.0"},
-	"row_norm_grad":     {"DX": "Out"},
-	"softmax":           {"Out": "X"},
-	"softmax_grad":      {"DX": "Out"},
-	"sum_squares":       {"Out": "1"},
-	"unary":             {"Out": "X"},
-	"unary_grad":        {"DX": "X"},
+	"affine":              {"Out": "X"},
+	"attention":           {"Out": "Q", "LSE": "Q.0 Q.2 Q.1"},
+	"attention_grad":      {"DQ": "Q", "DK": "K", "DV": "V"},
+	"binary":              {"Out": "A"},
+	"box_loss":            {"L1": "1", "GIoU": "1", "DPred": "Pred"},
+	"conv2d":              {"Out": "X.0 <height> <width> W.0"},
+	"conv2d_grad_w":       {"DBias": "DOut.3"},
+	"crossentropy":        {"Loss": "1", "DLogits": "Logits", "RowLoss": "Logits.0"},
+	"dropout":             {"Out": "X"},
+	"embedding":           {"Out": "IDs.0 Table.1"},
+	"gemm":                {"Out": "<batch> <rows> <columns>"},
+	"glu":                 {"Out": "X.0 X.1/2"},
+	"glu_grad":            {"DX": "X"},
+	"group_norm":          {"Out": "X", "Mean": "X.0 Groups", "Rstd": "X.0 Groups"},
+	"group_norm_grad":     {"DX": "X", "DGain": "Gain", "DBias": "Gain"},
+	"infonce":             {"Loss": "1", "DX": "X", "DY": "Y", "DScale": "1", "Rank": "X.0"},
+	"layer_norm":          {"Out": "X", "Mean": "X.0", "Rstd": "X.0"},
+	"layer_norm_grad":     {"DX": "X", "DGain": "X.1", "DBias": "X.1"},
+	"linear_crossentropy": {"Loss": "1", "RowLoss": "X.0", "DX": "X", "DW": "W", "DBias": "W.0"},
+	"max_pool":            {"Out": "X.0 <height> <width> X.3", "Index": "X.0 <height> <width> X.3"},
+	"permute":             {"Out": "<permuted>"},
+	"project_topk":        {"Out": "Query"},
+	"project_topk_grad":   {"DQuery": "Query"},
+	"row_norm":            {"Out": "X", "Norm": "X.0"},
+	"row_norm_grad":       {"DX": "Out"},
+	"softmax":             {"Out": "X"},
+	"softmax_grad":        {"DX": "Out"},
+	"sum_squares":         {"Out": "1"},
+	"unary":               {"Out": "X"},
+	"unary_grad":          {"DX": "X"},
 }
 
 // wholeNumbers are the outputs that are i32.
 var wholeNumbers = map[string]bool{"infonce.Rank": true, "max_pool.Index": true, "topk.Index": true}
 
 // idRanges bound whole-number inputs that point into something: the field and dimension whose size is the limit. A kernel may fail on others.
-var idRanges = map[string]string{"embedding.IDs": "Table.0", "embedding_grad.IDs": "DTable.0", "infonce.Target": "Y.0", "crossentropy.Target": "Logits.1"}
+var idRanges = map[string]string{"embedding.IDs": "Table.0", "embedding_grad.IDs": "DTable.0", "infonce.Target": "Y.0", "crossentropy.Target": "Logits.1", "linear_crossentropy.Target": "W.0"}
 
 // shapeOf works out a rule. It fails where a field is absent or has too few dimensions.
 func shapeOf(args reflect.Value, rule string) (shape []int, err error) {

@@ -196,6 +196,11 @@ func (o *Op[A]) Choose(k DeviceKind, a *A) (*Variant[A], error) {
 	return nil, fmt.Errorf("no variant for %s on %v", o.describe(a), k)
 }
 
+// Serves tells whether there are variants for a kind of device at all.
+func (o *Op[A]) Serves(k DeviceKind) bool {
+	return slices.ContainsFunc(o.list, func(v *Variant[A]) bool { return v.Device == k })
+}
+
 // Rounds is the format to which the variant asked for by name rounds operands; F32 if it does not, or none was asked for.
 func (o *Op[A]) Rounds() DType {
 	if name := Overridden(o.Name); name != "" {

@@ -257,10 +257,15 @@ func (m *GPT2) hidden(s *tensor.Scope, x, mask *tensor.Tensor, drop *dropout) *t
 
 // logits scores every row of the vocabulary after each hidden state: [..., C] → [..., V].
 func (m *GPT2) logits(s *tensor.Scope, hidden *tensor.Tensor) *tensor.Tensor {
+	return s.Linear(hidden, m.head(), nil)
+}
+
+// head is the output layer, [V, C]; it has no bias.
+func (m *GPT2) head() *tensor.Tensor {
 	if m.Head != nil {
-		return m.Head.Forward(s, hidden)
+		return m.Head.Weight
 	}
-	return s.Linear(hidden, m.Tokens.Weight, nil)
+	return m.Tokens.Weight
 }
 
 // loss is the mean cross entropy, [1], of captions behind a prefix [B, P, C]: the last prefix token predicts the first row of the caption, each
@@ -301,7 +306,7 @@ func (m *GPT2) weightedLoss(s *tensor.Scope, prefix *tensor.Tensor, mask []int32
 	if weights != nil {
 		o.Weight = s.FromFloat32s(weight, len(weight))
 	}
-	loss := s.CrossEntropy(m.logits(s, h), s.FromInt32s(target, len(target)), o)
+	loss := s.LinearCrossEntropy(h, m.head(), nil, s.FromInt32s(target, len(target)), o)
 	if weights != nil {
 		loss = s.Scale(loss, float32(sum/float64(len(target)))) // the op divides by the sum of the weights
 	}

@@ -199,9 +199,15 @@ func (s *Scope) Embedding(table, ids *Tensor) *Tensor {
 	run(s, kernels.Embedding, kernels.EmbeddingArgs{Table: table.stored(), IDs: ids.as(n), Out: out.as(n, c)})
 	if s.tracks(table) {
 		s.record(out, func(g *Gradients, dout *Tensor) {
-			d := s.Empty(table.Shape()...)
-			run(s, kernels.EmbeddingGrad, kernels.EmbeddingGradArgs{IDs: ids.as(n), DOut: dout.as(n, c), DTable: d.View()})
-			g.Add(table, d)
+			d := g.owned(table) // of a table that is the output layer too: a few rows are added to a gradient of all
+			fresh := d == nil
+			if fresh {
+				d = s.Empty(table.Shape()...)
+			}
+			run(s, kernels.EmbeddingGrad, kernels.EmbeddingGradArgs{IDs: ids.as(n), DOut: dout.as(n, c), DTable: d.View(), Accumulate: !fresh})
+			if fresh {
+				g.Add(table, d)
+			}
 		})
 	}
 	return out

@@ -27,8 +27,51 @@ func (s *Scope) CrossEntropy(logits, target *Tensor, o CrossEntropyOptions) *Ten
 	d := s.Empty(logits.Shape()...)
 	a.DLogits = d.as(n, v)
 	run(s, kernels.CrossEntropy, a)
-	s.record(out, func(g *Gradients, dout *Tensor) { g.Add(logits, s.Mul(d, dout)) })
+	s.record(out, func(g *Gradients, dout *Tensor) { g.Add(logits, s.times(d, dout)) })
 	return out
+}
+
+// LinearCrossEntropy is CrossEntropy of the logits Linear(x, w, b) for x [..., C], w [V, C] and b [V] or nil, which are not stored where the device has a
+// kernel for it. Gradients flow to x, w and b. It panics with an *Error if shapes disagree.
+func (s *Scope) LinearCrossEntropy(x, w, b, target *Tensor, o CrossEntropyOptions) *Tensor {
+	if x.Rank() < 1 || w.Rank() != 2 || x.Dim(-1) != w.Dim(1) || x.Len() != target.Len()*x.Dim(-1) {
+		fail("linear cross entropy of x %v, weight %v, target %v: want x [N, C], weight [V, C], target i32 [N]", x, w, target)
+	}
+	if w.isHalf() || !kernels.LinearCrossEntropy.Serves(s.stream.Kind) {
+		return s.CrossEntropy(s.Linear(x, w, b), target, o)
+	}
+	if o.Ignore == 0 {
+		o.Ignore = -100
+	}
+	n, c, out := target.Len(), x.Dim(-1), s.Empty(1)
+	a := kernels.LinearCrossEntropyArgs{X: x.as(n, c), W: w.View(), Bias: b.View(), Target: target.as(n), Weight: o.Weight.View(), Loss: out.v, Smoothing: o.Smoothing, Ignore: o.Ignore}
+	if !s.tracks(x, w, b) {
+		run(s, kernels.LinearCrossEntropy, a)
+		return out
+	}
+	of := []*Tensor{x, w, b}
+	d := []*Tensor{s.like(x), s.like(w), s.like(b)}
+	a.DX, a.DW, a.DBias = d[0].View(), d[1].View(), d[2].View()
+	if d[0] != nil {
+		a.DX = d[0].as(n, c)
+	}
+	run(s, kernels.LinearCrossEntropy, a)
+	s.record(out, func(g *Gradients, dout *Tensor) {
+		for i, t := range of {
+			if t.wants() {
+				g.Add(t, s.times(d[i], dout))
+			}
+		}
+	})
+	return out
+}
+
+// times is d·dout for dout of one element, and d itself where that is 1 and can be seen without waiting for a device.
+func (s *Scope) times(d, dout *Tensor) *Tensor {
+	if s.dev.IsCPU() && dout.Data()[0] == 1 {
+		return d
+	}
+	return s.Mul(d, dout)
 }
 
 // InfoNCEOptions are what is optional in the contrastive loss.
@@ -56,7 +99,7 @@ func (s *Scope) InfoNCE(x, y, scale *Tensor, o InfoNCEOptions) *Tensor {
 	s.record(out, func(g *Gradients, dout *Tensor) {
 		for i, t := range []*Tensor{x, y, scale} {
 			if t.wants() {
-				g.Add(t, s.Mul([]*Tensor{dx, dy, ds}[i], dout))
+				g.Add(t, s.times([]*Tensor{dx, dy, ds}[i], dout))
 			}
 		}
 	})

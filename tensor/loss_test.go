@@ -34,6 +34,16 @@ func init() {
 			w := s.FromFloat32s([]float32{1, 0.5, 0, 2}, 4)
 			return s.CrossEntropy(x[0], ints(s, 3, 2, 5, 6), tensor.CrossEntropyOptions{Smoothing: 0.2, Ignore: 2, Weight: w})
 		}},
+		gradCase{"linear_crossentropy", [][]int{{4, 3}, {7, 3}, {7}}, 0, 0, func(s *tensor.Scope, x in) *tensor.Tensor {
+			return s.Scale(s.LinearCrossEntropy(x[0], x[1], x[2], ints(s, 3, -100, 0, 6), tensor.CrossEntropyOptions{}), 3)
+		}},
+		gradCase{"linear_crossentropy_smoothing", [][]int{{2, 2, 3}, {7, 3}}, 0, 0, func(s *tensor.Scope, x in) *tensor.Tensor {
+			w := s.FromFloat32s([]float32{1, 0.5, 0, 2}, 4)
+			return s.LinearCrossEntropy(x[0], x[1], nil, ints(s, 3, 2, 5, 6), tensor.CrossEntropyOptions{Smoothing: 0.2, Ignore: 2, Weight: w})
+		}},
+		gradCase{"tied_embedding", [][]int{{7, 3}}, 0, 0, func(s *tensor.Scope, x in) *tensor.Tensor {
+			return s.LinearCrossEntropy(s.Embedding(x[0], ints(s, 5, 0, 5, 2)), x[0], nil, ints(s, 3, 1, 0, 6), tensor.CrossEntropyOptions{})
+		}},
 		gradCase{"infonce", [][]int{{4, 3}, {4, 3}, {1}}, 0.5, 1.5, func(s *tensor.Scope, x in) *tensor.Tensor {
 			return s.Scale(s.InfoNCE(x[0], x[1], x[2], tensor.InfoNCEOptions{}), 2)
 		}},
@@ -86,4 +96,34 @@ func TestAttentionErrors(t *testing.T) {
 	}), "no gradient flows to the bias")
 	require.ErrorContains(t, try(func(s *tensor.Scope) { s.ProjectTopK(s.Zeros(2, 3), s.Zeros(5, 3), 6, 0.1) }), "K 6")
 	require.ErrorContains(t, try(func(s *tensor.Scope) { s.CrossEntropy(s.Zeros(2, 3), s.EmptyInts(3), tensor.CrossEntropyOptions{}) }), "cross entropy")
+}
+
+// TestLinearCrossEntropyIsCrossEntropy holds the fused head, of more rows than a band and more words than a group, against the two ops that it stands for.
+func TestLinearCrossEntropyIsCrossEntropy(t *testing.T) {
+	const n, v, c = 501, 700, 24
+	target := make([]int32, n)
+	for i := range target {
+		target[i] = int32(i * 7919 % v)
+	}
+	type out struct{ loss, dx, dw, db []float32 }
+	both := make([]out, 2)
+	for i := range both {
+		s := tensor.NewScope(tensor.CPU(), tensor.WithTape())
+		x, w, b := s.Watch(s.Randn(tensor.Key{Seed: 1}, n, c)), s.Watch(s.Randn(tensor.Key{Seed: 2}, v, c)), s.Watch(s.Randn(tensor.Key{Seed: 3}, v))
+		to, o := s.FromInt32s(target, n), tensor.CrossEntropyOptions{Smoothing: 0.1, Ignore: 3}
+		var loss *tensor.Tensor
+		if i == 0 {
+			loss = s.CrossEntropy(s.Linear(x, w, b), to, o)
+		} else {
+			loss = s.LinearCrossEntropy(x, w, b, to, o)
+			s.NoGrad(func() { require.Equal(t, loss.Item(), s.LinearCrossEntropy(x, w, b, to, o).Item(), "the loss alone") })
+		}
+		g := s.Backward(loss)
+		both[i] = out{loss.Float32s(), g.Of(x).Float32s(), g.Of(w).Float32s(), g.Of(b).Float32s()}
+		s.Close()
+	}
+	near(t, "loss", both[0].loss, both[1].loss, 1e-5)
+	near(t, "dx", both[0].dx, both[1].dx, 4e-6)
+	near(t, "dw", both[0].dw, both[1].dw, 4e-6)
+	near(t, "db", both[0].db, both[1].db, 4e-6)
 }

@@ -97,6 +97,14 @@ type tilesArgs struct {
 	add                       bool
 }
 
+// products is tiles with a work space of its own.
+func (m *micro) products(x tilesArgs) {
+	w := workers.Get().(*worker)
+	m.tiles(w, x)
+	w.tile = tile{}
+	workers.Put(w)
+}
+
 func (m *micro) tiles(w *worker, x tilesArgs) {
 	t, step := &w.tile, evenly(x.rows, m.mr)
 	*t = tile{ars: uintptr(4 * x.ars), acs: uintptr(4 * x.aks), bs: uintptr(4 * x.ldb), cs: uintptr(4 * x.ldc), k: x.k, alpha: x.alpha}

@@ -67,20 +67,13 @@ func (h *nceHalf) put() {
 	}
 }
 
-func (h *nceHalf) tiles(x tilesArgs) {
-	w := workers.Get().(*worker)
-	h.m.tiles(w, x)
-	w.tile = tile{}
-	workers.Put(w)
-}
-
 func (h *nceHalf) scores(s []float32, ld, r0, nr, c0, w int, scale float32) {
 	at := c0 / h.m.nr * h.m.nr
 	if at != c0 { // half a panel
-		h.tiles(tilesArgs{c: s, ldc: ld, a: h.x.f[r0*h.half:], ars: h.half, aks: 1, b: h.y.f[at*h.half+c0-at:], ldb: h.m.nr, rows: nr, cols: w, k: h.half, alpha: scale})
+		h.m.products(tilesArgs{c: s, ldc: ld, a: h.x.f[r0*h.half:], ars: h.half, aks: 1, b: h.y.f[at*h.half+c0-at:], ldb: h.m.nr, rows: nr, cols: w, k: h.half, alpha: scale})
 		return
 	}
-	h.tiles(tilesArgs{c: s, ldc: ld, a: h.x.f[r0*h.half:], ars: h.half, aks: 1, b: h.y.f[c0*h.half:], ldb: h.m.nr, panel: h.m.nr * h.half, rows: nr, cols: w, k: h.half, alpha: scale})
+	h.m.products(tilesArgs{c: s, ldc: ld, a: h.x.f[r0*h.half:], ars: h.half, aks: 1, b: h.y.f[c0*h.half:], ldb: h.m.nr, panel: h.m.nr * h.half, rows: nr, cols: w, k: h.half, alpha: scale})
 }
 
 // columns adds to DY the part of a tile g of the gradient, t.cols wide, and keeps it for rows.
@@ -90,9 +83,9 @@ func (h *nceHalf) columns(t *nce, g []float32, r0, nr, c0, nc int) {
 	sc := getScratch(nceBand / 2 * t.cols)
 	defer sc.put()
 	f.pairsOf(sc.f, t.cols, g, t.cols, nr, nc)
-	h.tiles(tilesArgs{c: t.dy[c0*t.ld:], ldc: t.ld, a: sc.f, ars: 1, aks: t.cols, b: h.xDown.f[r0/2*t.d:], ldb: t.d, panel: h.m.nr, rows: nc, cols: t.d, k: ceilDiv(nr, 2), alpha: 1, add: r0 > 0})
+	h.m.products(tilesArgs{c: t.dy[c0*t.ld:], ldc: t.ld, a: sc.f, ars: 1, aks: t.cols, b: h.xDown.f[r0/2*t.d:], ldb: t.d, panel: h.m.nr, rows: nc, cols: t.d, k: ceilDiv(nr, 2), alpha: 1, add: r0 > 0})
 }
 
 func (h *nceHalf) rows(t *nce, b0, r0, nr, c0, nc int) {
-	h.tiles(tilesArgs{c: t.dx[r0*t.ld:], ldc: t.ld, a: h.band.f[(r0-b0)*h.bandLD+c0/2:], ars: h.bandLD, aks: 1, b: h.yDown.f[c0/2*t.d:], ldb: t.d, panel: h.m.nr, rows: nr, cols: t.d, k: ceilDiv(nc, 2), alpha: 1, add: c0 > 0})
+	h.m.products(tilesArgs{c: t.dx[r0*t.ld:], ldc: t.ld, a: h.band.f[(r0-b0)*h.bandLD+c0/2:], ars: h.bandLD, aks: 1, b: h.yDown.f[c0/2*t.d:], ldb: t.d, panel: h.m.nr, rows: nr, cols: t.d, k: ceilDiv(nc, 2), alpha: 1, add: c0 > 0})
 }

@@ -1,0 +1,87 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"syntic/kernels"
+)
+
+// The vocabulary head with bfloat16 operands, only by name: X, W and the exponentials are rounded to pairs (bf16.go); logits, their sums, the words at targets
+// and all sums stay float32.
+func init() {
+	for i, m := range bf16Micros {
+		kernels.LinearCrossEntropy.Add(kernels.Variant[kernels.LinearCrossEntropyArgs]{Name: m.name, Device: kernels.CPU, Rank: i, Operands: kernels.BF16, Within: true, Note: m.note, Available: m.available,
+			Run: func(_ *kernels.Stream, a *kernels.LinearCrossEntropyArgs) error {
+				linearCrossEntropy(a, m.panel(), m)
+				return nil
+			}})
+	}
+}
+
+// lceHalf is the operands of the products as pairs.
+type lceHalf struct {
+	m           *micro
+	half        int      // pairs of a row: (C+1)/2
+	w, wDown    *scratch // pairs within a row of W, and pairs of neighbouring rows, [rows/2, C]
+	x           *scratch // rows of the band as columns of panels
+	along, down *scratch // exponentials: pairs of rows of X, words bandLD/2 apart; pairs of neighbouring words, bandLD apart
+}
+
+func newLCEHalf(t *lce, m *micro) *lceHalf {
+	h := &lceHalf{m: m, half: ceilDiv(t.c, 2)}
+	h.w = m.pairs.along(t.w, t.v, t.c)
+	h.x = getScratch((min(t.n, lceBand) + m.nr) * h.half)
+	if t.keep {
+		h.along, h.down = getScratch(t.v*t.bandLD/2), getScratch(ceilDiv(t.v, 2)*t.bandLD+m.nr)
+	}
+	if !t.DX.Absent() {
+		h.wDown = m.pairs.acrossPadded(t.w, t.v, t.c, m.nr)
+	}
+	return h
+}
+
+func (h *lceHalf) put() { putAll(h.w, h.wDown, h.x, h.along, h.down) }
+
+// columns makes the columns of a band.
+func (h *lceHalf) columns(t *lce) {
+	rows := h.m.pairs.along(t.x[t.r0*t.c:], t.nr, t.c)
+	defer rows.put()
+	from := operand{data: rows.f, ld: h.half, deep: true}
+	Ranges(t.nr, h.m.nr, func(lo, hi int) { from.pack(h.m, h.x.f[lo*h.half:], h.m.nr, lo, hi, 0, h.half) })
+}
+
+func (h *lceHalf) logits(t *lce, s []float32, c0, nv int) {
+	h.m.products(tilesArgs{c: s, ldc: t.bandLD, a: h.w.f[c0*h.half:], ars: h.half, aks: 1, b: h.x.f, ldb: h.m.nr, panel: h.m.nr * h.half, rows: nv, cols: t.nr, k: h.half, alpha: 1})
+}
+
+// round keeps the exponentials s of nv words from c0 on, which is even.
+func (h *lceHalf) round(t *lce, s []float32, c0, nv int) {
+	f := h.m.pairs
+	if t.dw != nil || !t.DBias.Absent() {
+		f.rows(unsafe.Pointer(&h.along.f[c0*t.bandLD/2]), uintptr(2*t.bandLD), unsafe.Pointer(&s[0]), uintptr(4*t.bandLD), uintptr(t.cols), uintptr(nv))
+	}
+	if !t.DX.Absent() {
+		f.pairsOf(h.down.f[c0/2*t.bandLD:], t.bandLD, s, t.bandLD, nv, t.nr)
+	}
+}
+
+// across is pairs of neighbouring rows of x, ldx apart.
+func (h *lceHalf) across(t *lce, x []float32, ldx int) *scratch {
+	dst := getScratch(ceilDiv(t.nr, 2)*ldx + h.m.nr)
+	h.m.pairs.pairsOf(dst.f, ldx, x, ldx, t.nr, t.c)
+	return dst
+}
+
+func (h *lceHalf) dw(t *lce, x *scratch, ldx, c0, nv int) {
+	h.m.products(tilesArgs{c: t.dw[c0*t.c:], ldc: t.c, a: h.along.f[c0*t.bandLD/2:], ars: t.bandLD / 2, aks: 1, b: x.f, ldb: ldx, panel: h.m.nr, rows: nv, cols: t.c, k: ceilDiv(t.nr, 2), alpha: 1, add: t.r0 > 0})
+}
+
+func (h *lceHalf) dx(t *lce, part []float32, c0, nv int, add bool) {
+	h.m.products(tilesArgs{c: part, ldc: t.c, a: h.down.f[c0/2*t.bandLD:], ars: 1, aks: t.bandLD, b: h.wDown.f[c0/2*t.c:], ldb: t.c, panel: h.m.nr, rows: t.nr, cols: t.c, k: ceilDiv(nv, 2), alpha: 1, add: add})
+}
+
+// row is the exponentials of a word as they were rounded.
+func (h *lceHalf) row(t *lce, dst []float32, v int) {
+	pairs := h.along.f[v*t.bandLD/2:][:t.cols/2]
+	kernels.Widen(dst, unsafe.Slice((*uint16)(unsafe.Pointer(&pairs[0])), t.cols), kernels.BF16)
+}
