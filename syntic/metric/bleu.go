@@ -2,6 +2,7 @@ package metric
 
 import (
 	"math"
+	"slices"
 
 	"syntic/syntic/metric/internal/work"
 )
@@ -48,14 +49,15 @@ func (s *BLEUStats) Score() [maxN]float64 {
 func (c *Corpus) BLEUStats() []BLEUStats {
 	stats := make([]BLEUStats, c.n)
 	work.Chunks(c.n, 128, func(lo, hi int) {
+		var f finder
 		for i := lo; i < hi; i++ {
-			stats[i] = c.bleuStats(i)
+			stats[i] = c.bleuStats(i, &f)
 		}
 	})
 	return stats
 }
 
-func (c *Corpus) bleuStats(image int) BLEUStats {
+func (c *Corpus) bleuStats(image int, f *finder) BLEUStats {
 	captions := c.words[c.first[image]:c.first[image+1]]
 	cand, refs := captions[0], captions[1:]
 	s := BLEUStats{CandLen: cand.len(), RefLen: refs[0].len()}
@@ -65,43 +67,80 @@ func (c *Corpus) bleuStats(image int) BLEUStats {
 			s.RefLen = r.len()
 		}
 	}
-	for n := 1; n <= maxN; n++ {
-		grams := c.ofCaption(n, cand)
-		s.Guess[n-1] = len(grams)
-		for len(grams) > 0 {
-			count, best := run(grams), 0
-			for _, r := range refs {
-				best = max(best, countSorted(c.ofCaption(n, r), grams[0]))
+	words := c.token[cand.lo:cand.hi]
+	for n := range maxN {
+		s.Guess[n] = max(0, len(words)-n)
+	}
+	f.counts(words, words)
+	f.own = append(f.own[:0], f.count...)
+	f.best = grown(f.best, len(words))
+	clear(f.best)
+	for _, r := range refs {
+		f.counts(words, c.token[r.lo:r.hi])
+		for i, k := range f.count {
+			for n := range maxN {
+				f.best[i][n] = max(f.best[i][n], k[n])
 			}
-			s.Match[n-1] += min(count, best)
-			grams = grams[count:]
+		}
+	}
+	// each of the own[i][n] places where an n-gram stands brings its share of min(own, best); counted at its first place, the one that has not been before
+	for i := range words {
+		for n := range maxN {
+			if f.own[i][n] > 0 && !f.before(words, i, n) {
+				s.Match[n] += int(min(f.own[i][n], f.best[i][n]))
+			}
 		}
 	}
 	return s
 }
 
-// countSorted counts how often id stands in a sorted list.
-func countSorted(ids []int32, id int32) int {
-	lo := 0
-	if len(ids) > 32 {
-		for hi := len(ids); lo < hi; {
-			if mid := (lo + hi) / 2; ids[mid] < id {
-				lo = mid + 1
-			} else {
-				hi = mid
+// finder counts n-grams of one caption in others.
+type finder struct {
+	count, own, best [][maxN]int32 // [words] how often the n-gram that begins at a word stands in a text: the last one; the caption itself; the reference with most
+	length           []int32       // [words+1] working memory of counts
+}
+
+// counts sets count to how often the n-grams of a stand in b. The words from a[i] and b[j] on agree for one word more than those from
+// a[i+1] and b[j+1], if the first two are the same; an agreement of k words is a find of the first k n-grams.
+func (f *finder) counts(a, b []int32) {
+	f.count, f.length = grown(f.count, len(a)), grown(f.length, len(a)+1)
+	clear(f.count)
+	clear(f.length)
+	for j := len(b) - 1; j >= 0; j-- {
+		w := b[j]
+		for i, v := range a { // length[i+1] is still that of b[j+1]
+			if v != w {
+				f.length[i] = 0
+				continue
+			}
+			k := f.length[i+1] + 1
+			f.length[i] = k
+			for n := range min(k, maxN) {
+				f.count[i][n]++
 			}
 		}
 	}
-	n := 0
-	for _, v := range ids[lo:] {
-		if v > id {
-			break
-		}
-		if v == id {
-			n++
+}
+
+// before reports whether the n+1 words from i on have stood in the caption earlier.
+func (f *finder) before(words []int32, i, n int) bool {
+	if f.own[i][n] == 1 {
+		return false
+	}
+	for j := range i {
+		if slices.Equal(words[j:j+n+1], words[i:i+n+1]) {
+			return true
 		}
 	}
-	return n
+	return false
+}
+
+// grown is s with n items, whatever they are.
+func grown[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n, 2*n)
+	}
+	return s[:n]
 }
 
 func abs(x int) int { return max(x, -x) }

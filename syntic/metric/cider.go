@@ -14,6 +14,7 @@ const ciderSigma = 6
 // averaged over n = 1..4 and the references. Document frequencies come from the references of this very set; with one image
 // every score is zero. The name is pycocoevalcap's. The score of a corpus is the mean.
 func (c *Corpus) CIDEr() []float64 {
+	c.count.Do(c.countGrams)
 	scores := make([]float64, c.n)
 	logs := make([]float64, c.n+1)
 	for d := 1; d <= c.n; d++ {

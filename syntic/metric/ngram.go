@@ -22,7 +22,8 @@ const (
 
 // countGrams gives every n-gram an id and counts document frequencies, length after length: an n-gram is the pair of the id
 // of its first n-1 words and its last word.
-func (c *Corpus) countGrams(vocabulary int32) {
+func (c *Corpus) countGrams() {
+	vocabulary := c.vocabulary
 	doc := c.documents()
 	first := &c.grams[0]
 	first.id = slices.Clone(c.token)

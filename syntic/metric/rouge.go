@@ -1,6 +1,10 @@
 package metric
 
-import "syntic/syntic/metric/internal/work"
+import (
+	"math/bits"
+
+	"syntic/syntic/metric/internal/work"
+)
 
 // rougeBeta weighs recall above precision, as in pycocoevalcap.
 const rougeBeta = 1.2
@@ -22,12 +26,9 @@ func (c *Corpus) ROUGEL() []float64 {
 func (c *Corpus) rougeL(image int, row *[]int32) float64 {
 	captions := c.cells[c.first[image]:c.first[image+1]]
 	cand := c.token[captions[0].lo:captions[0].hi]
-	if len(*row) < len(cand) {
-		*row = make([]int32, 2*len(cand))
-	}
 	var precision, recall float64
 	for _, r := range captions[1:] {
-		common := float64(lcs(cand, c.token[r.lo:r.hi], (*row)[:len(cand)]))
+		common := float64(lcs(cand, c.token[r.lo:r.hi], row))
 		precision = max(precision, common/float64(len(cand)))
 		recall = max(recall, common/float64(r.len()))
 	}
@@ -38,10 +39,33 @@ func (c *Corpus) rougeL(image int, row *[]int32) float64 {
 	return (1 + b2) * precision * recall / (recall + b2*precision)
 }
 
-// lcs gives the length of the longest common subsequence; row [len(a)] is working memory.
-func lcs(a, b, row []int32) int32 {
+// lcs gives the length of the longest common subsequence. Up to 64 words of a it keeps a row of the usual table as the bits at which the row does not
+// grow, and goes to the next row by one addition (Hyyrö 2004, Bit-parallel LCS-length computation revisited).
+func lcs(a, b []int32, row *[]int32) int {
+	if len(a) > 64 {
+		return lcsLong(a, b, row)
+	}
+	flat := ^uint64(0)
+	for _, w := range b {
+		var same uint64
+		for j, v := range a {
+			if v == w {
+				same |= 1 << j
+			}
+		}
+		grow := flat & same
+		flat = (flat + grow) | (flat - grow)
+	}
+	return bits.OnesCount64(^flat << (64 - len(a)))
+}
+
+// lcsLong is lcs row by row; row is working memory.
+func lcsLong(a, b []int32, working *[]int32) int {
+	if len(*working) < len(a) {
+		*working = make([]int32, 2*len(a))
+	}
+	row := (*working)[:len(a)]
 	clear(row)
-	row = row[:len(a)]
 	for _, w := range b {
 		var diagonal, left int32
 		for j, v := range a {
@@ -54,5 +78,5 @@ func lcs(a, b, row []int32) int32 {
 			diagonal, row[j] = above, left
 		}
 	}
-	return row[len(a)-1]
+	return int(row[len(a)-1])
 }

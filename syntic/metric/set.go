@@ -3,6 +3,9 @@ package metric
 import (
 	"fmt"
 	"strings"
+	"sync"
+
+	"syntic/syntic/metric/internal/work"
 )
 
 // Set is N images to be scored: each has one candidate caption and one or more references, already tokenised:
@@ -43,7 +46,7 @@ type span struct{ lo, hi int32 }
 
 func (s span) len() int { return int(s.hi - s.lo) }
 
-// Corpus is a Set with words and n-grams turned into integers, from which all metrics are computed. It never changes after Index.
+// Corpus is a Set with words and n-grams turned into integers, from which all metrics are computed. No call changes what another sees.
 type Corpus struct {
 	ids   []ImageID
 	n     int     // images
@@ -53,7 +56,9 @@ type Corpus struct {
 	cells []span  // [captions] words of each caption, parted by single spaces: what ROUGE-L aligns
 	token []int32 // word ids; words and cells are spans of it
 
-	grams [maxN]level
+	vocabulary int32 // words
+	count      sync.Once
+	grams      [maxN]level // see countGrams
 }
 
 // maxN is the longest n-gram that BLEU and CIDEr count.
@@ -79,51 +84,137 @@ func Index(s *Set) (*Corpus, error) {
 	if bytes > 1<<31-1 {
 		return nil, fmt.Errorf("metric: %d bytes of captions: want less than 2 GiB", bytes)
 	}
-	c := &Corpus{ids: s.IDs, n: len(s.Cands), first: make([]int32, 0, len(s.Cands)+1),
-		words: make([]span, 0, captions), cells: make([]span, 0, captions), token: make([]int32, 0, bytes/4)}
-	in := &interner{id: make(map[string]int32, 1<<14)}
-	for i, refs := range s.Refs {
-		c.first = append(c.first, int32(len(c.words)))
-		c.add(in, s.Cands[i])
-		for _, r := range refs {
-			c.add(in, r)
+	c := &Corpus{ids: s.IDs, n: len(s.Cands), first: make([]int32, 0, len(s.Cands)+1)}
+	for at, refs := 0, s.Refs; ; at, refs = at+1+len(refs[0]), refs[1:] {
+		c.first = append(c.first, int32(at))
+		if len(refs) == 0 {
+			break
 		}
 	}
-	c.first = append(c.first, int32(len(c.words)))
-	c.countGrams(int32(len(in.id)))
+	c.read(s, captions)
 	return c, nil
 }
 
-type interner struct{ id map[string]int32 }
+// part is what one task reads: the captions of a few images, with words numbered as they come there.
+type part struct {
+	in           interner
+	token        []int32
+	words, cells []span
+}
 
-func (in *interner) word(w string) int32 {
-	id, ok := in.id[w]
-	if !ok {
-		id = int32(len(in.id))
-		in.id[strings.Clone(w)] = id
+// grainOfImages is how many images a task reads. Words are numbered in the order in which they first stand in the set, whatever it is.
+const grainOfImages = 256
+
+// read parts all captions into words.
+func (c *Corpus) read(s *Set, captions int) {
+	parts := make([]part, (c.n+grainOfImages-1)/grainOfImages)
+	work.Chunks(c.n, grainOfImages, func(lo, hi int) {
+		p := &parts[lo/grainOfImages]
+		for i := lo; i < hi; i++ {
+			p.add(s.Cands[i])
+			for _, r := range s.Refs[i] {
+				p.add(r)
+			}
+		}
+	})
+	var all interner
+	global, base, total := make([][]int32, len(parts)), make([]int32, len(parts)), int32(0)
+	c.words, c.cells = make([]span, 0, captions), make([]span, 0, captions)
+	for k := range parts {
+		p := &parts[k]
+		global[k] = make([]int32, len(p.in.words))
+		for id, w := range p.in.words {
+			global[k][id] = all.number(w, p.in.hash[id])
+		}
+		base[k] = total
+		for i := range p.words {
+			c.words = append(c.words, span{p.words[i].lo + total, p.words[i].hi + total})
+			c.cells = append(c.cells, span{p.cells[i].lo + total, p.cells[i].hi + total})
+		}
+		total += int32(len(p.token))
 	}
-	return id
+	c.token, c.vocabulary = make([]int32, total), int32(len(all.words))
+	work.Chunks(len(parts), 1, func(k, _ int) {
+		to := c.token[base[k]:]
+		for i, id := range parts[k].token {
+			to[i] = global[k][id]
+		}
+	})
+}
+
+// interner numbers words as they come. Its words are parts of the captions.
+type interner struct {
+	words []string
+	hash  []uint64 // [words]
+	table []int32  // 1 + number of a word; a power of two, at most half full
+}
+
+// The hash of a word is its 64-bit FNV-1a.
+const (
+	fnvBasis = 0xCBF29CE484222325
+	fnvPrime = 0x100000001B3
+)
+
+// number gives the number of the word w of hash h.
+func (in *interner) number(w string, h uint64) int32 {
+	if 2*len(in.words) >= len(in.table) {
+		in.grow()
+	}
+	mask := uint64(len(in.table) - 1)
+	at := h * golden64 >> 32 & mask
+	for ; in.table[at] != 0; at = (at + 1) & mask {
+		if id := in.table[at] - 1; in.hash[id] == h && in.words[id] == w {
+			return id
+		}
+	}
+	in.words, in.hash = append(in.words, w), append(in.hash, h)
+	in.table[at] = int32(len(in.words))
+	return int32(len(in.words)) - 1
+}
+
+func (in *interner) grow() {
+	in.table = make([]int32, max(1<<10, 2*len(in.table)))
+	mask := uint64(len(in.table) - 1)
+	for id, h := range in.hash {
+		at := h * golden64 >> 32 & mask
+		for in.table[at] != 0 {
+			at = (at + 1) & mask
+		}
+		in.table[at] = int32(id) + 1
+	}
 }
 
 // add appends one caption. The reference implementation parts words for BLEU and CIDEr at any run of white space but for
 // ROUGE-L at every single space, so that an empty caption is one empty word there. Both agree on a plain tokenised line.
-func (c *Corpus) add(in *interner, s string) {
-	lo := int32(len(c.token))
-	plain := strings.IndexFunc(s, func(r rune) bool { return r != ' ' && isSpace(r) }) < 0
-	for cell := range strings.SplitSeq(s, " ") {
-		c.token = append(c.token, in.word(cell))
-		plain = plain && cell != ""
+func (p *part) add(s string) {
+	lo, begin, h, plain := int32(len(p.token)), 0, uint64(fnvBasis), true
+	for i := range len(s) {
+		b := s[i]
+		if b != ' ' {
+			h = (h ^ uint64(b)) * fnvPrime
+			plain = plain && b-'!' < 0x80-'!' // other bytes may be white space or begin such a character
+			continue
+		}
+		p.token = append(p.token, p.in.number(s[begin:i], h))
+		plain = plain && begin < i
+		begin, h = i+1, fnvBasis
 	}
-	cells := span{lo, int32(len(c.token))}
-	c.cells = append(c.cells, cells)
+	p.token = append(p.token, p.in.number(s[begin:], h))
+	plain = plain && begin < len(s)
+	cells := span{lo, int32(len(p.token))}
+	p.cells = append(p.cells, cells)
 	if plain {
-		c.words = append(c.words, cells)
+		p.words = append(p.words, cells)
 		return
 	}
 	for _, w := range strings.FieldsFunc(s, isSpace) {
-		c.token = append(c.token, in.word(w))
+		h := uint64(fnvBasis)
+		for i := range len(w) {
+			h = (h ^ uint64(w[i])) * fnvPrime
+		}
+		p.token = append(p.token, p.in.number(w, h))
 	}
-	c.words = append(c.words, span{cells.hi, int32(len(c.token))})
+	p.words = append(p.words, span{cells.hi, int32(len(p.token))})
 }
 
 // isSpace reports what Python's str.split takes as white space: Unicode's, and the four ASCII separators.
