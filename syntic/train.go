@@ -45,6 +45,10 @@ type TrainOptions struct {
 
 	// Watch, unless nil, is called after each pass over the captions and gives the loss on examples that are not learned from; it changes no weight.
 	Watch func() (float64, error)
+
+	// Log, unless nil, is called with the curve so far: once before the first step, with that of the checkpoint, and after each step, before its
+	// checkpoint is written. An error of it ends the training.
+	Log func(curve []TrainStep) error
 }
 
 // TrainOptionsOf takes them from a recipe.
@@ -71,8 +75,9 @@ const (
 )
 
 // Train fits the decoder to the examples by cross entropy with AdamW: Epochs passes in an order dealt from (seed, epoch), a learning rate that
-// rises for Warmup steps and then follows Schedule, weight decay on everything. With Noise, features get Gaussian noise of NoiseStd a
-// dimension and go back to unit length (CapDec, Nukrai et al. 2022), from (seed, example, epoch). It returns the curve. The weights are the
+// rises for Warmup steps and then follows Schedule, weight decay on everything. With Noise, features get noise and go back to
+// unit length (CapDec, Nukrai et al. 2022), from (seed, example, epoch): Gaussian of NoiseStd a dimension, or with NoiseShape ball from a ball of that
+// radius. It returns the curve. The weights are the
 // same bits for any number of processors. ctx is looked at between steps; after an error the weights are those of the last step.
 func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progress plan.Progress) (curve []TrainStep, err error) {
 	defer tensor.Catch(&err)
@@ -99,6 +104,12 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 	bar := plan.OrQuiet(progress).Stage("train", total)
 	defer bar.Done()
 	plan.Skip(bar, len(curve))
+	if o.Log == nil {
+		o.Log = func([]TrainStep) error { return nil }
+	}
+	if err := o.Log(curve); err != nil {
+		return curve, err
+	}
 	order, dealt := []int(nil), -1
 	for step := len(curve); step < total; step++ {
 		if err := ctx.Err(); err != nil {
@@ -121,6 +132,9 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 			}
 		}
 		curve = append(curve, p)
+		if err := o.Log(curve); err != nil {
+			return curve, err
+		}
 		bar.Add(1)
 		if o.Every > 0 && len(curve)%o.Every == 0 {
 			if err := save(curve); err != nil {
@@ -137,7 +151,7 @@ func resume(t *nn.Training, o TrainOptions, total int, curve *[]TrainStep) (save
 	if path == "" {
 		return func([]TrainStep) error { return nil }, nil
 	}
-	o.Checkpoint, o.Every, o.Watch = "", 0, nil
+	o.Checkpoint, o.Every, o.Watch, o.Log = "", 0, nil, nil
 	identity := fmt.Sprintf("%+v, %d steps", o, total)
 	_, err = os.Stat(path)
 	switch {
@@ -198,7 +212,11 @@ func (d *Decoder) trainStep(opt *nn.AdamW, x *Examples, captions [][]int32, inde
 			weights = append(weights, x.Weights[from[i]])
 		}
 		if o.Train.Noise {
-			f = Noisy(f, float32(o.Train.NoiseStd), tensor.Key{Seed: o.Seed, Item: noiseItem + uint64(at), Step: uint32(epoch)})
+			noisy, key := Noisy, tensor.Key{Seed: o.Seed, Item: noiseItem + uint64(at), Step: uint32(epoch)}
+			if o.Train.NoiseShape == "ball" {
+				noisy = NoisyInBall
+			}
+			f = noisy(f, float32(o.Train.NoiseStd), key)
 		}
 		copy(v[i*e:], f)
 		rows[i] = captions[at]
@@ -233,6 +251,27 @@ func Noisy(f []float32, std float32, key tensor.Key) []float32 {
 		z[i] = f[i] + std*z[i]
 	}
 	return unit(z)
+}
+
+// NoisyInBall is f with noise drawn evenly from a ball, at unit length: CapDec's other kind of noise (Nukrai et al. 2022, their code).
+func NoisyInBall(f []float32, radius float32, key tensor.Key) []float32 {
+	z := inBall(len(f), radius, key)
+	for i := range z {
+		z[i] += f[i]
+	}
+	return unit(z)
+}
+
+// inBall is a point drawn evenly from a ball in n dimensions: the direction of n Gaussian numbers, at the n-th root of a number from 0 to 1 of the radius.
+func inBall(n int, radius float32, key tensor.Key) []float32 {
+	z := make([]float32, n)
+	key.Normal(z)
+	z = unit(z)
+	u := (float64(key.Block(math.MaxUint32)[0]) + 0.5) / (1 << 32) // a block that no direction reaches
+	for i := range z {
+		z[i] *= radius * float32(math.Pow(u, 1/float64(n)))
+	}
+	return z
 }
 
 // Loss is the mean cross entropy per token, without smoothing, dropout and noise, of captions cut to maxLength rows: for watching a training on

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,6 +119,7 @@ func TestTrainingSameBitsForAnyProcessors(t *testing.T) {
 		func(o *TrainOptions) { o.Seed++ },
 		func(o *TrainOptions) { o.Dropout = 0 },
 		func(o *TrainOptions) { o.Train.Noise = false },
+		func(o *TrainOptions) { o.Train.NoiseShape = "ball" },
 		func(o *TrainOptions) { o.Train.LabelSmoothing = 0 },
 		func(o *TrainOptions) { o.Train.Schedule = "linear" },
 		func(o *TrainOptions) { o.Train.WeightDecay = 0.5 },
@@ -353,4 +355,50 @@ func TestTrainAndGenerateRefuse(t *testing.T) {
 	assert.ErrorContains(t, err, "are its weights damaged?")
 	_, err = d.Train(ctx, x, o, nil)
 	assert.ErrorContains(t, err, "step 0: loss NaN")
+}
+
+// TestBallIsFilledEvenly counts points in balls of half the radius, in halves and octants of the space.
+func TestBallIsFilledEvenly(t *testing.T) {
+	const draws, radius = 20000, 0.3
+	for _, n := range []int{1, 2, 3, 6} {
+		inner, right, corner, most := 0, 0, 0, 0.0
+		for i := range draws {
+			z := inBall(n, radius, tensor.Key{Seed: 3, Item: uint64(i)})
+			length, all := 0.0, true
+			for _, v := range z {
+				length += float64(v) * float64(v)
+				all = all && v > 0
+			}
+			length = math.Sqrt(length)
+			most = max(most, length)
+			if length < radius/2 {
+				inner++
+			}
+			if z[0] > 0 {
+				right++
+			}
+			if all {
+				corner++
+			}
+		}
+		share := math.Pow(0.5, float64(n)) // of the volume that half the radius has, and a corner
+		within := 5 * math.Sqrt(0.25/draws)
+		assert.InDelta(t, share, float64(inner)/draws, within, n)
+		assert.InDelta(t, share, float64(corner)/draws, within, n)
+		assert.InDelta(t, 0.5, float64(right)/draws, within, n)
+		assert.LessOrEqual(t, most, radius*(1+1e-6))
+		assert.Greater(t, most, 0.99*radius)
+	}
+	f := []float32{0.6, 0, -0.8}
+	got := NoisyInBall(f, radius, tensor.Key{Seed: 3, Item: 1})
+	z, sum := inBall(3, radius, tensor.Key{Seed: 3, Item: 1}), 0.0
+	for i := range got {
+		sum += float64(got[i]) * float64(got[i])
+		z[i] += f[i]
+	}
+	assert.InDelta(t, 1, sum, 1e-6)
+	for i := range got {
+		assert.InDelta(t, float64(z[0])*float64(got[i]), float64(z[i])*float64(got[0]), 1e-6, "the same direction")
+	}
+	assert.NotEqual(t, got, NoisyInBall(f, radius, tensor.Key{Seed: 3, Item: 2}))
 }

@@ -74,8 +74,10 @@ func showRun(out, log io.Writer, run *pipeline.Run, took time.Duration) error {
 	if err := table.Write(out); err != nil {
 		return err
 	}
-	for _, line := range run.GroupLines() {
-		fmt.Fprintln(out, line)
+	for _, g := range run.Groups() {
+		if err := showGrid(out, g); err != nil {
+			return err
+		}
 	}
 	what := ""
 	if run.Toy() {

@@ -24,7 +24,7 @@ func Default() *Recipe {
 		Patches: Patches{Tags: 5, Mix: 5, Temperature: 0.01},
 		Decoder: Decoder{Width: 128, Layers: 4, Heads: 4, FFN: 512, MaxLength: 20, Vocabulary: "captions", PrefixLayout: "tokens", PrefixTokens: 1, Start: "scratch", Dropout: 0.1, Init: 0.02},
 		Train: Train{Features: "synthetic", Epochs: 15, Batch: 64, LR: 1e-3, Warmup: 50, Schedule: "linear", WeightDecay: 0.01,
-			LabelSmoothing: 0.1, ClipNorm: 1, NoiseStd: 0.06, Weight: "none", WeightScale: 2.5},
+			LabelSmoothing: 0.1, ClipNorm: 1, NoiseShape: "gaussian", NoiseStd: 0.06, Weight: "none", WeightScale: 2.5},
 		Decode: Decode{Beams: 3, LengthPenalty: 1, MaxTokens: 30, Rerank: "none"},
 		Eval:   Eval{Rows: []string{"syntic", "decap"}, Settings: []string{"in_domain", "cross_domain"}, Bootstrap: 1000},
 		Shards: Shards{Checkpoint: 500, Captions: 250, Images: 250},

@@ -51,7 +51,7 @@ var reasons = map[string]string{
 
 	"train.features": "SynTIC", "train.epochs": "ours: 6 leave the drawn world's decoder half trained, 30 bring no more; DeCap has 10", "train.batch": "DeCap's code: 64 on each of two GPUs", "train.lr": "ours: a small decoder learns faster; DeCap has 1e-5",
 	"train.warmup": "ours: of few steps; DeCap has 1000", "train.schedule": "DeCap's code", "train.weight_decay": "torch's AdamW", "train.label_smoothing": "DeCap's code",
-	"train.clip_norm": "ours", "train.noise": "SynTIC, DeCap: none", "train.noise_std": "ours, the spread of the captions of a drawn scene; CapDec has a variance of .016, which is .1265",
+	"train.clip_norm": "ours", "train.noise": "SynTIC, DeCap: none", "train.noise_shape": "CapDec: Gaussian", "train.noise_std": "ours, the spread of the captions of a drawn scene; CapDec has a variance of .016, which is .1265",
 
 	"train.weight": "SynTIC: none", "train.weight_scale": "PCM-Net with ViT-B/32: 2.5",
 

@@ -32,13 +32,13 @@ type Recipe struct {
 // Data names the corpora. "world" is the drawn world that comes with the program; everything else is a file or folder in one of the formats of
 // syntic/dataset, or several with commas between.
 type Data struct {
-	Captions    string  `yaml:"captions" doc:"training captions: world, world:other, world:web, or files (the split train of those that have splits); also called data.train"`
+	Captions    string  `yaml:"captions" doc:"training captions: world, world:other, world:web, world:known (of half of the kinds of things), or files (the split train of those that have splits); also called data.train"`
 	Format      string  `yaml:"format" doc:"format of the files, whatever they look like: auto, or one that syntic data formats lists"`
 	Count       int     `yaml:"count" doc:"use this many training captions, the first ones; 0: all" min:"0"`
 	Share       float64 `yaml:"share" doc:"use this share of them, the first ones; the memory is of those alone" min:">0" max:"1"`
 	Val         string  `yaml:"val" doc:"images and references for watching training (the split val); same forms as captions, or empty"`
 	ValN        int     `yaml:"val_count" doc:"use this many images for watching, the first ones; 0: all, and 200 of the drawn world" min:"0"`
-	Test        string  `yaml:"test" doc:"images and references for the table (the split test); world, world:other or files"`
+	Test        string  `yaml:"test" doc:"images and references for the table (the split test); world, world:other, world:nocaps (in its domains) or files"`
 	TestN       int     `yaml:"test_count" doc:"use this many test images, the first ones; 0: all" min:"0"`
 	Images      string  `yaml:"images" doc:"folder, tar or pattern of tars with the pictures that val and test name"`
 	Cross       string  `yaml:"cross" doc:"images and references of the setting cross_domain; empty: the other domain of the drawn world"`
@@ -185,8 +185,9 @@ type Train struct {
 	WeightDecay    float64 `yaml:"weight_decay" doc:"decoupled weight decay of AdamW" min:"0" max:"1"`
 	LabelSmoothing float64 `yaml:"label_smoothing" doc:"label smoothing of the cross entropy" min:"0" max:"<1"`
 	ClipNorm       float64 `yaml:"clip_norm" doc:"largest global gradient norm; 0: no clipping" min:"0"`
-	Noise          bool    `yaml:"noise" doc:"add Gaussian noise to training features and bring them back to unit length (CapDec)"`
-	NoiseStd       float64 `yaml:"noise_std" doc:"standard deviation of that noise, per dimension" min:"0" max:"10"`
+	Noise          bool    `yaml:"noise" doc:"add noise to training features and bring them back to unit length (CapDec)"`
+	NoiseShape     string  `yaml:"noise_shape" doc:"Gaussian noise; or noise drawn evenly from a ball (CapDec has both)" oneof:"gaussian|ball"`
+	NoiseStd       float64 `yaml:"noise_std" doc:"standard deviation of that noise, per dimension; of noise_shape: ball the radius of the ball, as in CapDec's code" min:"0" max:"10"`
 	Weight         string  `yaml:"weight" doc:"how much a caption counts: all alike, or by the cosine of its synthetic image (before refinement) with it (PCM-Net)" oneof:"none|clip"`
 	WeightScale    float64 `yaml:"weight_scale" doc:"weight: clip is this times the cosine, held between 0 and 1" min:">0" max:"100"`
 }

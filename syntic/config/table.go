@@ -17,6 +17,9 @@ var Rows = []Row{
 
 	{"syntic_tt", "SynTIC, target texts in the memory", "SynTIC-TT (Liu et al. 2024); DeCap's name for it (Li et al. 2023)",
 		"the decoder is SynTIC's; at test the memory holds training texts of the domain that is tested", "in-domain it is SynTIC itself", false, []string{"memory.source=target"}},
+	{"capdec_ball", "CapDec, noise from a ball", "CapDec (Nukrai et al. 2022)", "noise drawn evenly from a ball, whose radius is the standard deviation that Gaussian noise has a dimension; unit length again; no projection",
+		"as row capdec. The same number makes a far smaller step than as a standard deviation: in n dimensions Gaussian noise has a length of √n times it", false,
+		[]string{"train.features=text", "refine.enabled=false", "project.enabled=false", "project.train=false", "objects.enabled=false", "train.noise=true", "train.noise_shape=ball"}},
 	{"close", "CLOSE (texts with more noise)", "CLOSE (Gu et al. 2023)", "Gaussian noise of standard deviation .12 a dimension on the unit text feature, then unit length again; four prefix tokens by one linear layer",
 		"the small decoder in place of T5-base; .12 is tuned for 768 dimensions of ViT-L/14", false,
 		[]string{"train.features=text", "refine.enabled=false", "project.enabled=false", "project.train=false", "objects.enabled=false", "train.noise=true", "train.noise_std=0.12", "decoder.prefix_tokens=4"}},

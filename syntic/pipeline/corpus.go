@@ -108,15 +108,20 @@ func (w *work) addCorpus(corpus, key, source string) error {
 	return nil
 }
 
-// worldWeb is the source of texts as people write them on the web, not for scenes of any domain.
-const worldWeb = "world:web"
+// Sources of the drawn world, besides world itself.
+const (
+	worldOther = "world:other"  // crayon drawings, and captions of them
+	worldWeb   = "world:web"    // texts as people write them on the web, not for scenes of any domain
+	worldKnown = "world:known"  // captions of those photographs that have only things the detector was taught: what COCO's captions are to nocaps
+	worldNovel = "world:nocaps" // test photographs in nocaps' domains, by how many of their things no caption of world:known names
+)
 
 // drawn tells whether a source is the drawn world, and which of its domains.
 func drawn(source string) (d world.Domain, ok bool) {
 	switch source {
-	case World:
+	case World, worldKnown, worldNovel:
 		return world.Photo, true
-	case "world:other":
+	case worldOther:
 		return world.Crayon, true
 	}
 	return 0, false
@@ -136,8 +141,11 @@ func (f *files) captions(source, key string, count int, restval bool) ([]string,
 	if n == 0 {
 		n = defaultTexts
 	}
+	if source == worldNovel {
+		return nil, badInput("%s: test images alone: want a source of captions, such as world or world:known", source)
+	}
 	if d, ok := drawn(source); ok {
-		return sceneTexts(d, n), nil
+		return sceneTexts(d, n, source == worldKnown), nil
 	}
 	if source == worldWeb {
 		return world.WebTexts(worldSeed, n), nil
@@ -193,12 +201,14 @@ func paths(source string) []string {
 
 const defaultTexts = 5000
 
-// sceneTexts is one caption of each of the first count training scenes.
-func sceneTexts(d world.Domain, count int) []string {
-	texts := make([]string, count)
-	for i := range texts {
+// sceneTexts is one caption of each of the first count training scenes; with known, of those alone that have no thing the detector was not taught.
+func sceneTexts(d world.Domain, count int, known bool) []string {
+	texts := make([]string, 0, count)
+	for i := 0; len(texts) < count; i++ {
 		sc := world.Sample(d, world.Train, worldSeed, i)
-		texts[i] = sc.Caption(0)
+		if !known || sc.Novel() == 0 {
+			texts = append(texts, sc.Caption(0))
+		}
 	}
 	return texts
 }

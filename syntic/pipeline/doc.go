@@ -5,7 +5,7 @@
 // texts; samples.go pairs into samples, re-mapped and refined; rows that change a key of theirs have stages of their own · row.go the stages of one
 // row of the table: training, captions · examples.go what a row trains on · sight.go the decoder's context of images: tags and retrieved texts ·
 // vocabulary.go names that tags can have · shards.go what stages write and read · decoder.go a decoder as bytes · swap.go another memory for a model · results.go scores and intervals, results.json and captions.json · page.go, grids.go, unseen.go, figures.go report.html ·
-// card.go CARD.md · metrics.go metrics.jsonl, TensorBoard's files, SHA256SUMS · events.go the diary of a folder · estimate.go, probe.go what a run will
+// card.go CARD.md · metrics.go what metrics.jsonl holds, SHA256SUMS · recorder.go writes it, and TensorBoard's files, as training goes · events.go the diary of a folder · estimate.go, probe.go what a run will
 // take, before it begins · missing.go files that are not there · model.go the folder
 // that `syntic caption` opens.
 //

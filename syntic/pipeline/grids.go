@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"syntic/syntic/config"
+	"syntic/syntic/metric"
 	"syntic/syntic/published"
 	"syntic/syntic/report"
 )
@@ -29,6 +30,49 @@ func (r *Run) Differences() []report.Grid {
 		return nil
 	}
 	return []report.Grid{g}
+}
+
+// Groups is a table for each setting whose test images are of several groups, such as nocaps' domains: CIDEr-D of each by itself, and of all.
+func (r *Run) Groups() (out []report.Grid) {
+	resamples := max(1, r.Recipe.Eval.Bootstrap)
+	for _, setting := range r.Recipe.Eval.Settings {
+		g := report.Grid{Title: "By domain, " + settingLabels[setting], Head: []string{"row"},
+			Note: fmt.Sprintf("CIDEr-D, means over %d seeds, 95 %% bootstrap intervals over images. Each domain is scored by itself, with document frequencies of its own references, "+
+				"as others do: entire, which is all images scored together, is no mean of them.", r.Recipe.Seeds)}
+		for _, row := range r.Recipe.Eval.Rows {
+			line := []string{rowLabel(row)}
+			parts, names := map[string][]*metric.Report{}, []string{}
+			for _, s := range r.Results {
+				if s.Setting != setting || s.Row != row || s.Groups == nil {
+					continue
+				}
+				for _, x := range append(slices.Clone(s.Groups), Group{Name: "entire", Images: s.Images, report: s.report}) {
+					if parts[x.Name] == nil {
+						names = append(names, x.Name)
+						if len(g.Rows) == 0 {
+							g.Head = append(g.Head, fmt.Sprintf("%s, %d images", strings.ReplaceAll(x.Name, "_", "-"), x.Images))
+						}
+					}
+					parts[x.Name] = append(parts[x.Name], x.report)
+				}
+			}
+			for _, name := range names {
+				in := metric.MeanIntervals(parts[name], resamples, uint64(r.Recipe.Seed))["CIDEr"]
+				cell := fmt.Sprintf("%.1f", 100*in.Mean)
+				if r.Recipe.Eval.Bootstrap > 0 {
+					cell += fmt.Sprintf(" [%.1f, %.1f]", 100*in.Low, 100*in.High)
+				}
+				line = append(line, cell)
+			}
+			if len(names) > 0 {
+				g.Rows = append(g.Rows, line)
+			}
+		}
+		if len(g.Rows) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // Differs is a difference of scores × 100 with its interval.

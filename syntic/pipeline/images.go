@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"syntic/clip/pixels"
@@ -29,6 +30,7 @@ type imageSet struct {
 	name     string
 	count    int
 	domain   world.Domain // of drawn scenes
+	novel    bool         // drawn scenes: in nocaps' domains
 	split    world.Split
 	images   []dataset.Image // of the user; nil: drawn
 	pictures []dataset.Picture
@@ -71,8 +73,8 @@ func (w *work) loadSets() error {
 func otherDomain(source string) string {
 	switch source {
 	case World:
-		return "world:other"
-	case "world:other":
+		return worldOther
+	case worldOther:
 		return World
 	}
 	return ""
@@ -86,14 +88,15 @@ func (w *work) addSet(name, key, source, folder, split string, count, few int) e
 		set.split = world.Val
 	}
 	var ok bool
-	if set.domain, ok = drawn(source); ok {
+	if set.domain, ok = drawn(source); ok && source != worldKnown {
+		set.novel = source == worldNovel
 		if count == 0 {
 			set.count = few
 		}
 		return nil
 	}
-	if source == "" || source == worldWeb {
-		return badInput("%s %q: want world, world:other, or files with images and references", key, source)
+	if source == "" || source == worldWeb || source == worldKnown {
+		return badInput("%s %q: want world, world:other, world:nocaps, or files with images and references", key, source)
 	}
 	s, err := w.files.load(source, name != testCross)
 	if err != nil {
@@ -155,19 +158,40 @@ func (s *imageSet) id(i int) metric.ImageID {
 	return metric.ImageID(strconv.Quote(key))
 }
 
-// groups are the splits of the images where they are of another kind than train, val and test: nocaps' domains. Nil for all others.
+// groups are the splits of the images where they are of another kind than train, val and test: nocaps' domains, by name. Nil for all others.
 func (s *imageSet) groups() (names []string, of map[string][]int) {
 	of = map[string][]int{}
-	for i, im := range s.images {
-		if im.Split == "" || im.Split == dataset.Val || im.Split == dataset.Test {
+	for i := range s.count {
+		split := s.splitOf(i)
+		if split == "" || split == dataset.Val || split == dataset.Test {
 			return nil, nil
 		}
-		if of[im.Split] == nil {
-			names = append(names, im.Split)
+		if of[split] == nil {
+			names = append(names, split)
 		}
-		of[im.Split] = append(of[im.Split], i)
+		of[split] = append(of[split], i)
 	}
+	slices.Sort(names)
 	return names, of
+}
+
+// splitOf is what a file says of image i, or in which of nocaps' domains a drawn scene is: of things that captions of world:known name, of others as well,
+// of others alone.
+func (s *imageSet) splitOf(i int) string {
+	switch {
+	case s.images != nil:
+		return s.images[i].Split
+	case !s.novel:
+		return ""
+	}
+	sc := world.Sample(s.domain, s.split, worldSeed, i)
+	switch sc.Novel() {
+	case 0:
+		return "in_domain"
+	case len(sc.Things):
+		return "out_domain"
+	}
+	return "near_domain"
 }
 
 // hash changes when an image or a reference of the user does.

@@ -1,9 +1,7 @@
 package pipeline
 
 import (
-	"bufio"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,10 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"syntic/syntic"
-	"syntic/syntic/report/tensorboard"
 )
 
 // point is a line of metrics.jsonl: a step of a training or of a refinement, or a score.
@@ -44,26 +40,12 @@ func (f *finish) points() ([]point, error) {
 	for _, key := range f.l.rows {
 		if name := f.l.of[key].refined(); f.l.have[name] && !refined[name] {
 			refined[name] = true
-			row := key.row
-			if name == key.refined() {
-				row = "" // that of all rows that change nothing before it
-			}
-			if err := read(f.p, name, func(x *syntic.Refined) {
-				for i, loss := range x.Loss {
-					p := point{Kind: "refine", Corpus: key.corpus, Row: row, Seed: key.seed, Step: i, Loss: loss}
-					if x.Recall != nil {
-						p.Recall = x.Recall[i]
-					}
-					out = append(out, p)
-				}
-			}); err != nil {
+			row := f.l.of[key].refinedFor()
+			if err := read(f.p, name, func(x *syntic.Refined) { out = append(out, refinedPoints(key.corpus, row, key.seed, x)...) }); err != nil {
 				return nil, err
 			}
 		}
-		for _, s := range f.trained[key].Steps {
-			out = append(out, point{Kind: "train", Corpus: key.corpus, Row: key.row, Seed: key.seed, Step: s.Step, Epoch: s.Epoch, Loss: s.Loss, LR: s.LR,
-				GradNorm: s.GradNorm, Val: s.Val})
-		}
+		out = append(out, trainPoints(key, f.trained[key].Steps)...)
 	}
 	for _, s := range f.run.Results {
 		for _, name := range s.report.Names {
@@ -74,74 +56,41 @@ func (f *finish) points() ([]point, error) {
 	return out, nil
 }
 
-// metrics writes metrics.jsonl, and event files of TensorBoard where they are asked for.
+// refinedPoints are those of a refinement; row is empty for that of all rows that change nothing before it.
+func refinedPoints(corpus, row string, seed int64, x *syntic.Refined) (out []point) {
+	for i, loss := range x.Loss {
+		p := point{Kind: "refine", Corpus: corpus, Row: row, Seed: seed, Step: i, Loss: loss}
+		if x.Recall != nil {
+			p.Recall = x.Recall[i]
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// trainPoints are those of steps of a training.
+func trainPoints(key rowKey, steps []syntic.TrainStep) []point {
+	out := make([]point, len(steps))
+	for i, s := range steps {
+		out[i] = point{Kind: "train", Corpus: key.corpus, Row: key.row, Seed: key.seed, Step: s.Step, Epoch: s.Epoch, Loss: s.Loss, LR: s.LR, GradNorm: s.GradNorm, Val: s.Val}
+	}
+	return out
+}
+
+// metrics writes metrics.jsonl in its final order, which is that of the table, and event files of TensorBoard where they are asked for.
 func (f *finish) metrics() error {
 	points, err := f.points()
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(f.dir, "metrics.jsonl"), func(w io.Writer) error {
-		b := bufio.NewWriter(w)
-		e := json.NewEncoder(b)
-		for _, p := range points {
-			if err := e.Encode(p); err != nil {
-				return err
-			}
-		}
-		return b.Flush()
-	}); err != nil || !f.board {
+	text, err := jsonLines(points)
+	if err != nil {
 		return err
 	}
-	return writeBoard(filepath.Join(f.dir, "tensorboard"), points, time.Now())
-}
-
-// writeBoard writes an event file for each training, each refinement and each row's scores, in a folder of its own: what TensorBoard calls a run.
-func writeBoard(dir string, points []point, at time.Time) error {
-	var runs []string
-	scalars := map[string][]tensorboard.Scalar{}
-	for _, p := range points {
-		name := fmt.Sprintf("%s-%s-%d", p.Corpus, p.Row, p.Seed)
-		switch p.Kind {
-		case "refine":
-			if name = fmt.Sprintf("%s-refine-%d", p.Corpus, p.Seed); p.Row != "" {
-				name = fmt.Sprintf("%s-refine-%s-%d", p.Corpus, p.Row, p.Seed)
-			}
-		case "score":
-			name = fmt.Sprintf("%s-%s-%d", p.Setting, p.Row, p.Seed)
-		}
-		if _, ok := scalars[name]; !ok {
-			runs = append(runs, name)
-		}
-		add := func(tag string, v float64) {
-			scalars[name] = append(scalars[name], tensorboard.Scalar{Tag: tag, Step: int64(p.Step), Value: float32(v)})
-		}
-		switch p.Kind {
-		case "score":
-			add("score/"+p.Metric, *p.Value)
-			continue
-		case "refine":
-			add("refine/loss", p.Loss)
-			continue
-		}
-		add("train/loss", p.Loss)
-		add("train/lr", p.LR)
-		add("train/grad_norm", p.GradNorm)
-		if p.Val != 0 {
-			add("train/val_loss", p.Val)
-		}
+	if err := writeFile(filepath.Join(f.dir, metricsName), func(w io.Writer) error { _, err := w.Write(text); return err }); err != nil || !f.board {
+		return err
 	}
-	for _, name := range runs {
-		if err := writeFile(filepath.Join(dir, name, tensorboard.FileName), func(w io.Writer) error {
-			b := bufio.NewWriter(w)
-			if err := tensorboard.Write(b, at, scalars[name]); err != nil {
-				return err
-			}
-			return b.Flush()
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return writeBoard(f.dir, points)
 }
 
 // SumsName is the file of the SHA-256 of a finished run's files, as sha256sum writes and checks it. It is written last: a folder without it is of a

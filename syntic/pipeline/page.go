@@ -35,7 +35,7 @@ func (f *finish) page(ctx context.Context) error {
 		Remarks: []string{"CIDEr-D, BLEU and ROUGE-L are computed as pycocoevalcap does, and shown times 100. Document frequencies come from the test set itself.",
 			"A row shares synthetic pairs, captions and test images with the others; only what its name says differs."},
 	}
-	d.Grids = append(append(f.run.Differences(), PublishedGrids(f.run)...), OpenGrid(r))
+	d.Grids = append(append(append(f.run.Groups(), f.run.Differences()...), PublishedGrids(f.run)...), OpenGrid(r))
 	d.Stages = stageTimes(f.run.Stages)
 	for _, k := range r.Keys() {
 		d.Choices = append(d.Choices, report.Choice{Key: k.Path, Value: fmt.Sprint(k.Value), From: r.Origin(k.Path), Meaning: k.Doc})
@@ -268,14 +268,4 @@ func (r *Run) Rows() [][]string {
 		out = append(out, line)
 	}
 	return out
-}
-
-// GroupLines says, for test images of several groups, how each row does in each group; nothing for all others.
-func (r *Run) GroupLines() (lines []string) {
-	for _, s := range r.Results {
-		for _, g := range s.Groups {
-			lines = append(lines, fmt.Sprintf("%s, %s, seed %d: %s (%d images, scored by itself): CIDEr-D %.1f", rowLabel(s.Row), settingLabels[s.Setting], s.Seed, g.Name, g.Images, 100*g.Scores["CIDEr"]))
-		}
-	}
-	return lines
 }

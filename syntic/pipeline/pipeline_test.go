@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -214,12 +215,12 @@ func TestTargetTexts(t *testing.T) {
 	require.NotContains(t, names, "texts-memory")
 	files := written(t, dir)
 	require.Equal(t, files["captions/in_domain-syntic-1.json"], files["captions/in_domain-syntic_tt-1.json"])
-	require.Equal(t, strings.Join(sceneTexts(world.Crayon, 24), "\n")+"\n", files["model/memory.txt"])
+	require.Equal(t, strings.Join(sceneTexts(world.Crayon, 24, false), "\n")+"\n", files["model/memory.txt"])
 	m, err := OpenModel(tensor.CPU(), dir)
 	require.NoError(t, err)
 	defer m.Close()
 	m.Memory = nil // as the other row's
-	require.NoError(t, m.SwapMemory(context.Background(), tensor.CPU(), write(t, "texts.txt", strings.Join(sceneTexts(world.Photo, 24), "\n"))))
+	require.NoError(t, m.SwapMemory(context.Background(), tensor.CPU(), write(t, "texts.txt", strings.Join(sceneTexts(world.Photo, 24, false), "\n"))))
 	require.Equal(t, 24, m.Memory.Size())
 	im, _, err := drawnImage(world.Crayon, world.Test, 0)
 	require.NoError(t, err)
@@ -304,7 +305,7 @@ func TestCancelledRunGoesOn(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestMain lets the test binary play a run that is killed, as by kill -9, at the n-th item.
+// TestMain lets the test binary play a run that is killed, as by kill -9, at the n-th item, of all or of one stage, or a moment after.
 func TestMain(m *testing.M) {
 	dir := os.Getenv("PIPELINE_TEST_DIR")
 	if dir == "" {
@@ -312,11 +313,17 @@ func TestMain(m *testing.M) {
 	}
 	n, _ := strconv.Atoi(os.Getenv("PIPELINE_TEST_KILL"))
 	r, err := config.Load("toy", strings.Split(os.Getenv("PIPELINE_TEST_SETS"), "\n"))
+	kill := func() {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+	var progress plan.Progress = &stopper{n, kill}
+	if stage := os.Getenv("PIPELINE_TEST_STAGE"); stage != "" {
+		moment, _ := time.ParseDuration(os.Getenv("PIPELINE_TEST_MOMENT"))
+		progress = &atStep{stage, n, func() { time.AfterFunc(moment, kill) }}
+	}
 	if err == nil {
-		_, err = Do(context.Background(), tensor.CPU(), dir, r, &stopper{n, func() {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
-		}}, "a machine")
+		_, err = Do(context.Background(), tensor.CPU(), dir, r, progress, "a machine")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

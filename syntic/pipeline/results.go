@@ -32,6 +32,8 @@ type Group struct {
 	Name   string             `json:"name"`
 	Images int                `json:"images"`
 	Scores map[string]float64 `json:"scores"`
+
+	report *metric.Report
 }
 
 // Table is the scores of each row and setting over seeds.
@@ -182,7 +184,7 @@ func groupScores(set *imageSet, refs *metric.References, results *metric.Results
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Group{name, report.Images, report.Scores})
+		out = append(out, Group{name, report.Images, report.Scores, report})
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -181,8 +182,11 @@ func (t *rowStage) train(ctx context.Context, _ plan.Shard, in *plan.Pipeline, o
 		}
 		o.Watch = func() (float64, error) { return d.Loss(ctx, val, r.Decoder.MaxLength, r.Train.Batch) }
 	}
+	log, done := t.w.rec.training(t.key)
+	o.Log = log
 	var result Trained
-	if result.Steps, err = d.Train(ctx, x.Examples, o, ticking{tick}); err != nil {
+	result.Steps, err = d.Train(ctx, x.Examples, o, ticking{tick})
+	if err = errors.Join(err, done()); err != nil {
 		return err
 	}
 	if result.Decoder, err = packDecoder(d); err != nil {

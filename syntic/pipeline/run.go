@@ -85,6 +85,7 @@ func (j Job) Do(ctx context.Context) (*Run, error) {
 	if err := j.begin(); err != nil {
 		return nil, plan.Explain(j.Dir, err)
 	}
+	w.rec = &recorder{j.Dir, j.Board}
 	log, err := openEvents(j.Dir)
 	if err != nil {
 		return nil, plan.Explain(j.Dir, err)
@@ -107,17 +108,22 @@ func (j Job) Do(ctx context.Context) (*Run, error) {
 }
 
 // begin marks the folder as that of a run of this recipe that has not ended. What an earlier run of another recipe left for people goes: it would not
-// be of the recipe that stands beside it.
+// be of the recipe that stands beside it. The same recipe goes on with its metrics.jsonl.
 func (j Job) begin() error {
 	if err := os.Remove(filepath.Join(j.Dir, SumsName)); err != nil && !os.IsNotExist(err) {
 		return err
 	}
 	lock := filepath.Join(j.Dir, config.LockName)
-	if old, err := os.ReadFile(lock); err == nil && bytes.Equal(old, j.Recipe.Lock()) && !j.Train {
+	old, err := os.ReadFile(lock)
+	same := err == nil && bytes.Equal(old, j.Recipe.Lock())
+	if same && !j.Train {
 		return nil
 	}
-	for _, name := range []string{"results.json", "captions.json", "references.json", "captions", "scores", "metrics.jsonl", "tensorboard", "CARD.md", "report.html",
-		filepath.Join("model", "model.json")} {
+	names := []string{"results.json", "captions.json", "references.json", "captions", "scores", "CARD.md", "report.html", filepath.Join("model", "model.json")}
+	if !same {
+		names = append(names, metricsName, "tensorboard")
+	}
+	for _, name := range names {
 		if err := os.RemoveAll(filepath.Join(j.Dir, name)); err != nil {
 			return err
 		}

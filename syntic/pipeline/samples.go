@@ -71,6 +71,14 @@ func (t *rowStage) refined() string {
 	return t.variant(t.key.refined(), "refine", "remap", "gap", "synth.images_per_caption", "synth.combine")
 }
 
+// refinedFor is the row that a refinement is shown under: none for the one that all rows share that change nothing before it.
+func (t *rowStage) refinedFor() string {
+	if t.refined() == t.key.refined() {
+		return ""
+	}
+	return t.key.row
+}
+
 // before are the stages whose outputs samples reads.
 func (t *rowStage) before() []string {
 	names := append(t.pairs(), t.key.texts())
@@ -270,6 +278,9 @@ func (t *rowStage) refining() plan.Stage {
 			}
 			f, err := syntic.Refine(ctx, w.dev, x.features, x.ownTexts(texts), e, r.Refine, uint64(t.key.seed), only{"refine", tick})
 			if err != nil {
+				return err
+			}
+			if err := w.rec.refined(t.key.corpus, t.refinedFor(), t.key.seed, f); err != nil {
 				return err
 			}
 			return encode(out, f)

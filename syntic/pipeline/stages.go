@@ -42,6 +42,8 @@ type work struct {
 	enc   *encoder
 	det   *detr.Model
 	paint *Painter
+
+	rec *recorder // of a run that is done; nil where one is planned
 }
 
 func (w *work) encoder() (*encoder, error) {

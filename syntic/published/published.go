@@ -76,7 +76,7 @@ func Curve(method string) (share, cider []float64) {
 var tasks = map[string]string{
 	"coco": "coco", "coco-decap": "coco", "coco-datasize": "coco", "flickr30k": "flickr30k", "nocaps": "nocaps", "ss1m": "ss1m",
 	"coco-to-flickr30k": "coco-to-flickr30k", "coco-to-flickr30k-tt": "coco-to-flickr30k", "flickr30k-to-coco": "flickr30k-to-coco", "flickr30k-to-coco-tt": "flickr30k-to-coco",
-	"toy": "coco", "toy-decap": "coco", "toy-datasize": "coco", "toy-other": "flickr30k", "toy-zero-shot": "ss1m",
+	"toy": "coco", "toy-decap": "coco", "toy-nocaps": "nocaps", "toy-datasize": "coco", "toy-other": "flickr30k", "toy-zero-shot": "ss1m",
 	"toy-cross": "coco-to-flickr30k", "toy-cross-tt": "coco-to-flickr30k", "toy-cross-back": "flickr30k-to-coco", "toy-cross-back-tt": "flickr30k-to-coco",
 }
 

@@ -95,6 +95,16 @@ func DetectorClass(k Kind) (int, bool) {
 	return 0, false
 }
 
+// Novel is how many of the scene's things are of kinds that are not in DetectorKinds.
+func (sc *Scene) Novel() (n int) {
+	for _, t := range sc.Things {
+		if _, known := DetectorClass(t.Kind); !known {
+			n++
+		}
+	}
+	return n
+}
+
 // Colour is the colour by which a thing is called.
 type Colour uint8
 

@@ -30,10 +30,20 @@ const version = "brain.Event:2"
 
 // Write writes an event file of the scalars, in their order, all with the wall time at. A step below 0 is an error.
 func Write(w io.Writer, at time.Time, scalars []Scalar) error {
-	wall := float64(at.UnixNano()) / 1e9
-	if err := record(w, text(event(wall, 0), 3, version)); err != nil {
+	if err := Begin(w, at); err != nil {
 		return err
 	}
+	return Append(w, at, scalars)
+}
+
+// Begin writes what an event file begins with.
+func Begin(w io.Writer, at time.Time) error {
+	return record(w, text(event(wallTime(at), 0), 3, version))
+}
+
+// Append writes scalars behind what an event file holds, in their order, all with the wall time at. A step below 0 is an error.
+func Append(w io.Writer, at time.Time, scalars []Scalar) error {
+	wall := wallTime(at)
 	for _, s := range scalars {
 		if s.Step < 0 {
 			return fmt.Errorf("tensorboard: %s: step %d: want 0 or more", s.Tag, s.Step)
@@ -46,6 +56,39 @@ func Write(w io.Writer, at time.Time, scalars []Scalar) error {
 		}
 	}
 	return nil
+}
+
+func wallTime(at time.Time) float64 { return float64(at.UnixNano()) / 1e9 }
+
+// Before tells how many bytes of an event file, from its beginning, are whole records of steps below limit, and how many scalars those are: what to keep
+// of the file of a training that goes on from step limit. It stops at what is no record of Write, Begin and Append.
+func Before(file []byte, limit int64) (size, scalars int) {
+	const frame = 8 + 4 + 4
+	for rest := file; len(rest) >= frame; rest = file[size:] {
+		n := binary.LittleEndian.Uint64(rest)
+		if n > uint64(len(rest)-frame) || masked(rest[:8]) != binary.LittleEndian.Uint32(rest[8:]) {
+			break
+		}
+		data := rest[12 : 12+n]
+		if masked(data) != binary.LittleEndian.Uint32(rest[12+n:]) || stepOf(data) >= limit && size > 0 {
+			break
+		}
+		if size > 0 {
+			scalars++
+		}
+		size += frame + int(n)
+	}
+	return size, scalars
+}
+
+// stepOf is the step of an Event as event writes it: behind the wall time, and 0 where it is missing.
+func stepOf(data []byte) int64 {
+	const time = 1 + 8
+	if len(data) <= time || data[time] != 2<<3|varint {
+		return 0
+	}
+	step, _ := binary.Uvarint(data[time+1:])
+	return int64(step)
 }
 
 // Wire types of protocol buffers.

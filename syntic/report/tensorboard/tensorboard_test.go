@@ -95,3 +95,33 @@ func TestSameBytesAsTensorBoard(t *testing.T) {
 
 // golden is of TensorBoard 2.21.0: tensorboard.compat.proto's messages through tensorboard.summary.writer.record_writer.
 const golden = "1800000000000000a37f4b220900002040fc54d9411a0d627261696e2e4576656e743a322b3531102100000000000000017becf60900002040fc54d94110ac022a130a110a0a747261696e2f6c6f737315000020403cf09030"
+
+// TestBefore cuts files where a training goes on: at steps, in the midst of records, and where a byte is wrong.
+func TestBefore(t *testing.T) {
+	var whole bytes.Buffer
+	require.NoError(t, Begin(&whole, time.Unix(1, 0)))
+	ends := []int{whole.Len()}
+	for step := range int64(300) {
+		require.NoError(t, Append(&whole, time.Unix(2, 0), []Scalar{{"a", step, 1}, {"b", step, 2}}))
+		ends = append(ends, whole.Len())
+	}
+	file := whole.Bytes()
+	for _, limit := range []int{0, 1, 127, 128, 129, 299, 300} {
+		size, scalars := Before(file, int64(limit))
+		assert.Equal(t, ends[limit], size)
+		assert.Equal(t, 2*limit, scalars)
+	}
+	size, scalars := Before(file[:ends[7]-1], 300)
+	assert.Equal(t, 13, scalars, "the last record is not whole")
+	assert.Less(t, size, ends[7]-1)
+	wrong := bytes.Clone(file)
+	wrong[ends[5]+14]++
+	size, scalars = Before(wrong, 300)
+	assert.Equal(t, ends[5], size)
+	assert.Equal(t, 10, scalars)
+	for _, none := range [][]byte{nil, []byte("not an event file at all"), file[3:]} {
+		size, scalars = Before(none, 300)
+		assert.Zero(t, size)
+		assert.Zero(t, scalars)
+	}
+}
