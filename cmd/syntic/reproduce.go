@@ -72,9 +72,13 @@ func showPlan(cmd *cobra.Command, place *folderFlags, r *config.Recipe) error {
 	if err != nil {
 		return err
 	}
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "plan of recipe %s in %s: %d captions; rows %s; settings %s; seeds %d\n\n", r.Preset, place.out, e.Texts, strings.Join(r.Eval.Rows, ", "),
-		strings.Join(r.Eval.Settings, ", "), r.Seeds)
+	return writePlan(cmd.OutOrStdout(), fmt.Sprintf("plan of recipe %s in %s: %d captions; rows %s; settings %s; seeds %d", r.Preset, place.out, e.Texts, strings.Join(r.Eval.Rows, ", "),
+		strings.Join(r.Eval.Settings, ", "), r.Seeds), e)
+}
+
+// writePlan prints an estimate.
+func writePlan(out io.Writer, head string, e *pipeline.Estimate) error {
+	fmt.Fprintf(out, "%s\n\n", head)
 	t := cli.NewTable("stage", ">items", ">finished", ">of other runs", ">to make", ">items/s", ">time", ">disk", "rate")
 	for _, k := range e.Kinds() {
 		todo := k.Items - k.Done - k.Elsewhere
@@ -89,7 +93,7 @@ func showPlan(cmd *cobra.Command, place *folderFlags, r *config.Recipe) error {
 	if err := t.Write(out); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "\ntime: items over a rate; it assumes that the machine stays as busy as it was while measuring (%s), that captions are as long as they\n"+
+	_, err := fmt.Fprintf(out, "\ntime: items over a rate; it assumes that the machine stays as busy as it was while measuring (%s), that captions are as long as they\n"+
 		"may be, and leaves out scoring and writing. disk: with the model's folder, and the checkpoint of a training (%s), which goes when it ends.\n",
 		duration(e.Probe), cli.Bytes(e.Peak))
 	return err

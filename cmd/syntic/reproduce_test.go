@@ -70,6 +70,13 @@ func TestReproduceWithoutFiles(t *testing.T) {
 func TestSweepAndAblate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "sweep")
 	args := verb([]string{"sweep", "--over", "refine.steps=0,2", "--seeds", "1,4"}, dir)
+	code, plan, errs := execute(append(args, "--plan")...)
+	require.Equal(t, 0, code, errs)
+	assert.Contains(t, plan, "2 points, seeds 1, 4, in all 4 runs")
+	assert.Regexp(t, `synthetic pairs × 4 +48 +0 +24 +24 `, plan, "the second point takes those of the first")
+	assert.Regexp(t, `refinement × 4 +48 +0 +0 +48 `, plan)
+	assert.Regexp(t, `training decoders \(steps\) × 4 +8 +0 +0 +8 `, plan)
+	assert.NoDirExists(t, dir, "a plan writes nothing")
 	code, out, errs := execute(args...)
 	require.Equal(t, 0, code, errs)
 	assert.Contains(t, out, "Toy scores")
@@ -82,6 +89,12 @@ func TestSweepAndAblate(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(out), &r))
 	require.Len(t, r.Points, 2)
 	assert.NotNil(t, r.Points[1].Cells[0].Against)
+	code, plan, errs = execute(append(args, "--plan")...)
+	require.Equal(t, 0, code, errs)
+	assert.Regexp(t, `synthetic pairs × 4 +48 +48 +0 +0\n`, plan)
+	for _, name := range []string{"sweep.md", "chart-in_domain.svg"} {
+		assert.FileExists(t, filepath.Join(dir, name))
+	}
 
 	ablation := filepath.Join(filepath.Dir(dir), "ablation")
 	code, out, errs = execute(verb([]string{"ablate", "--rows", "syntic,no_objects", "--reuse", filepath.Join(dir, r.Points[0].Folders[0])}, ablation)...)

@@ -142,34 +142,57 @@ func publishedCurves() (out []report.Series) {
 	return out
 }
 
-// planSweep shows the plan of the last run, which with shares of the captions is the largest.
+// planSweep shows the plan of all runs of a sweep together.
 func planSweep(cmd *cobra.Command, r *config.Recipe, place *folderFlags, axes []config.Axis, seeds []int64) error {
 	points, err := r.Points(axes)
 	if err != nil {
 		return err
 	}
-	point := points[len(points)-1]
-	one, err := point.Recipe.With("sweep", fmt.Sprintf("seed=%d", seeds[0]), "seeds=1")
+	dev, err := openDevice()
 	if err != nil {
 		return err
 	}
-	at := *place
-	at.out = place.out + "/" + study.Name(point.Sets, seeds[0])
-	if err := showPlan(cmd, &at, one); err != nil {
+	s := study.Sweep{Dir: place.out, Axes: axes, Seeds: seeds, Job: pipeline.Job{Device: dev, Reuse: place.others(place.out)}}
+	jobs, err := s.Jobs(points)
+	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "a sweep of %d points with %d seeds each. The plan is that of its last point with one seed, alone; the other points make again only what their\n"+
-		"keys change, each other seed also its own synthetic pairs.\n", len(points), len(seeds))
-	return err
+	bars := cli.NewProgress(cmd.ErrOrStderr())
+	for i := range jobs {
+		jobs[i].Progress = bars
+	}
+	e, err := pipeline.PlanAll(cmd.Context(), jobs)
+	bars.Close()
+	if err != nil {
+		return err
+	}
+	return writePlan(cmd.OutOrStdout(), fmt.Sprintf("plan of a sweep of recipe %s in %s: %d points, seeds %s, in all %d runs; rows %s; settings %s; up to %d captions\n"+
+		"of other runs: also what runs before make, as each thing is made once", r.Preset, place.out, len(points), words(seeds), e.Runs, strings.Join(r.Eval.Rows, ", "),
+		strings.Join(r.Eval.Settings, ", "), e.Texts), e)
 }
 
-// reproduceSweep carries out a recipe that has points of its own, and shows the published curve beside it.
+func words(list []int64) string {
+	out := make([]string, len(list))
+	for i, n := range list {
+		out[i] = strconv.FormatInt(n, 10)
+	}
+	return strings.Join(out, ", ")
+}
+
+// reproduceSweep plans and carries out a recipe that has points of its own, and shows the published curve beside it.
 func reproduceSweep(cmd *cobra.Command, r *config.Recipe, place *folderFlags, planOnly bool) error {
 	seeds, err := parseSeeds("", r)
 	if err != nil {
 		return err
 	}
-	if err := sweep(cmd, r, place, seeds, false, planOnly); err != nil || planOnly {
+	axes, err := r.Axes()
+	if err != nil {
+		return err
+	}
+	if err := planSweep(cmd, r, place, axes, seeds); err != nil || planOnly {
+		return err
+	}
+	if err := sweep(cmd, r, place, seeds, false, false); err != nil {
 		return err
 	}
 	return showCurve(cmd.OutOrStdout(), r)

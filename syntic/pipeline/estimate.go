@@ -20,7 +20,8 @@ type Estimate struct {
 	Disk    int64   // bytes that the folder will need more
 	Peak    int64   // of Disk, only while a decoder is trained
 	Probe   float64 // seconds that measuring took
-	Texts   int     // captions of the first setting
+	Texts   int     // captions of the first setting; of the run that has most
+	Runs    int
 }
 
 // StageEstimate is one stage of an Estimate.
@@ -38,31 +39,51 @@ type StageEstimate struct {
 
 // Plan tells what the run will do and estimates what it takes: rates of finished shards where there are some, here or in the runs of Reuse, and of a
 // few items made now on this machine where there are none. Nothing is written to the folder of the run.
-func (j Job) Plan(ctx context.Context) (*Estimate, error) {
+func (j Job) Plan(ctx context.Context) (*Estimate, error) { return PlanAll(ctx, []Job{j}) }
+
+// PlanAll is Plan of runs that are done one after the other, such as those of a sweep, each of which takes what those before it made: that counts once.
+// What depends on the same keys is measured once.
+func PlanAll(ctx context.Context, jobs []Job) (*Estimate, error) {
+	out := &Estimate{Recipe: jobs[0].Recipe, Runs: len(jobs)}
+	made, rates := map[string]bool{}, map[string]float64{}
+	for _, j := range jobs {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := j.estimate(ctx, out, made, rates); err != nil {
+			return nil, err
+		}
+	}
+	out.Disk += out.Peak
+	return out, nil
+}
+
+// estimate adds a run to an estimate.
+func (j Job) estimate(ctx context.Context, out *Estimate, made map[string]bool, rates map[string]float64) error {
 	w := &work{dev: j.Device, r: j.Recipe, trainOnly: j.Train}
 	defer w.close()
 	if err := w.open(); err != nil {
-		return nil, err
+		return err
 	}
 	models, err := os.MkdirTemp("", "syntic-plan-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.RemoveAll(models)
 	l, p, err := j.plan(w, models)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	out := &Estimate{Recipe: j.Recipe, Texts: len(w.corpora[l.first.key.corpus])}
-	m := &meter{w: w, l: l, rates: map[string]float64{}, progress: j.Progress}
-	for _, s := range p.Status(stagesOf(j.Reuse)) {
+	out.Texts = max(out.Texts, len(w.corpora[l.first.key.corpus]))
+	m := &meter{w: w, l: l, rates: rates, progress: j.Progress}
+	for _, s := range p.Status(stagesOf(j.Reuse), made) {
 		e := StageEstimate{Name: s.Stage.Name, Kind: kindOf(s.Stage.Name), Items: s.Stage.Items, Done: s.Done, Elsewhere: s.Elsewhere, Rate: s.Rate, Measured: "finished shards"}
 		todo := e.Items - e.Done - e.Elsewhere
 		if todo > 0 {
 			began := time.Now()
 			size, err := m.bytes(ctx, e.Name)
 			if err != nil {
-				return nil, fmt.Errorf("plan: stage %s: %w", e.Name, err)
+				return fmt.Errorf("plan: stage %s: %w", e.Name, err)
 			}
 			e.Bytes = size * int64(todo)
 			if strings.HasPrefix(e.Name, "row-") { // a decoder is as large after one step as after all
@@ -72,7 +93,7 @@ func (j Job) Plan(ctx context.Context) (*Estimate, error) {
 			if e.Rate == 0 {
 				e.Measured = "measured now"
 				if e.Rate, err = m.rate(ctx, e.Name); err != nil {
-					return nil, fmt.Errorf("plan: stage %s: %w", e.Name, err)
+					return fmt.Errorf("plan: stage %s: %w", e.Name, err)
 				}
 			}
 			out.Probe += time.Since(began).Seconds()
@@ -83,8 +104,8 @@ func (j Job) Plan(ctx context.Context) (*Estimate, error) {
 		out.Disk += e.Bytes
 	}
 	size, err := m.model(ctx)
-	out.Disk += size + out.Peak
-	return out, err
+	out.Disk += size
+	return err
 }
 
 func kindOf(stage string) string {

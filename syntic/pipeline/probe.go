@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"math"
@@ -12,12 +13,13 @@ import (
 	"syntic/clip"
 	"syntic/clip/pixels"
 	"syntic/syntic"
+	"syntic/syntic/config"
 	"syntic/syntic/plan"
 	"syntic/tensor"
 )
 
 // meter measures on this machine what items of stages take, with the recipe's own models and sizes, and random features where real ones are not
-// there yet. Each kind of work is measured once.
+// there yet. Each kind of work is measured once, for all runs of a plan whose keys for it agree.
 type meter struct {
 	w        *work
 	l        *layout
@@ -50,7 +52,11 @@ func (m *meter) rate(ctx context.Context, stage string) (float64, error) {
 	default:
 		kind, measure = "look at "+stage, func() (float64, error) { return m.look(ctx, m.w.sets[stage]) }
 	}
-	if r, ok := m.rates[kind]; ok {
+	known, err := m.known(kind, t.row)
+	if err != nil {
+		return 0, err
+	}
+	if r, ok := m.rates[known]; ok {
 		return r, nil
 	}
 	bar := plan.OrQuiet(m.progress).Stage("measure: "+kind, 0)
@@ -59,8 +65,25 @@ func (m *meter) rate(ctx context.Context, stage string) (float64, error) {
 	if err == nil && !(r > 0) {
 		err = fmt.Errorf("%s: no time passed", kind)
 	}
-	m.rates[kind] = r
+	m.rates[known] = r
 	return r, err
+}
+
+// known names a measurement by the keys that it may depend on. Those of data count in all: the size of the corpus and the length of its captions do.
+func (m *meter) known(kind string, row *config.Recipe) (string, error) {
+	sections := []string{"data", "clip", "objects", "patches"}
+	switch word, _, _ := strings.Cut(kind, " "); word {
+	case "paint":
+		sections = append(sections, "synth")
+	case "refine":
+		sections = append(sections, "refine")
+	case "train":
+		sections = append(sections, "synth", "remap", "memory", "project", "retrieve", "decoder", "train", "decode.max_tokens")
+	case "caption", "remap":
+		sections = append(sections, "memory", "project", "retrieve", "decoder", "decode")
+	}
+	text, err := json.Marshal(row.Section(sections...))
+	return kind + " " + string(text), err
 }
 
 // timed is how many seconds fn takes: the second of two times, as the first opens models and files.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -134,8 +135,9 @@ type Status struct {
 	Rate      float64 // items a second, of the shards that are done here or elsewhere; 0: none is
 }
 
-// Status tells, without touching a file, which stages are done here, and which may be taken from other folders of stages.
-func (p *Pipeline) Status(from []string) []Status {
+// Status tells, without touching a file, which stages are done here, and which may be taken from other folders of stages. made, unless nil, names shards
+// that runs before this one will have made by then: they count as elsewhere, and this run's own are added to it.
+func (p *Pipeline) Status(from []string, made map[string]bool) []Status {
 	out := make([]Status, len(p.stages))
 	for k, s := range p.stages {
 		out[k].Stage = &s.Stage
@@ -146,7 +148,13 @@ func (p *Pipeline) Status(from []string) []Status {
 				out[k].Done += s.Shard(i).Count
 			} else if other, ok := s.elsewhere(i, from); ok {
 				f, out[k].Elsewhere = other, out[k].Elsewhere+s.Shard(i).Count
+			} else if name := s.made(i); made[name] {
+				out[k].Elsewhere += s.Shard(i).Count
+				continue
 			} else {
+				if made != nil {
+					made[name] = true
+				}
 				continue
 			}
 			out[k].Bytes += f.record.Bytes
@@ -157,4 +165,12 @@ func (p *Pipeline) Status(from []string) []Status {
 		}
 	}
 	return out
+}
+
+// made names shard i by what it is made of, and by its plan where that is not told.
+func (s *planned) made(i int) string {
+	if key := s.key(i); key != "" {
+		return key
+	}
+	return fmt.Sprintf("%s %d", s.id, i)
 }

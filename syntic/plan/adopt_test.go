@@ -21,7 +21,7 @@ func TestFinishedShardsOfOtherRunsAreTaken(t *testing.T) {
 		c := &calls{n: map[string]int{}}
 		p, err := New(dir, testStages(c, steps))
 		require.NoError(t, err)
-		status := p.Status([]string{first})
+		status := p.Status([]string{first}, nil)
 		results, err := p.Run(context.Background(), Options{From: []string{"/no/such/folder", first}})
 		require.NoError(t, err)
 		for i, s := range status {

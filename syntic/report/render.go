@@ -20,7 +20,7 @@ import (
 	_ "golang.org/x/image/webp"
 )
 
-//go:embed report.html.tmpl report.css
+//go:embed report.html.tmpl theme.css chart.css report.css
 var files embed.FS
 
 var page = template.Must(template.New("report.html.tmpl").Funcs(template.FuncMap{"right": Grid.Right, "early": func(g []Grid) []Grid { return timed(g, false) }, "late": func(g []Grid) []Grid { return timed(g, true) }}).ParseFS(files, "report.html.tmpl"))
@@ -110,11 +110,8 @@ type stageView struct {
 }
 
 func newView(d *Data) (*view, error) {
-	css, err := files.ReadFile("report.css")
-	if err != nil {
-		return nil, err
-	}
-	v := &view{Data: d, CSS: template.CSS(css)}
+	v := &view{Data: d, CSS: template.CSS(css("theme.css", "chart.css", "report.css"))}
+	var err error
 	if v.Rows, err = rows(d.Table); err != nil {
 		return nil, err
 	}
@@ -143,6 +140,19 @@ func newView(d *Data) (*view, error) {
 	}
 	v.stages()
 	return v, nil
+}
+
+// css is embedded style sheets, one behind the other.
+func css(names ...string) string {
+	var b strings.Builder
+	for _, name := range names {
+		text, err := files.ReadFile(name)
+		if err != nil {
+			panic("report: " + err.Error()) // embedded
+		}
+		b.Write(text)
+	}
+	return b.String()
 }
 
 func rows(t Table) ([]rowView, error) {

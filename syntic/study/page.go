@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -86,18 +87,21 @@ func (r *Result) Charts(extra []report.Series) (out []report.Chart) {
 	if !ok || len(xs) < 2 {
 		return nil
 	}
-	low, high := slices.Min(xs), slices.Max(xs)
-	settings := []string{}
-	for _, c := range r.Points[0].Cells {
-		if !slices.Contains(settings, c.Setting) {
-			settings = append(settings, c.Setting)
+	low, high := math.Inf(1), slices.Max(xs) // low: of those above 0
+	for _, x := range xs {
+		if x > 0 {
+			low = min(low, x)
 		}
 	}
-	for k, setting := range settings {
-		chart := report.Chart{Title: "CIDEr-D by " + r.Keys[0] + ", " + settingLabel(setting), XLabel: r.Keys[0], YLabel: "CIDEr-D × 100", LogX: low > 0 && high/low >= 20,
+	log := slices.Min(xs) >= 0 && high/low >= 20
+	for k, setting := range r.settings() {
+		chart := report.Chart{Title: "CIDEr-D by " + r.Keys[0] + ", " + settingLabel(setting), XLabel: r.Keys[0], YLabel: "CIDEr-D × 100", LogX: log,
 			Note: "Bands: 95 % bootstrap interval over test images."}
 		if chart.LogX {
 			chart.XLabel += " (logarithmic)"
+			if slices.Min(xs) == 0 {
+				chart.Note += " 0 has no place on a logarithmic axis: see the table."
+			}
 		}
 		if len(r.Seeds) > 1 {
 			chart.Note += fmt.Sprintf(" Means over %d seeds.", len(r.Seeds))

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,7 +72,25 @@ type Against struct {
 	P          float64 `json:"p"`
 }
 
-// Do does the runs, those that are finished excepted, and writes sweep.json and report.html. A cancelled ctx ends it with its error; the same sweep
+// Jobs are the runs in their order: points, and for each the seeds. Each takes finished stages of the others.
+func (s Sweep) Jobs(points []config.Point) ([]pipeline.Job, error) {
+	var out []pipeline.Job
+	for _, p := range points {
+		for _, seed := range s.Seeds {
+			r, err := p.Recipe.With("sweep", fmt.Sprintf("seed=%d", seed), "seeds=1")
+			if err != nil {
+				return nil, err
+			}
+			j := s.Job
+			j.Dir, j.Recipe = filepath.Join(s.Dir, Name(p.Sets, seed)), r
+			j.Reuse = append(pipeline.Siblings(j.Dir), s.Job.Reuse...)
+			out = append(out, j)
+		}
+	}
+	return out, nil
+}
+
+// Do does the runs, those that are finished excepted, and writes sweep.json, sweep.md with charts as SVG, and report.html. A cancelled ctx ends it with its error; the same sweep
 // goes on from there.
 func (s Sweep) Do(ctx context.Context, base *config.Recipe) (*Result, error) {
 	points, err := base.Points(s.Axes)
@@ -85,6 +104,10 @@ func (s Sweep) Do(ctx context.Context, base *config.Recipe) (*Result, error) {
 	if err := s.ours(); err != nil {
 		return nil, err
 	}
+	jobs, err := s.Jobs(points)
+	if err != nil {
+		return nil, err
+	}
 	for i, p := range points {
 		point := Point{}
 		for _, set := range p.Sets {
@@ -92,13 +115,10 @@ func (s Sweep) Do(ctx context.Context, base *config.Recipe) (*Result, error) {
 			point.Values = append(point.Values, value)
 		}
 		var folders []*Folder
-		for k, seed := range s.Seeds {
-			r, err := p.Recipe.With("sweep", fmt.Sprintf("seed=%d", seed), "seeds=1")
-			if err != nil {
-				return nil, err
-			}
-			name := Name(p.Sets, seed)
-			f, err := s.run(ctx, filepath.Join(s.Dir, name), r, i*len(s.Seeds)+k+1, len(points)*len(s.Seeds))
+		for k := range s.Seeds {
+			at := i*len(s.Seeds) + k
+			name := filepath.Base(jobs[at].Dir)
+			f, err := s.run(ctx, jobs[at], at+1, len(jobs))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
@@ -137,25 +157,23 @@ func (s Sweep) ours() error {
 }
 
 // run does one run, unless its folder has it.
-func (s Sweep) run(ctx context.Context, dir string, r *config.Recipe, at, of int) (*Folder, error) {
+func (s Sweep) run(ctx context.Context, j pipeline.Job, at, of int) (*Folder, error) {
 	done := false
-	if f, err := Open(dir); err == nil && f.Done && len(f.Scores) > 0 {
-		lock, err := os.ReadFile(filepath.Join(dir, config.LockName))
-		done = err == nil && bytes.Equal(lock, r.Lock())
+	if f, err := Open(j.Dir); err == nil && f.Done && len(f.Scores) > 0 {
+		lock, err := os.ReadFile(filepath.Join(j.Dir, config.LockName))
+		done = err == nil && bytes.Equal(lock, j.Recipe.Lock())
 	}
 	if s.Tell != nil {
-		s.Tell(at, of, filepath.Base(dir), done)
+		s.Tell(at, of, filepath.Base(j.Dir), done)
 	}
 	if done {
-		return Open(dir)
+		return Open(j.Dir)
 	}
-	j := s.Job
-	j.Dir, j.Recipe = dir, r
-	j.Reuse = append(pipeline.Siblings(dir), s.Job.Reuse...)
+	j.Reuse = append(pipeline.Siblings(j.Dir), s.Job.Reuse...) // runs that ended meanwhile as well
 	if _, err := j.Do(ctx); err != nil {
 		return nil, err
 	}
-	return Open(dir)
+	return Open(j.Dir)
 }
 
 // cells are those of the runs of one point, one a seed.
@@ -218,7 +236,33 @@ func (s Sweep) write(r *Result) error {
 	if err := wholefile.WriteBytes(filepath.Join(s.Dir, "sweep.json"), text); err != nil {
 		return err
 	}
+	charts := r.Charts(s.Extra)
+	md := fmt.Sprintf("# Sweep of %s\n\n%s\n\nRecipe %s, %d points, seeds %s.\n\n%s", strings.Join(r.Keys, ", "), r.Lead(), r.Recipe, len(r.Points), seeds(r.Seeds), r.Grid().Markdown())
+	for i, c := range charts {
+		svg, err := c.SVG()
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("chart-%s.svg", r.settings()[i])
+		if err := wholefile.WriteBytes(filepath.Join(s.Dir, name), svg); err != nil {
+			return err
+		}
+		md += fmt.Sprintf("\n![%s](%s)\n", c.Title, name)
+	}
+	if err := wholefile.WriteBytes(filepath.Join(s.Dir, "sweep.md"), []byte(md)); err != nil {
+		return err
+	}
 	return wholefile.Write(filepath.Join(s.Dir, "report.html"), func(w io.Writer) error { return report.Render(w, s.page(r)) })
+}
+
+// settings are those of the points, in the order of the table.
+func (r *Result) settings() (out []string) {
+	for _, c := range r.Points[0].Cells {
+		if !slices.Contains(out, c.Setting) {
+			out = append(out, c.Setting)
+		}
+	}
+	return out
 }
 
 // numbers are the values of an axis, where all are numbers.
