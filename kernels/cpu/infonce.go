@@ -10,14 +10,15 @@ func init() {
 	addPanelVariants(kernels.InfoNCE, func(p *panel, a *kernels.InfoNCEArgs) { infoNCE(a, p, nil) })
 }
 
-// The loss takes four products of N·M·D: the similarities once for the statistics of rows and columns, once more for their gradient G, of which a
+// The loss takes four products of N·M·D, or three where the similarities are few: the similarities for the statistics of rows and columns, once more for their gradient G, of which a
 // band of nceBand rows is kept for G·Y and Gᵀ·X. Bands follow each other, the columns of a band are dealt out: a sum of DY goes through the bands
 // in order, one of DX through the columns.
 const (
 	nceBand = 512
-	nceCols = 256  // columns of a tile, at most
-	nceRows = 128  // rows of a piece of work, at most: each reads all columns
-	nceMany = 2048 // rows, or columns, from which on pieces are that large; a quarter below, for the sake of other processors
+	nceCols = 256     // columns of a tile, at most
+	nceRows = 128     // rows of a piece of work, at most: each reads all columns
+	nceMany = 2048    // rows, or columns, from which on pieces are that large; a quarter below, for the sake of other processors
+	nceKept = 5 << 20 // similarities, 20 MiB of them, that are kept from the statistics for the gradient instead of being computed again
 )
 
 func ncePiece(n, most int) int {
@@ -49,6 +50,8 @@ type nce struct {
 	yCols            []float32 // rows of Y as columns of panels
 	dx, dy           []float32 // ld apart
 	band             []float32 // rows bandLD apart
+	all              []float32 // every similarity, rows bandLD apart, if they are few enough; nil: none is kept
+	kept             []float32 // its memory
 	bandLD           int
 }
 
@@ -65,6 +68,10 @@ func infoNCE(a *kernels.InfoNCEArgs, p *panel, m *micro) {
 	t.n, t.m, t.d, t.scale = a.X.Dim(0), a.Y.Dim(0), a.X.Dim(1), a.Scale.F32()[0]
 	t.rows, t.cols = ncePiece(t.n, nceRows), ncePiece(t.m, nceCols)
 	t.ld, t.bandLD = round16(t.d), round16(t.m)+16
+	if t.all = nil; !a.DX.Absent() && t.n*t.bandLD <= nceKept {
+		t.all = grown(t.kept, t.n*t.bandLD)
+		t.kept = t.all
+	}
 	if m != nil {
 		t.pairs = newNCEHalf(t, m)
 		defer t.pairs.put()

@@ -23,6 +23,11 @@ func (t *nce) statistics() {
 		for c0 := 0; c0 < t.m; c0 += t.cols {
 			nc := min(t.cols, t.m-c0)
 			t.tile(s, t.cols, lo, hi-lo, c0, nc)
+			if t.all != nil {
+				for i := lo; i < hi; i++ {
+					copy(t.all[i*t.bandLD+c0:][:round16(nc)], s[(i-lo)*t.cols:])
+				}
+			}
 			for i := lo; i < hi; i++ {
 				row := s[(i-lo)*t.cols:][:round16(nc)]
 				for j := nc; j < len(row); j++ {
@@ -130,7 +135,7 @@ func (t *nce) gradients() {
 		defer sy.put()
 		t.dx, t.dy = sx.f, sy.f
 	}
-	if t.pairs == nil {
+	if t.pairs == nil && t.all == nil {
 		t.band = grown(t.band, min(nceBand, t.n)*t.bandLD)
 	}
 	if blocks := ceilDiv(t.n, t.rows); cap(t.dScale) < blocks {
@@ -166,9 +171,16 @@ func (t *nce) bandTile(r0, nr, c0, nc int) {
 		defer sc.put()
 		s, ld = sc.f, t.cols
 	} else {
-		s = t.band[c0:]
+		s = t.bandOf(r0, r0)[c0:]
 	}
-	t.tile(s, ld, r0, nr, c0, nc)
+	switch {
+	case t.all == nil:
+		t.tile(s, ld, r0, nr, c0, nc)
+	case t.pairs != nil:
+		for i := range nr {
+			copy(s[i*ld:][:w], t.all[(r0+i)*t.bandLD+c0:])
+		}
+	}
 	hit := float32(float64(t.WX)/float64(t.n) + float64(t.WY)/float64(t.n))
 	for i := range nr {
 		row := s[i*ld:][:w]
@@ -184,6 +196,14 @@ func (t *nce) bandTile(r0, nr, c0, nc int) {
 	t.p.product(t.dy[c0*t.ld:], t.ld, s, 1, ld, t.xRows[r0*t.ld:], t.ld, 16, nc, t.ld, nr, r0 > 0)
 }
 
+// bandOf is the band from row b0 on, from row r0 on.
+func (t *nce) bandOf(b0, r0 int) []float32 {
+	if t.all != nil {
+		return t.all[r0*t.bandLD:]
+	}
+	return t.band[(r0-b0)*t.bandLD:]
+}
+
 // bandRows makes nr rows of DX from r0 on, of the band from b0.
 func (t *nce) bandRows(b0, r0, nr int) {
 	for c0 := 0; c0 < t.m; c0 += t.cols {
@@ -192,7 +212,7 @@ func (t *nce) bandRows(b0, r0, nr int) {
 			t.pairs.rows(t, b0, r0, nr, c0, nc)
 			continue
 		}
-		t.p.product(t.dx[r0*t.ld:], t.ld, t.band[(r0-b0)*t.bandLD+c0:], t.bandLD, 1, t.yRows[c0*t.ld:], t.ld, 16, nr, t.ld, nc, c0 > 0)
+		t.p.product(t.dx[r0*t.ld:], t.ld, t.bandOf(b0, r0)[c0:], t.bandLD, 1, t.yRows[c0*t.ld:], t.ld, 16, nr, t.ld, nc, c0 > 0)
 	}
 	x, dx, sum := t.X.F32(), t.DX.F32(), 0.0
 	for i := r0; i < r0+nr; i++ {
