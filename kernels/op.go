@@ -23,6 +23,7 @@ type Op[A any] struct {
 	Ref   func(a *A)                   // plain loops in float64; never made faster
 	Tol   float64                      // of parity, relative to the largest value of an output; 0 means 2e-6
 	list  []*Variant[A]                // by falling rank
+	spare sync.Pool                    // of *A, for Do
 }
 
 // Variant is one implementation of an op.
@@ -243,6 +244,19 @@ func (o *Op[A]) Run(s *Stream, a *A) error {
 		return fmt.Errorf("%s: %w", o.Name, err)
 	}
 	return nil
+}
+
+// Do is Run on a copy of the arguments in memory that is used again: a call allocates nothing for them.
+func (o *Op[A]) Do(s *Stream, a A) error {
+	p, ok := o.spare.Get().(*A)
+	if !ok {
+		p = new(A)
+	}
+	*p = a
+	err := o.Run(s, p)
+	*p = *new(A) // keeps no operand alive
+	o.spare.Put(p)
+	return err
 }
 
 // Profiler sees every op that runs: it must call run once and return its error.

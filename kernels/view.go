@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -15,12 +16,13 @@ type View struct {
 	rank  uint8
 	shape [MaxRank]int
 	ptr   unsafe.Pointer
+	kept  *Kept // nil unless nobody writes to the memory
 }
 
 // NewView describes memory at ptr, on the host or on a device. It panics if there are more than MaxRank dimensions.
 func NewView(d DType, ptr unsafe.Pointer, shape ...int) View {
 	if len(shape) > MaxRank {
-		panic(fmt.Sprintf("kernels: shape %v has more than %d dimensions", shape, MaxRank))
+		panic(fmt.Sprintf("kernels: shape %v has more than %d dimensions", slices.Clone(shape), MaxRank)) // a clone, so that no caller's shape goes to the heap
 	}
 	v := View{DType: d, rank: uint8(len(shape)), ptr: ptr}
 	copy(v.shape[:], shape)
@@ -104,11 +106,21 @@ func (v *View) lenAs(d DType) int {
 	return v.Len()
 }
 
+// Constant is a view of memory that nobody writes to as long as k is there, which holds what ops make of it.
+func (v View) Constant(k *Kept) View {
+	v.kept = k
+	return v
+}
+
+// Kept is what holds other forms of the memory; nil unless nobody writes to it.
+func (v *View) Kept() *Kept { return v.kept }
+
 // As is the same memory in another shape; the number of elements must be the same.
 func (v View) As(shape ...int) View {
 	w := NewView(v.DType, v.ptr, shape...)
+	w.kept = v.kept
 	if w.Len() != v.Len() {
-		panic(fmt.Sprintf("kernels: %v has %d elements, shape %v has %d", &v, v.Len(), shape, w.Len()))
+		panic(fmt.Sprintf("kernels: %v has %d elements, shape %v has %d", v.String(), v.Len(), slices.Clone(shape), w.Len()))
 	}
 	return w
 }

@@ -33,6 +33,7 @@ func (s *Scope) Attention(q, k, v *Tensor, o AttentionOptions) *Tensor {
 	}
 	run(s, kernels.Attention, a)
 	if record {
+		a := a // or every call would keep its arguments on the heap for the gradient
 		s.record(out, func(g *Gradients, dout *Tensor) {
 			dq, dk, dv := s.Empty(q.Shape()...), s.Empty(k.Shape()...), s.Empty(v.Shape()...)
 			run(s, kernels.AttentionGrad, kernels.AttentionGradArgs{Q: a.Q, K: a.K, V: a.V, KeyMask: a.KeyMask, Bias: a.Bias, Out: a.Out, LSE: a.LSE,

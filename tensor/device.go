@@ -102,7 +102,11 @@ type buffer struct {
 	ptr   unsafe.Pointer
 	bytes int // of the size class; 0 for memory of someone else, which is never freed
 	pool  *pool
+	owner *Scope  // nil for parameters
+	prev  *buffer // in the owner's chain
+	next  *buffer
 	hold  any                    // keeps someone else's memory alive
+	kept  *kernels.Kept          // other forms of someone else's memory that ops made
 	wide  atomic.Pointer[Tensor] // float32 copy of memory of 16 bits, for ops that need one
 	round atomic.Pointer[Tensor] // copy of someone else's memory in the format to which products round it
 }

@@ -35,7 +35,7 @@ func (t *Tensor) MapRaw(d DType, data []byte) {
 	t.Release()
 	t.v = kernels.NewView(d, nil, append([]int(nil), t.Shape()...)...)
 	t.setPtr(at, 0)
-	t.buf.hold = data
+	t.holds(data)
 }
 
 // aligned is a copy of memory at an address that suits every format.

@@ -121,3 +121,25 @@ func TestRoundedWeightsFollowTheirParameter(t *testing.T) {
 	w.Own()
 	assert.Equal(t, s.Linear(x, plain, nil).Float32s(), s.Linear(x, w, nil).Float32s())
 }
+
+// What products keep beside a mapped weight goes with the mapping: a weight that is set anew, or mapped anew, is read anew.
+func TestMappedWeightsAreReadAnew(t *testing.T) {
+	dev := tensor.CPU()
+	s := tensor.NewScope(dev)
+	defer s.Close()
+	x, w, own := s.Randn(tensor.Key{Seed: 1}, 3, 40), tensor.NewParameter(dev, 9, 40), tensor.NewParameter(dev, 9, 40)
+	for i := range uint64(3) {
+		values := s.Randn(tensor.Key{Seed: 2, Item: i}, 9, 40).Float32s()
+		own.SetData(values)
+		if i == 2 {
+			w.SetData(values)
+		} else {
+			w.Map(values)
+		}
+		for range 2 {
+			assert.Equal(t, s.Linear(x, own, nil).Float32s(), s.Linear(x, w, nil).Float32s(), "weight %d", i)
+		}
+	}
+	w.Release()
+	own.Release()
+}

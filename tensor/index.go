@@ -1,14 +1,21 @@
 package tensor
 
-import "syntic/kernels"
+import (
+	"slices"
+
+	"syntic/kernels"
+)
 
 func (s *Scope) view(x *Tensor, shape []int) *Tensor {
-	return &Tensor{v: x.storedAs(shape...), buf: x.buf, dev: x.dev}
+	t := next(&s.root.views)
+	*t = Tensor{v: x.storedAs(shape...), buf: x.buf, dev: x.dev}
+	return t
 }
 
 // Reshape is the same memory in another shape; one size may be -1.
 func (s *Scope) Reshape(x *Tensor, shape ...int) *Tensor {
-	shape = append([]int(nil), shape...)
+	var dims [kernels.MaxRank]int
+	shape = append(dims[:0], shape...)
 	known, open := 1, -1
 	for i, d := range shape {
 		if d == -1 && open < 0 {
@@ -21,7 +28,7 @@ func (s *Scope) Reshape(x *Tensor, shape ...int) *Tensor {
 		shape[open] = x.Len() / known
 	}
 	if product(shape) != x.Len() {
-		fail("reshape %v to %v: %d elements", x, shape, x.Len())
+		fail("reshape %v to %v: %d elements", x, slices.Clone(shape), x.Len())
 	}
 	out := s.view(x, shape)
 	if s.tracks(x) {

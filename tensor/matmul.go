@@ -96,7 +96,8 @@ func (s *Scope) linear(x, w, b, residual *Tensor, act Act) *Tensor {
 	}
 	k, n := w.Dim(1), w.Dim(0)
 	m := x.Len() / k
-	shape := append([]int(nil), x.Shape()...)
+	var dims [kernels.MaxRank]int
+	shape := append(dims[:0], x.Shape()...)
 	shape[len(shape)-1] = n
 	out := s.Empty(shape...)
 	args := kernels.GEMMArgs{A: x.as(1, m, k), B: w.weight(kernels.GEMM.Rounds()).As(1, n, k), TransB: true, Out: out.as(1, m, n), Bias: b.View(), Alpha: 1, Act: act}

@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"slices"
 	"unsafe"
 
 	"syntic/kernels"
@@ -11,7 +12,12 @@ type Scope struct {
 	dev    *Device
 	stream *kernels.Stream
 	parent *Scope
-	bufs   map[*buffer]struct{}
+	root   *Scope  // whose cells and views its children use too
+	spare  *Scope  // a closed child, for Do
+	first  *buffer // of those it owns, which are chained
+	live   int     // how many they are
+	cells  []cell
+	views  []Tensor
 	tape   *tape
 	trace  func(module any, part string, x *Tensor) // nil: nobody looks
 	closed bool
@@ -27,7 +33,8 @@ func WithTape() Option { return func(s *Scope) { s.tape = &tape{} } }
 func NewScope(dev *Device, opts ...Option) *Scope {
 	st, err := dev.backend.NewStream(dev.info.Index)
 	check(err)
-	s := &Scope{dev: dev, stream: st, bufs: map[*buffer]struct{}{}}
+	s := &Scope{dev: dev, stream: st}
+	s.root = s
 	for _, o := range opts {
 		o(s)
 	}
@@ -36,7 +43,7 @@ func NewScope(dev *Device, opts ...Option) *Scope {
 
 // Child is a scope within s, on the same stream and without a tape.
 func (s *Scope) Child() *Scope {
-	return &Scope{dev: s.dev, stream: s.stream, parent: s, bufs: map[*buffer]struct{}{}, trace: s.trace}
+	return &Scope{dev: s.dev, stream: s.stream, parent: s, root: s.root, trace: s.trace}
 }
 
 // Do runs fn in a child scope and keeps its result in s; everything else that fn made is freed. When s records, fn runs in s itself,
@@ -45,8 +52,15 @@ func (s *Scope) Do(fn func(c *Scope) *Tensor) *Tensor {
 	if s.tape != nil {
 		return fn(s)
 	}
-	c := s.Child()
-	defer c.Close()
+	c := s.spare
+	if s.spare = nil; c == nil {
+		c = s.Child()
+	}
+	c.closed = false
+	defer func() {
+		c.Close()
+		s.spare = c
+	}()
 	return c.Keep(fn(c))
 }
 
@@ -62,25 +76,50 @@ func (s *Scope) Close() {
 		return
 	}
 	s.closed = true
-	for b := range s.bufs {
+	for s.first != nil {
+		b := s.first
+		s.disown(b)
 		b.pool.put(b.ptr, b.bytes)
 	}
-	s.bufs, s.tape = nil, nil
+	s.tape, s.cells, s.views = nil, nil, nil
+}
+
+// own and disown enter a buffer in the scope's chain and take it out.
+func (s *Scope) own(b *buffer) {
+	b.owner, b.next = s, s.first
+	if s.first != nil {
+		s.first.prev = b
+	}
+	s.first = b
+	s.live++
+}
+
+func (s *Scope) disown(b *buffer) {
+	if b.next != nil {
+		b.next.prev = b.prev
+	}
+	if b.prev != nil {
+		b.prev.next = b.next
+	} else {
+		s.first = b.next
+	}
+	b.owner, b.prev, b.next = nil, nil, nil
+	s.live--
 }
 
 // Keep hands a tensor to the parent scope. A tensor of another scope is returned as it is.
 func (s *Scope) Keep(t *Tensor) *Tensor {
-	if _, mine := s.bufs[t.buf]; mine && s.parent != nil {
-		delete(s.bufs, t.buf)
-		s.parent.bufs[t.buf] = struct{}{}
+	if t.buf.owner == s && s.parent != nil {
+		s.disown(t.buf)
+		s.parent.own(t.buf)
 	}
 	return t
 }
 
 // Free gives the memory of a tensor of this scope back before Close; neither it nor a reshaped twin may be used any more.
 func (s *Scope) Free(t *Tensor) {
-	if _, mine := s.bufs[t.buf]; mine {
-		delete(s.bufs, t.buf)
+	if t.buf.owner == s {
+		s.disown(t.buf)
 		t.buf.pool.put(t.buf.ptr, t.buf.bytes)
 	}
 }
@@ -94,9 +133,28 @@ func (s *Scope) empty(d DType, shape ...int) *Tensor {
 	}
 	bytes := max(product(shape)*d.Size(), 4)
 	ptr, class := s.dev.pool.get(bytes)
-	b := &buffer{ptr: ptr, bytes: class, pool: &s.dev.pool}
-	s.bufs[b] = struct{}{}
-	return &Tensor{v: kernels.NewView(d, ptr, shape...), buf: b, dev: s.dev}
+	c := next(&s.root.cells)
+	c.b.ptr, c.b.bytes, c.b.pool = ptr, class, &s.dev.pool
+	s.own(&c.b)
+	c.t = Tensor{v: kernels.NewView(d, ptr, shape...), buf: &c.b, dev: s.dev}
+	return &c.t
+}
+
+// cell is a tensor with its buffer. Cells are made many at a time, and never used again: who still holds a tensor of a closed scope holds that one.
+type cell struct {
+	t Tensor
+	b buffer
+}
+
+const slab = 32 // made at a time
+
+func next[T any](from *[]T) *T {
+	if len(*from) == 0 {
+		*from = make([]T, slab)
+	}
+	x := &(*from)[0]
+	*from = (*from)[1:]
+	return x
 }
 
 // Empty is a float32 tensor of undefined values.
@@ -139,7 +197,7 @@ func (s *Scope) copyIn(t *Tensor, src unsafe.Pointer) {
 // FromFloat32s copies host values in.
 func (s *Scope) FromFloat32s(data []float32, shape ...int) *Tensor {
 	if len(data) != product(shape) {
-		fail("%d values for shape %v", len(data), shape)
+		fail("%d values for shape %v", len(data), slices.Clone(shape))
 	}
 	t := s.Empty(shape...)
 	s.copyIn(t, unsafe.Pointer(unsafe.SliceData(data)))
@@ -149,7 +207,7 @@ func (s *Scope) FromFloat32s(data []float32, shape ...int) *Tensor {
 // FromInt32s copies host values in.
 func (s *Scope) FromInt32s(data []int32, shape ...int) *Tensor {
 	if len(data) != product(shape) {
-		fail("%d values for shape %v", len(data), shape)
+		fail("%d values for shape %v", len(data), slices.Clone(shape))
 	}
 	t := s.EmptyInts(shape...)
 	s.copyIn(t, unsafe.Pointer(unsafe.SliceData(data)))
@@ -186,5 +244,5 @@ func (s *Scope) Copy(x *Tensor) *Tensor {
 }
 
 func run[A any](s *Scope, op *kernels.Op[A], a A) {
-	check(op.Run(s.stream, &a))
+	check(op.Do(s.stream, a))
 }

@@ -3,6 +3,7 @@ package tensor
 import (
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 
 	"syntic/kernels"
@@ -205,7 +206,13 @@ func (t *Tensor) Map(data []float32) {
 	}
 	t.Release()
 	t.setPtr(unsafe.Pointer(unsafe.SliceData(data)), 0)
-	t.buf.hold = data
+	t.holds(data)
+}
+
+// holds keeps someone else's memory alive; nobody writes to it, so ops may keep what they make of it.
+func (t *Tensor) holds(data any) {
+	t.buf.hold, t.buf.kept = data, new(kernels.Kept)
+	t.v = t.v.Constant(t.buf.kept)
 }
 
 // Held tells whether a parameter uses memory of someone else (Map, MapRaw).
@@ -225,6 +232,9 @@ func (t *Tensor) Own() {
 func (t *Tensor) Release() {
 	if t.buf.bytes > 0 && t.buf.ptr != nil {
 		t.buf.pool.put(t.buf.ptr, t.buf.bytes)
+	}
+	if t.buf.kept != nil {
+		t.buf.kept.Drop()
 	}
 	for _, w := range []*Tensor{t.buf.wide.Load(), t.buf.round.Load()} {
 		if w != nil {
@@ -247,7 +257,7 @@ func product(shape []int) int {
 	n := 1
 	for _, d := range shape {
 		if d < 0 {
-			panic(&Error{fmt.Errorf("shape %v: negative size", shape)})
+			panic(&Error{fmt.Errorf("shape %v: negative size", slices.Clone(shape))})
 		}
 		n *= d
 	}

@@ -4,12 +4,8 @@ import "syntic/kernels"
 
 func init() {
 	addVector(kernels.Unary, "polynomials in float32", func(v *vector, a *kernels.UnaryArgs) {
-		x, o, f := a.X.F32(), a.Out.F32(), v.act[a.F]
-		if len(x) <= grain {
-			f(o, x)
-			return
-		}
-		Ranges(len(x), grain, func(lo, hi int) { f(o[lo:hi], x[lo:hi]) })
+		x, o := a.X.F32(), a.Out.F32()
+		unaryPieces.ranges(len(x), grain, unaryWork{v.act[a.F], o, x})
 	})
 	addVector(kernels.UnaryGrad, "polynomials in float32", func(v *vector, a *kernels.UnaryGradArgs) {
 		x, d, dx, f := a.X.F32(), a.DOut.F32(), a.DX.F32(), v.actGrad[a.F]
@@ -43,3 +39,11 @@ func init() {
 		})
 	})
 }
+
+// unaryWork is o = f(x).
+type unaryWork struct {
+	f    func(dst, x []float32)
+	o, x []float32
+}
+
+var unaryPieces = newSpread(func(w *unaryWork, lo, hi int) { w.f(w.o[lo:hi], w.x[lo:hi]) })

@@ -171,24 +171,49 @@ func (p *panel) attention(a *kernels.AttentionArgs) {
 	if b*h < 16 || d > 128 {
 		piece = attnPiece / 4
 	}
-	pieces, kb := ceilDiv(n, piece), flashKeys(m, d)
-	out, lse := a.Out.F32(), a.LSE.F32()
-	Parallel(b*h*pieces, func(u int) {
-		t := attnHeadOf(p, a, u/pieces)
-		from := u % pieces * piece
-		rows := min(piece, n-from)
-		strips := ceilDiv(rows, attnStrip)
-		sc := getScratch(strips*attnSumsSize(d) + round16(rows)*d + kb*(attnStrip+16))
-		defer sc.put()
-		mem := sc.f
-		q := take(&mem, round16(rows)*d)
-		p.packCols(q, t.q[from*t.ld:], t.ld, rows, d)
-		if t.bias != nil || !(t.scale > 0) {
-			p.scale(q, t.scale, 0)
-			t.mul = log2e
+	attnPieces.ranges(b*h*ceilDiv(n, piece), 1, attnWork{p: p, a: a, piece: piece, kb: flashKeys(m, d)})
+}
+
+// attnWork is an attention in progress, piece queries of a head at a time.
+type attnWork struct {
+	p         *panel
+	m         *micro // with bfloat16 operands (attention_bf16.go); nil: float32
+	a         *kernels.AttentionArgs
+	piece, kb int
+}
+
+var attnPieces = newSpread(func(w *attnWork, lo, hi int) {
+	for u := lo; u < hi; u++ {
+		if w.m != nil {
+			w.rounded(u)
+		} else {
+			w.exact(u)
 		}
-		t.forward(mem, q, from, rows, out, lse)
-	})
+	}
+})
+
+// part is the head, the first query and the number of queries of piece u.
+func (w *attnWork) part(u int) (t attnHead, from, rows int) {
+	n := w.a.Q.Dim(1)
+	pieces := ceilDiv(n, w.piece)
+	from = u % pieces * w.piece
+	return attnHeadOf(w.p, w.a, u/pieces), from, min(w.piece, n-from)
+}
+
+// exact computes piece u in float32.
+func (w *attnWork) exact(u int) {
+	t, from, rows := w.part(u)
+	d := t.d
+	sc := getScratch(ceilDiv(rows, attnStrip)*attnSumsSize(d) + round16(rows)*d + w.kb*(attnStrip+16))
+	defer sc.put()
+	mem := sc.f
+	q := take(&mem, round16(rows)*d)
+	w.p.packCols(q, t.q[from*t.ld:], t.ld, rows, d)
+	if t.bias != nil || !(t.scale > 0) {
+		w.p.scale(q, t.scale, 0)
+		t.mul = log2e
+	}
+	t.forward(mem, q, from, rows, w.a.Out.F32(), w.a.LSE.F32())
 }
 
 // forward is the attention of `rows` queries from `from`, whose numbers lie in q as panels of 16 columns.

@@ -26,18 +26,17 @@ func (m *micro) attention(a *kernels.AttentionArgs) {
 	if b*h < 16 || d > 128 {
 		piece = attnPiece / 4
 	}
-	pieces, half, kb := ceilDiv(n, piece), ceilDiv(d, 2), flashKeys(keys, d)
-	out, lse := a.Out.F32(), a.LSE.F32()
-	Parallel(b*h*pieces, func(u int) {
-		t := attnHeadOf(p, a, u/pieces)
-		t.mul = log2e // the products take the scale
-		from := u % pieces * piece
-		rows := min(piece, n-from)
-		strips := ceilDiv(rows, attnStrip)
-		sc := getScratch(strips*(attnSumsSize(d)+attnStrip*half) + rows*half + (kb+1)*(half+d+2*attnStrip+16))
-		defer sc.put()
-		m.attentionRows(&t, sc.f, from, rows, out, lse)
-	})
+	attnPieces.ranges(b*h*ceilDiv(n, piece), 1, attnWork{p: p, m: m, a: a, piece: piece, kb: flashKeys(keys, d)})
+}
+
+// rounded computes piece u with bfloat16 operands.
+func (w *attnWork) rounded(u int) {
+	t, from, rows := w.part(u)
+	t.mul = log2e // the products take the scale
+	d, half := t.d, ceilDiv(t.d, 2)
+	sc := getScratch(ceilDiv(rows, attnStrip)*(attnSumsSize(d)+attnStrip*half) + rows*half + (w.kb+1)*(half+d+2*attnStrip+16))
+	defer sc.put()
+	w.m.attentionRows(&t, sc.f, from, rows, w.a.Out.F32(), w.a.LSE.F32())
 }
 
 // attentionRows is attnHead.forward.
@@ -118,6 +117,7 @@ func (m *micro) tiles(w *worker, x tilesArgs) {
 			run = m.half
 		}
 		t.b, t.mask = unsafe.Pointer(&x.b[j/m.nr*x.panel]), uint32(1<<cols-1)
+		t.ahead = uintptr(t.b) // nothing to fetch: all of it is near
 		for i := 0; i < x.rows; i += step {
 			rows := min(step, x.rows-i)
 			t.a, t.c = unsafe.Pointer(&x.a[i*x.ars]), unsafe.Pointer(&x.c[i*x.ldc+j])

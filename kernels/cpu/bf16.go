@@ -90,9 +90,7 @@ func (f *rounding) along(src []float32, rows, k int) *scratch {
 	dst := getScratch(rows * half)
 	if k%2 == 0 { // one long row
 		n := rows * half
-		Ranges(n, roundGrain, func(lo, hi int) {
-			f.rows(unsafe.Pointer(&dst.f[lo]), 0, unsafe.Pointer(&src[2*lo]), 0, uintptr(2*(hi-lo)), 1)
-		})
+		roundPieces.ranges(n, roundGrain, roundWork{f, dst.f, src})
 		return dst
 	}
 	Ranges(rows, ceilDiv(roundGrain, half), func(lo, hi int) {
@@ -100,6 +98,16 @@ func (f *rounding) along(src []float32, rows, k int) *scratch {
 	})
 	return dst
 }
+
+// roundWork is dst = src, rounded.
+type roundWork struct {
+	f        *rounding
+	dst, src []float32
+}
+
+var roundPieces = newSpread(func(w *roundWork, lo, hi int) {
+	w.f.rows(unsafe.Pointer(&w.dst[lo]), 0, unsafe.Pointer(&w.src[2*lo]), 0, uintptr(2*(hi-lo)), 1)
+})
 
 // across rounds blocks of k rows, pairs being neighbours across the rows of a block: [blocks, k, width] becomes [blocks, (k+1)/2, width].
 func (f *rounding) across(src []float32, blocks, k, width int) *scratch {

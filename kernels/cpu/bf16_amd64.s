@@ -5,15 +5,28 @@
 #include "textflag.h"
 
 // func tile32br1(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br1(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), CX
-	MOVQ   24(AX), DX
-	MOVQ   32(AX), BX
-	MOVQ   72(AX), SI
-	MOVQ   (AX), DI
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), CX
+	MOVQ       24(AX), DX
+	MOVQ       32(AX), BX
+	MOVQ       72(AX), SI
+	MOVQ       48(AX), DI
+	MOVQ       40(AX), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	MOVQ       64(AX), DI
+	TESTQ      DI, DI
+	JZ         alone
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+alone:
+	MOVQ   96(AX), DI
+	MOVQ   104(AX), R8
+	MOVQ   (AX), R9
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	TESTQ  SI, SI
@@ -22,12 +35,14 @@ TEXT ·tile32br1(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
-	VBROADCASTSS (DI), Z26
+	VBROADCASTSS (R9), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	ADDQ         CX, DI
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	ADDQ         CX, R9
 	ADDQ         BX, DX
 	DECQ         SI
 	JNZ          depth
@@ -72,15 +87,34 @@ store:
 	RET
 
 // func tile32br2(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	MOVQ   (AX), R8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	MOVQ   (AX), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -91,17 +125,19 @@ TEXT ·tile32br2(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (R8), Z26
+	VBROADCASTSS (R10), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	VBROADCASTSS (R8)(CX*1), Z27
+	VBROADCASTSS (R10)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xd352
 	LONG         $0x40369262
 	WORD         $0xdb52
-	ADDQ         DX, R8
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R10
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -159,15 +195,40 @@ store:
 	RET
 
 // func tile32br3(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br3(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	MOVQ   (AX), R8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	MOVQ   (AX), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -180,22 +241,24 @@ TEXT ·tile32br3(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (R8), Z26
+	VBROADCASTSS (R10), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	VBROADCASTSS (R8)(CX*1), Z27
+	VBROADCASTSS (R10)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xd352
 	LONG         $0x40369262
 	WORD         $0xdb52
-	VBROADCASTSS (R8)(CX*2), Z28
+	VBROADCASTSS (R10)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xe452
 	LONG         $0x40369262
 	WORD         $0xec52
-	ADDQ         DX, R8
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R10
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -266,16 +329,47 @@ store:
 	RET
 
 // func tile32br4(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br4(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
+	MOVQ   (AX), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -290,27 +384,29 @@ TEXT ·tile32br4(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xd352
 	LONG         $0x40369262
 	WORD         $0xdb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xe452
 	LONG         $0x40369262
 	WORD         $0xec52
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xf552
 	LONG         $0x40369262
 	WORD         $0xfd52
-	ADDQ         DX, R9
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R11
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -394,18 +490,55 @@ store:
 	RET
 
 // func tile32br5(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br5(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
+	MOVQ   (AX), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -422,33 +555,35 @@ TEXT ·tile32br5(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xd352
 	LONG         $0x40369262
 	WORD         $0xdb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xe452
 	LONG         $0x40369262
 	WORD         $0xec52
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xf552
 	LONG         $0x40369262
 	WORD         $0xfd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e1262
 	WORD         $0xc652
 	LONG         $0x40361262
 	WORD         $0xce52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R11
+	ADDQ         DX, R12
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -545,18 +680,61 @@ store:
 	RET
 
 // func tile32br6(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br6(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
+	MOVQ   (AX), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -575,38 +753,40 @@ TEXT ·tile32br6(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xd352
 	LONG         $0x40369262
 	WORD         $0xdb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xe452
 	LONG         $0x40369262
 	WORD         $0xec52
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xf552
 	LONG         $0x40369262
 	WORD         $0xfd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e1262
 	WORD         $0xc652
 	LONG         $0x40361262
 	WORD         $0xce52
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e1262
 	WORD         $0xd752
 	LONG         $0x40361262
 	WORD         $0xdf52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R11
+	ADDQ         DX, R12
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -716,18 +896,67 @@ store:
 	RET
 
 // func tile32br7(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br7(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
+	MOVQ   (AX), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -748,43 +977,45 @@ TEXT ·tile32br7(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xd352
 	LONG         $0x40369262
 	WORD         $0xdb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xe452
 	LONG         $0x40369262
 	WORD         $0xec52
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xf552
 	LONG         $0x40369262
 	WORD         $0xfd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e1262
 	WORD         $0xc652
 	LONG         $0x40361262
 	WORD         $0xce52
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e1262
 	WORD         $0xd752
 	LONG         $0x40361262
 	WORD         $0xdf52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e1262
 	WORD         $0xe252
 	LONG         $0x40361262
 	WORD         $0xea52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R11
+	ADDQ         DX, R12
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -907,18 +1138,73 @@ store:
 	RET
 
 // func tile32br8(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br8(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
+	MOVQ   (AX), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -941,48 +1227,50 @@ TEXT ·tile32br8(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xd352
 	LONG         $0x40369262
 	WORD         $0xdb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xe452
 	LONG         $0x40369262
 	WORD         $0xec52
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xf552
 	LONG         $0x40369262
 	WORD         $0xfd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e1262
 	WORD         $0xc652
 	LONG         $0x40361262
 	WORD         $0xce52
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e1262
 	WORD         $0xd752
 	LONG         $0x40361262
 	WORD         $0xdf52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e1262
 	WORD         $0xe252
 	LONG         $0x40361262
 	WORD         $0xea52
-	VBROADCASTSS (R10)(R8*1), Z27
+	VBROADCASTSS (R12)(R10*1), Z27
 	LONG         $0x403e1262
 	WORD         $0xf352
 	LONG         $0x40361262
 	WORD         $0xfb52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R11
+	ADDQ         DX, R12
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -1118,20 +1406,81 @@ store:
 	RET
 
 // func tile32br9(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br9(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
 	MOVQ   (AX), R11
-	LEAQ   (R10)(CX*4), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
+	MOVQ   (AX), R13
+	LEAQ   (R12)(CX*4), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1156,54 +1505,56 @@ TEXT ·tile32br9(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xd352
 	LONG         $0x40369262
 	WORD         $0xdb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xe452
 	LONG         $0x40369262
 	WORD         $0xec52
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xf552
 	LONG         $0x40369262
 	WORD         $0xfd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e1262
 	WORD         $0xc652
 	LONG         $0x40361262
 	WORD         $0xce52
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e1262
 	WORD         $0xd752
 	LONG         $0x40361262
 	WORD         $0xdf52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e1262
 	WORD         $0xe252
 	LONG         $0x40361262
 	WORD         $0xea52
-	VBROADCASTSS (R10)(R8*1), Z27
+	VBROADCASTSS (R12)(R10*1), Z27
 	LONG         $0x403e1262
 	WORD         $0xf352
 	LONG         $0x40361262
 	WORD         $0xfb52
-	VBROADCASTSS (R11), Z28
+	VBROADCASTSS (R13), Z28
 	LONG         $0x403e8262
 	WORD         $0xc452
 	LONG         $0x40368262
 	WORD         $0xcc52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -1352,20 +1703,87 @@ store:
 	RET
 
 // func tile32br10(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br10(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
 	MOVQ   (AX), R11
-	LEAQ   (R10)(CX*4), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
+	MOVQ   (AX), R13
+	LEAQ   (R12)(CX*4), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1392,59 +1810,61 @@ TEXT ·tile32br10(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xd352
 	LONG         $0x40369262
 	WORD         $0xdb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xe452
 	LONG         $0x40369262
 	WORD         $0xec52
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xf552
 	LONG         $0x40369262
 	WORD         $0xfd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e1262
 	WORD         $0xc652
 	LONG         $0x40361262
 	WORD         $0xce52
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e1262
 	WORD         $0xd752
 	LONG         $0x40361262
 	WORD         $0xdf52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e1262
 	WORD         $0xe252
 	LONG         $0x40361262
 	WORD         $0xea52
-	VBROADCASTSS (R10)(R8*1), Z27
+	VBROADCASTSS (R12)(R10*1), Z27
 	LONG         $0x403e1262
 	WORD         $0xf352
 	LONG         $0x40361262
 	WORD         $0xfb52
-	VBROADCASTSS (R11), Z28
+	VBROADCASTSS (R13), Z28
 	LONG         $0x403e8262
 	WORD         $0xc452
 	LONG         $0x40368262
 	WORD         $0xcc52
-	VBROADCASTSS (R11)(CX*1), Z29
+	VBROADCASTSS (R13)(CX*1), Z29
 	LONG         $0x403e8262
 	WORD         $0xd552
 	LONG         $0x40368262
 	WORD         $0xdd52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -1606,20 +2026,93 @@ store:
 	RET
 
 // func tile32br11(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br11(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
 	MOVQ   (AX), R11
-	LEAQ   (R10)(CX*4), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
+	MOVQ   (AX), R13
+	LEAQ   (R12)(CX*4), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1648,64 +2141,66 @@ TEXT ·tile32br11(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xd352
 	LONG         $0x40369262
 	WORD         $0xdb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xe452
 	LONG         $0x40369262
 	WORD         $0xec52
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xf552
 	LONG         $0x40369262
 	WORD         $0xfd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e1262
 	WORD         $0xc652
 	LONG         $0x40361262
 	WORD         $0xce52
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e1262
 	WORD         $0xd752
 	LONG         $0x40361262
 	WORD         $0xdf52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e1262
 	WORD         $0xe252
 	LONG         $0x40361262
 	WORD         $0xea52
-	VBROADCASTSS (R10)(R8*1), Z27
+	VBROADCASTSS (R12)(R10*1), Z27
 	LONG         $0x403e1262
 	WORD         $0xf352
 	LONG         $0x40361262
 	WORD         $0xfb52
-	VBROADCASTSS (R11), Z28
+	VBROADCASTSS (R13), Z28
 	LONG         $0x403e8262
 	WORD         $0xc452
 	LONG         $0x40368262
 	WORD         $0xcc52
-	VBROADCASTSS (R11)(CX*1), Z29
+	VBROADCASTSS (R13)(CX*1), Z29
 	LONG         $0x403e8262
 	WORD         $0xd552
 	LONG         $0x40368262
 	WORD         $0xdd52
-	VBROADCASTSS (R11)(CX*2), Z30
+	VBROADCASTSS (R13)(CX*2), Z30
 	LONG         $0x403e8262
 	WORD         $0xe652
 	LONG         $0x40368262
 	WORD         $0xee52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -1880,20 +2375,99 @@ store:
 	RET
 
 // func tile32br12(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br12(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
 	MOVQ   (AX), R11
-	LEAQ   (R10)(CX*4), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
+	MOVQ   (AX), R13
+	LEAQ   (R12)(CX*4), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1924,69 +2498,71 @@ TEXT ·tile32br12(SB), NOSPLIT, $0-8
 depth:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
 	LONG         $0x40369262
 	WORD         $0xca52
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xd352
 	LONG         $0x40369262
 	WORD         $0xdb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xe452
 	LONG         $0x40369262
 	WORD         $0xec52
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xf552
 	LONG         $0x40369262
 	WORD         $0xfd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e1262
 	WORD         $0xc652
 	LONG         $0x40361262
 	WORD         $0xce52
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e1262
 	WORD         $0xd752
 	LONG         $0x40361262
 	WORD         $0xdf52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e1262
 	WORD         $0xe252
 	LONG         $0x40361262
 	WORD         $0xea52
-	VBROADCASTSS (R10)(R8*1), Z27
+	VBROADCASTSS (R12)(R10*1), Z27
 	LONG         $0x403e1262
 	WORD         $0xf352
 	LONG         $0x40361262
 	WORD         $0xfb52
-	VBROADCASTSS (R11), Z28
+	VBROADCASTSS (R13), Z28
 	LONG         $0x403e8262
 	WORD         $0xc452
 	LONG         $0x40368262
 	WORD         $0xcc52
-	VBROADCASTSS (R11)(CX*1), Z29
+	VBROADCASTSS (R13)(CX*1), Z29
 	LONG         $0x403e8262
 	WORD         $0xd552
 	LONG         $0x40368262
 	WORD         $0xdd52
-	VBROADCASTSS (R11)(CX*2), Z30
+	VBROADCASTSS (R13)(CX*2), Z30
 	LONG         $0x403e8262
 	WORD         $0xe652
 	LONG         $0x40368262
 	WORD         $0xee52
-	VBROADCASTSS (R11)(R8*1), Z31
+	VBROADCASTSS (R13)(R10*1), Z31
 	LONG         $0x403e8262
 	WORD         $0xf752
 	LONG         $0x40368262
 	WORD         $0xff52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -2174,25 +2750,38 @@ store:
 	RET
 
 // func tile16br1(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br1(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), CX
-	MOVQ   24(AX), DX
-	MOVQ   32(AX), BX
-	MOVQ   72(AX), SI
-	MOVQ   (AX), DI
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), CX
+	MOVQ       24(AX), DX
+	MOVQ       32(AX), BX
+	MOVQ       72(AX), SI
+	MOVQ       48(AX), DI
+	MOVQ       40(AX), DI
+	PREFETCHT0 (DI)
+	MOVQ       64(AX), DI
+	TESTQ      DI, DI
+	JZ         alone
+	PREFETCHT0 (DI)
+
+alone:
+	MOVQ   96(AX), DI
+	MOVQ   104(AX), R8
+	MOVQ   (AX), R9
 	VPXORD Z0, Z0, Z0
 	TESTQ  SI, SI
 	JZ     sums
 
 depth:
 	VMOVUPS      (DX), Z24
-	VBROADCASTSS (DI), Z26
+	VBROADCASTSS (R9), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	ADDQ         CX, DI
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	ADDQ         CX, R9
 	ADDQ         BX, DX
 	DECQ         SI
 	JNZ          depth
@@ -2231,15 +2820,30 @@ store:
 	RET
 
 // func tile16br2(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	MOVQ   (AX), R8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	MOVQ   (AX), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	TESTQ  DI, DI
@@ -2247,13 +2851,15 @@ TEXT ·tile16br2(SB), NOSPLIT, $0-8
 
 depth:
 	VMOVUPS      (BX), Z24
-	VBROADCASTSS (R8), Z26
+	VBROADCASTSS (R10), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	VBROADCASTSS (R8)(CX*1), Z27
+	VBROADCASTSS (R10)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xcb52
-	ADDQ         DX, R8
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R10
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -2300,15 +2906,34 @@ store:
 	RET
 
 // func tile16br3(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br3(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	MOVQ   (AX), R8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	MOVQ   (AX), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2317,16 +2942,18 @@ TEXT ·tile16br3(SB), NOSPLIT, $0-8
 
 depth:
 	VMOVUPS      (BX), Z24
-	VBROADCASTSS (R8), Z26
+	VBROADCASTSS (R10), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	VBROADCASTSS (R8)(CX*1), Z27
+	VBROADCASTSS (R10)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xcb52
-	VBROADCASTSS (R8)(CX*2), Z28
+	VBROADCASTSS (R10)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xd452
-	ADDQ         DX, R8
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R10
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -2381,16 +3008,39 @@ store:
 	RET
 
 // func tile16br4(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br4(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
+	MOVQ   (AX), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2400,19 +3050,21 @@ TEXT ·tile16br4(SB), NOSPLIT, $0-8
 
 depth:
 	VMOVUPS      (BX), Z24
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xcb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xd452
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xdd52
-	ADDQ         DX, R9
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R11
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -2475,18 +3127,45 @@ store:
 	RET
 
 // func tile16br5(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br5(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
+	MOVQ   (AX), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2497,23 +3176,25 @@ TEXT ·tile16br5(SB), NOSPLIT, $0-8
 
 depth:
 	VMOVUPS      (BX), Z24
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xcb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xd452
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xdd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e9262
 	WORD         $0xe652
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R11
+	ADDQ         DX, R12
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -2584,18 +3265,49 @@ store:
 	RET
 
 // func tile16br6(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br6(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
+	MOVQ   (AX), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2607,26 +3319,28 @@ TEXT ·tile16br6(SB), NOSPLIT, $0-8
 
 depth:
 	VMOVUPS      (BX), Z24
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xcb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xd452
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xdd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e9262
 	WORD         $0xe652
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e9262
 	WORD         $0xef52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R11
+	ADDQ         DX, R12
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -2705,18 +3419,53 @@ store:
 	RET
 
 // func tile16br7(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br7(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
+	MOVQ   (AX), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2729,29 +3478,31 @@ TEXT ·tile16br7(SB), NOSPLIT, $0-8
 
 depth:
 	VMOVUPS      (BX), Z24
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xcb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xd452
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xdd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e9262
 	WORD         $0xe652
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e9262
 	WORD         $0xef52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e9262
 	WORD         $0xf252
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R11
+	ADDQ         DX, R12
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -2838,18 +3589,57 @@ store:
 	RET
 
 // func tile16br8(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br8(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
+	MOVQ   (AX), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2863,32 +3653,34 @@ TEXT ·tile16br8(SB), NOSPLIT, $0-8
 
 depth:
 	VMOVUPS      (BX), Z24
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xcb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xd452
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xdd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e9262
 	WORD         $0xe652
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e9262
 	WORD         $0xef52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e9262
 	WORD         $0xf252
-	VBROADCASTSS (R10)(R8*1), Z27
+	VBROADCASTSS (R12)(R10*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xfb52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	ADDQ         DX, R11
+	ADDQ         DX, R12
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -2983,20 +3775,63 @@ store:
 	RET
 
 // func tile16br9(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br9(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
 	MOVQ   (AX), R11
-	LEAQ   (R10)(CX*4), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
+	MOVQ   (AX), R13
+	LEAQ   (R12)(CX*4), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3011,36 +3846,38 @@ TEXT ·tile16br9(SB), NOSPLIT, $0-8
 
 depth:
 	VMOVUPS      (BX), Z24
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xcb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xd452
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xdd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e9262
 	WORD         $0xe652
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e9262
 	WORD         $0xef52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e9262
 	WORD         $0xf252
-	VBROADCASTSS (R10)(R8*1), Z27
+	VBROADCASTSS (R12)(R10*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xfb52
-	VBROADCASTSS (R11), Z28
+	VBROADCASTSS (R13), Z28
 	LONG         $0x403e1262
 	WORD         $0xc452
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -3143,20 +3980,67 @@ store:
 	RET
 
 // func tile16br10(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br10(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
 	MOVQ   (AX), R11
-	LEAQ   (R10)(CX*4), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
+	MOVQ   (AX), R13
+	LEAQ   (R12)(CX*4), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3172,39 +4056,41 @@ TEXT ·tile16br10(SB), NOSPLIT, $0-8
 
 depth:
 	VMOVUPS      (BX), Z24
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xcb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xd452
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xdd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e9262
 	WORD         $0xe652
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e9262
 	WORD         $0xef52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e9262
 	WORD         $0xf252
-	VBROADCASTSS (R10)(R8*1), Z27
+	VBROADCASTSS (R12)(R10*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xfb52
-	VBROADCASTSS (R11), Z28
+	VBROADCASTSS (R13), Z28
 	LONG         $0x403e1262
 	WORD         $0xc452
-	VBROADCASTSS (R11)(CX*1), Z29
+	VBROADCASTSS (R13)(CX*1), Z29
 	LONG         $0x403e1262
 	WORD         $0xcd52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -3315,20 +4201,71 @@ store:
 	RET
 
 // func tile16br11(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br11(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
 	MOVQ   (AX), R11
-	LEAQ   (R10)(CX*4), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
+	MOVQ   (AX), R13
+	LEAQ   (R12)(CX*4), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3345,42 +4282,44 @@ TEXT ·tile16br11(SB), NOSPLIT, $0-8
 
 depth:
 	VMOVUPS      (BX), Z24
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xcb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xd452
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xdd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e9262
 	WORD         $0xe652
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e9262
 	WORD         $0xef52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e9262
 	WORD         $0xf252
-	VBROADCASTSS (R10)(R8*1), Z27
+	VBROADCASTSS (R12)(R10*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xfb52
-	VBROADCASTSS (R11), Z28
+	VBROADCASTSS (R13), Z28
 	LONG         $0x403e1262
 	WORD         $0xc452
-	VBROADCASTSS (R11)(CX*1), Z29
+	VBROADCASTSS (R13)(CX*1), Z29
 	LONG         $0x403e1262
 	WORD         $0xcd52
-	VBROADCASTSS (R11)(CX*2), Z30
+	VBROADCASTSS (R13)(CX*2), Z30
 	LONG         $0x403e1262
 	WORD         $0xd652
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth
@@ -3499,20 +4438,75 @@ store:
 	RET
 
 // func tile16br12(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br12(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), AX
-	MOVQ   8(AX), CX
-	MOVQ   16(AX), DX
-	MOVQ   24(AX), BX
-	MOVQ   32(AX), SI
-	MOVQ   72(AX), DI
-	LEAQ   (CX)(CX*2), R8
-	MOVQ   (AX), R9
-	MOVQ   (AX), R10
-	LEAQ   (R9)(CX*4), R10
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         alone
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+
+alone:
+	MOVQ   96(AX), R8
+	MOVQ   104(AX), R9
+	LEAQ   (CX)(CX*2), R10
 	MOVQ   (AX), R11
-	LEAQ   (R10)(CX*4), R11
+	MOVQ   (AX), R12
+	LEAQ   (R11)(CX*4), R12
+	MOVQ   (AX), R13
+	LEAQ   (R12)(CX*4), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3530,45 +4524,47 @@ TEXT ·tile16br12(SB), NOSPLIT, $0-8
 
 depth:
 	VMOVUPS      (BX), Z24
-	VBROADCASTSS (R9), Z26
+	VBROADCASTSS (R11), Z26
 	LONG         $0x403e9262
 	WORD         $0xc252
-	VBROADCASTSS (R9)(CX*1), Z27
+	VBROADCASTSS (R11)(CX*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xcb52
-	VBROADCASTSS (R9)(CX*2), Z28
+	VBROADCASTSS (R11)(CX*2), Z28
 	LONG         $0x403e9262
 	WORD         $0xd452
-	VBROADCASTSS (R9)(R8*1), Z29
+	VBROADCASTSS (R11)(R10*1), Z29
 	LONG         $0x403e9262
 	WORD         $0xdd52
-	VBROADCASTSS (R10), Z30
+	VBROADCASTSS (R12), Z30
 	LONG         $0x403e9262
 	WORD         $0xe652
-	VBROADCASTSS (R10)(CX*1), Z31
+	VBROADCASTSS (R12)(CX*1), Z31
 	LONG         $0x403e9262
 	WORD         $0xef52
-	VBROADCASTSS (R10)(CX*2), Z26
+	VBROADCASTSS (R12)(CX*2), Z26
 	LONG         $0x403e9262
 	WORD         $0xf252
-	VBROADCASTSS (R10)(R8*1), Z27
+	VBROADCASTSS (R12)(R10*1), Z27
 	LONG         $0x403e9262
 	WORD         $0xfb52
-	VBROADCASTSS (R11), Z28
+	VBROADCASTSS (R13), Z28
 	LONG         $0x403e1262
 	WORD         $0xc452
-	VBROADCASTSS (R11)(CX*1), Z29
+	VBROADCASTSS (R13)(CX*1), Z29
 	LONG         $0x403e1262
 	WORD         $0xcd52
-	VBROADCASTSS (R11)(CX*2), Z30
+	VBROADCASTSS (R13)(CX*2), Z30
 	LONG         $0x403e1262
 	WORD         $0xd652
-	VBROADCASTSS (R11)(R8*1), Z31
+	VBROADCASTSS (R13)(R10*1), Z31
 	LONG         $0x403e1262
 	WORD         $0xdf52
-	ADDQ         DX, R9
-	ADDQ         DX, R10
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	ADDQ         DX, R11
+	ADDQ         DX, R12
+	ADDQ         DX, R13
 	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          depth

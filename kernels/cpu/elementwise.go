@@ -38,12 +38,7 @@ func binaryRun(v *vector, a *kernels.BinaryArgs) {
 	n, m, c := dims[0], dims[1], dims[2]
 	x, y, o := a.A.F32(), a.B.F32(), a.Out.F32()
 	if n*m == 1 && kept[2] { // one long row
-		if c <= grain {
-			binaryRow(v, a.Kind, o, x, y, a.Alpha, a.Beta)
-			return
-		}
-		kind, p, q := a.Kind, a.Alpha, a.Beta
-		Ranges(c, grain, func(lo, hi int) { binaryRow(v, kind, o[lo:hi], x[lo:hi], y[lo:hi], p, q) })
+		binaryPieces.ranges(c, grain, binaryWork{v, a.Kind, o, x, y, a.Alpha, a.Beta})
 		return
 	}
 	var sn, sm, sc, step int // steps of B
@@ -72,6 +67,16 @@ func binaryRun(v *vector, a *kernels.BinaryArgs) {
 		}
 	})
 }
+
+// binaryWork is o = p·x op q·y for one long row.
+type binaryWork struct {
+	v       *vector
+	kind    kernels.BinaryKind
+	o, x, y []float32
+	p, q    float32
+}
+
+var binaryPieces = newSpread(func(w *binaryWork, lo, hi int) { binaryRow(w.v, w.kind, w.o[lo:hi], w.x[lo:hi], w.y[lo:hi], w.p, w.q) })
 
 func binaryRow(v *vector, kind kernels.BinaryKind, o, x, y []float32, p, q float32) {
 	switch kind {

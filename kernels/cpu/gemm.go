@@ -33,16 +33,26 @@ func (m *micro) gemm(a *kernels.GEMMArgs) {
 		batch, mm = 1, batch*mm // one matrix of all rows
 	}
 	p := product{m: mm, n: n, k: k, alpha: a.Alpha, accumulate: a.Accumulate, act: a.Act, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32()}
+	panels := m.kept(a, mm, n, k)
 	if m.pairs == nil {
 		p.a, p.b = matrix(a.A.F32(), mm, k, !a.TransA), weight(&a.B, n, k, a.TransB)
 	} else {
-		x := m.pairs.matrices(a.A.F32(), mm, k, !a.TransA)
-		defer x.put()
-		y, own := m.pairs.weight(m.level, &a.B, n, k, a.TransB)
-		defer own.put()
 		p.k = ceilDiv(k, 2)
-		p.a, p.b = matrix(x.f, mm, p.k, !a.TransA), matrix(y, n, p.k, a.TransB)
+		if a.TransA || batch > 1 {
+			x := m.pairs.matrices(a.A.F32(), mm, k, !a.TransA)
+			defer x.put()
+			p.a = matrix(x.f, mm, p.k, !a.TransA)
+		} else {
+			p.a = matrix(a.A.F32(), mm, k, true)
+			p.a.round, p.a.whole = m.pairs, k
+		}
+		if panels == nil {
+			y, own := m.pairs.weight(m.level, &a.B, n, k, a.TransB)
+			defer own.put()
+			p.b = matrix(y, n, p.k, a.TransB)
+		}
 	}
+	p.b.panels, p.b.width, p.b.whole = panels, m.nr, p.k
 	if batch == 1 {
 		m.multiply(&p, small(&p))
 		return

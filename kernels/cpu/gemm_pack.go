@@ -14,6 +14,11 @@ type operand struct {
 	deep  bool // element (r, k) is data[r·ld + k]; otherwise data[k·ld + r]
 	dtype kernels.DType
 	win   window // if it has an x — A: rows are pixels, depth is the window; B: depth is pixels, rows are the window
+
+	round  *rounding // A: data is float32 still, whole values of it along the depth, and k counts pairs: rows are rounded when they are read
+	whole  int
+	panels []float32 // B: all of it, packed: panels of width columns and of depth whole, one after the other (gemm_kept.go)
+	width  int
 }
 
 // pack writes rows r0..r1-1 of depth k0..k1-1 as [k1-k0][width]. If there are fewer than width rows, the rest is anything: no kernel

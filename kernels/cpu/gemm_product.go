@@ -25,6 +25,7 @@ const (
 	maxKC      = 384     // depth of a block: its slice of a B panel stays in the first-level cache
 	maxPacked  = 1 << 20 // packed values of B at a time: they stay in the last-level cache
 	maxColumns = 2048    // of B packed at a time
+	maxGroup   = 32      // panels of a task: its rows of A, fetched once, serve for all of them
 	taskFLOPs  = 1 << 20 // a piece of parallel work worth a goroutine
 )
 
@@ -37,17 +38,21 @@ type job struct {
 	group        int  // panels of a task
 	staged       bool // B is packed before the tasks, for all of them; otherwise tasks read it where it lies or pack a panel themselves
 	packed       []float32
-	j0, j1       int // columns of this stage
-	k0, k1       int // depth of this stage
-	ld           int // of packed rows of a gathered B
-	grain        int // pixels of one gathering task
+	j0, j1       int      // columns of this stage
+	k0, k1       int      // depth of this stage
+	ld           int      // of packed rows of a gathered B
+	grain        int      // pixels of one gathering task
+	copied       *scratch // A, where it was copied or rounded as a whole
+	copyGrain    int      // rows of one piece of that
+	ldA          int      // values from one row of it to the next
 	packFn       func(int)
+	copyFn       func(int)
 	taskFn       func(int)
 }
 
 var jobs = sync.Pool{New: func() any {
 	j := new(job)
-	j.packFn, j.taskFn = j.packPiece, j.task
+	j.packFn, j.copyFn, j.taskFn = j.packPiece, j.copyPiece, j.task
 	return j
 }}
 
@@ -76,8 +81,10 @@ func (m *micro) multiply(p *product, serial bool) {
 	j := jobs.Get().(*job)
 	j.product, j.kernel = *p, m
 	j.plan()
+	j.shareA(serial)
 	j.run(serial)
-	j.product = product{} // keeps no operand alive
+	j.copied.put()
+	j.product, j.copied = product{}, nil // keeps no operand alive
 	jobs.Put(j)
 }
 
@@ -89,6 +96,8 @@ func (j *job) plan() {
 	panels, tiles := ceilDiv(j.n, m.nr), ceilDiv(j.m, j.rows)
 	want := min(32, ceilDiv(2*j.m*j.n*j.k, taskFLOPs))
 	switch {
+	case j.b.panels != nil:
+		j.staged = false
 	case j.b.win.x != nil:
 		j.staged = true
 	case j.b.deep:
@@ -96,18 +105,17 @@ func (j *job) plan() {
 	default: // rows of B can be read where they lie, as long as few rows of A come by
 		j.staged = j.m > 96 || j.m > 24 && j.b.ld > 2048
 	}
-	if !j.staged { // all rows in a task, so that each panel of B is read, and packed, in one task alone
-		if j.collides() { // then every task copies A
-			want = min(want, 8)
-		}
+	if !j.staged && (j.b.panels == nil || j.m <= 128) { // all rows in a task, so that each panel of B is read, and packed, in one task alone
 		j.mc = tiles * j.rows
 		j.group = max(1, panels/want)
 		return
 	}
 	// Split rows first (B is packed already, and a gathering task gathers its own rows of A), then columns.
-	panels = min(panels, maxColumns/m.nr)
+	if j.staged {
+		panels = min(panels, maxColumns/m.nr)
+	}
 	tall := min(tiles, max(ceilDiv(120, j.rows), 1))
-	j.group = min(panels, 16)
+	j.group = evenly(panels, maxGroup)
 	for ceilDiv(tiles, tall)*ceilDiv(panels, j.group) < want {
 		switch {
 		case tall > 4:
@@ -193,6 +201,8 @@ func (j *job) packPiece(i int) {
 func (j *job) panel(w *worker, col, k0, k1 int) (b unsafe.Pointer, bs uintptr) {
 	nr, i := j.kernel.nr, (col-j.j0)/j.kernel.nr
 	switch {
+	case j.b.panels != nil:
+		return unsafe.Pointer(&j.b.panels[i*nr*j.b.whole+k0*nr]), uintptr(4 * nr)
 	case j.b.win.x != nil:
 		return unsafe.Pointer(&j.packed[(k0-j.k0)*j.ld+i*nr]), uintptr(4 * j.ld)
 	case j.staged:
@@ -234,6 +244,7 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 	first, step := j.readA(w, i0, i1, k0, k1)
 	for c := c0; c < c1; c += m.nr {
 		t.b, t.bs = j.panel(w, c, k0, k1)
+		next := j.after(c, c0, c1, k0, k1)
 		cols := min(c1-c, m.nr)
 		t.mask = uint32(1<<cols - 1)
 		run := m.run
@@ -249,6 +260,7 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 		for r := i0; r < i1; r += j.rows {
 			at := r*j.n + c
 			t.c = unsafe.Pointer(&j.out[at])
+			t.fetch(next, 4*depth*m.nr, (r-i0)/j.rows, ceilDiv(i1-i0, j.rows))
 			if k0 == 0 && j.res != nil {
 				t.res = unsafe.Pointer(&j.res[at])
 			}
@@ -271,6 +283,11 @@ func (j *job) readA(w *worker, i0, i1, k0, k1 int) (first unsafe.Pointer, step u
 	a, t, depth := &j.a, &w.tile, k1-k0
 	far := a.ld > 1024 // a page apart
 	switch {
+	case a.round != nil:
+		ld := depth + 16
+		w.a = grown(w.a, (i1-i0)*ld)
+		a.rounded(w.a, ld, i0, i1, k0, k1)
+		t.ars, t.acs = uintptr(4*ld), 4
 	case a.win.x != nil:
 		w.a = grown(w.a, (i1-i0)*depth)
 		a.win.gather(j.kernel, w.a, depth, i0, i1, k0, k1)

@@ -50,6 +50,11 @@ func (o *operand) skip(k int) {
 	switch {
 	case o.win.x != nil:
 		o.win.from += k
+	case o.panels != nil:
+		o.panels = o.panels[k*o.width:]
+	case o.round != nil:
+		o.skipRaw(2 * k)
+		o.whole -= 2 * k
 	case o.deep:
 		o.skipRaw(k)
 	default:

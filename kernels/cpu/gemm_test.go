@@ -13,9 +13,10 @@ import (
 // The offsets that the assembly uses (gen/gemm.go).
 func TestTileLayout(t *testing.T) {
 	var x tile
-	require.Equal(t, []uintptr{0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 84, 88},
+	require.Equal(t, []uintptr{0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 84, 88, 96, 104},
 		[]uintptr{unsafe.Offsetof(x.a), unsafe.Offsetof(x.ars), unsafe.Offsetof(x.acs), unsafe.Offsetof(x.b), unsafe.Offsetof(x.bs), unsafe.Offsetof(x.c), unsafe.Offsetof(x.cs),
-			unsafe.Offsetof(x.bias), unsafe.Offsetof(x.res), unsafe.Offsetof(x.k), unsafe.Offsetof(x.alpha), unsafe.Offsetof(x.acc), unsafe.Offsetof(x.mask)})
+			unsafe.Offsetof(x.bias), unsafe.Offsetof(x.res), unsafe.Offsetof(x.k), unsafe.Offsetof(x.alpha), unsafe.Offsetof(x.acc), unsafe.Offsetof(x.mask),
+			unsafe.Offsetof(x.ahead), unsafe.Offsetof(x.aheadStep)})
 }
 
 func TestLowerISA(t *testing.T) {

@@ -25,6 +25,8 @@ type tile struct {
 	alpha    float32
 	acc      uint32
 	mask     uint32
+
+	ahead, aheadStep uintptr // for every k a cache line here, and a step on, is fetched into the second-level cache; no pointer, it may lead anywhere
 }
 
 // micro is an instruction set's micro-kernel: run[r] does tiles of r rows, 1 ≤ r ≤ mr.

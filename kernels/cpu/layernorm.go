@@ -31,22 +31,33 @@ func layerNormRun(v *vector, a *kernels.LayerNormArgs) {
 	n, c, x, o, mean, rstd, eps := a.X.Dim(0), a.X.Dim(1), a.X.F32(), a.Out.F32(), a.Mean.F32(), a.Rstd.F32(), float64(a.Eps)
 	gain, s1 := filled(a.Gain.F32(), 1, c)
 	bias, s2 := filled(a.Bias.F32(), 0, c)
-	Ranges(n, rowGrain(c), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			row := x[i*c : i*c+c]
-			m := float32(float64(v.sum(row)) / float64(c))
-			r := float32(1 / math.Sqrt(float64(v.sqDev(row, m))/float64(c)+eps))
-			v.normRow(o[i*c:i*c+c], row, gain, bias, m, r)
-			if mean != nil {
-				mean[i] = m
-			}
-			if rstd != nil {
-				rstd[i] = r
-			}
-		}
-	})
-	putAll(s1, s2)
+	layerNormRows.ranges(n, rowGrain(c), layerNormWork{v, c, x, o, mean, rstd, gain, bias, eps})
+	s1.put()
+	s2.put()
 }
+
+type layerNormWork struct {
+	v                            *vector
+	c                            int
+	x, o, mean, rstd, gain, bias []float32
+	eps                          float64
+}
+
+var layerNormRows = newSpread(func(w *layerNormWork, lo, hi int) {
+	v, c := w.v, w.c
+	for i := lo; i < hi; i++ {
+		row := w.x[i*c : i*c+c]
+		m := float32(float64(v.sum(row)) / float64(c))
+		r := float32(1 / math.Sqrt(float64(v.sqDev(row, m))/float64(c)+w.eps))
+		v.normRow(w.o[i*c:i*c+c], row, w.gain, w.bias, m, r)
+		if w.mean != nil {
+			w.mean[i] = m
+		}
+		if w.rstd != nil {
+			w.rstd[i] = r
+		}
+	}
+})
 
 func putAll(l ...*scratch) {
 	for _, s := range l {

@@ -15,6 +15,9 @@ const spinTime = 40 * time.Microsecond
 type call struct {
 	n      int
 	fn     func(int)
+	span   func(lo, hi int) // instead of fn: pieces of grain, up to end
+	grain  int
+	end    int
 	next   atomic.Int64 // piece that nobody has taken yet
 	places atomic.Int32 // for workers that have not come yet
 	users  atomic.Int32 // workers inside, and callerSleeps
@@ -43,21 +46,28 @@ func init() { crew.wake = make(chan struct{}, maxCrew) }
 // Parallel calls fn(i) for i in 0..n-1, each exactly once, on up to GOMAXPROCS goroutines, and returns when all are done.
 // Pieces must not depend on each other, nor their sizes on the number of workers.
 func Parallel(n int, fn func(i int)) {
-	if n <= 1 {
-		if n == 1 {
-			fn(0)
-		}
-		return
-	}
-	workers := min(runtime.GOMAXPROCS(0), n, maxCrew)
+	workers := crewFor(n)
 	if workers <= 1 {
-		for i := 0; i < n; i++ {
+		for i := range n {
 			fn(i)
 		}
 		return
 	}
 	c := calls.Get().(*call)
 	c.n, c.fn = n, fn
+	c.run(workers)
+}
+
+// crewFor is how many goroutines work on n pieces.
+func crewFor(n int) int {
+	if n <= 1 {
+		return n
+	}
+	return min(runtime.GOMAXPROCS(0), n, maxCrew)
+}
+
+// run works on all pieces and gives the call back.
+func (c *call) run(workers int) {
 	c.next.Store(0)
 	c.places.Store(int32(workers - 1))
 	if crew.current.CompareAndSwap(nil, c) {
@@ -75,7 +85,7 @@ func Parallel(n int, fn func(i int)) {
 		wg.Wait()
 	}
 	failed := c.failed.Swap(nil)
-	c.fn = nil
+	c.fn, c.span = nil, nil
 	calls.Put(c)
 	if failed != nil {
 		panic(*failed)
@@ -94,7 +104,11 @@ func (c *call) work() {
 		if i >= c.n {
 			return
 		}
-		c.fn(i)
+		if c.span != nil {
+			c.span(i*c.grain, min(c.end, (i+1)*c.grain))
+		} else {
+			c.fn(i)
+		}
 	}
 }
 
@@ -211,7 +225,45 @@ func Ranges(n, grain int, fn func(lo, hi int)) {
 		}
 		return
 	}
-	Parallel((n+grain-1)/grain, func(i int) { fn(i*grain, min(n, (i+1)*grain)) })
+	pieces := ceilDiv(n, grain)
+	workers := crewFor(pieces)
+	if workers <= 1 {
+		for lo := 0; lo < n; lo += grain {
+			fn(lo, min(n, lo+grain))
+		}
+		return
+	}
+	c := calls.Get().(*call)
+	c.n, c.span, c.grain, c.end = pieces, fn, grain, n
+	c.run(workers)
+}
+
+// spread is a parallel loop whose body is known from the start and gets what it works on with each call: unlike a closure, it allocates nothing.
+type spread[T any] struct{ spare sync.Pool }
+
+type loop[T any] struct {
+	x    T
+	body func(lo, hi int)
+}
+
+// newSpread makes the loop of a body, which must not keep x.
+func newSpread[T any](body func(x *T, lo, hi int)) *spread[T] {
+	l := &spread[T]{}
+	l.spare.New = func() any {
+		p := new(loop[T])
+		p.body = func(lo, hi int) { body(&p.x, lo, hi) }
+		return p
+	}
+	return l
+}
+
+// ranges is Ranges with the body and x.
+func (l *spread[T]) ranges(n, grain int, x T) {
+	p := l.spare.Get().(*loop[T])
+	p.x = x
+	Ranges(n, grain, p.body)
+	p.x = *new(T) // keeps no operand alive
+	l.spare.Put(p)
 }
 
 // scratch hands out float32 work space; put it back when done.

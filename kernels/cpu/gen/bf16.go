@@ -72,6 +72,8 @@ func pairTile(vecs, rows int) {
 		return r
 	}
 	ars, acs, b, bs, k := load(offARS), load(offACS), load(offB), load(offBS), load(offK)
+	fetchOut(rows, 64*vecs, load)
+	ahead := fetchAhead(load)
 	a, rowOf := rowPointers(rows, ars, load)
 	sum := make([][]VecPhysical, rows)
 	for i := range sum {
@@ -93,6 +95,7 @@ func pairTile(vecs, rows int) {
 			dot(i*vecs+v, 24+v, x)
 		}
 	}
+	ahead()
 	for _, p := range a {
 		ADDQ(acs, p)
 	}

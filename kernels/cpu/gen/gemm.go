@@ -12,7 +12,7 @@ import (
 const (
 	offA, offARS, offACS, offB, offBS, offC, offCS = 0, 8, 16, 24, 32, 40, 48
 	offBias, offRes, offK, offAlpha, offAcc        = 56, 64, 72, 80, 84
-	offMask                                        = 88
+	offMask, offAhead, offAheadStep                = 88, 96, 104
 )
 
 // gemm writes the micro-kernels: for each number of rows, two vectors of columns are kept in registers and every element of A is
@@ -55,6 +55,8 @@ func tileKernel(bits, vecs, rows int) {
 		return r
 	}
 	ars, acs, b, bs, k := load(offARS), load(offACS), load(offB), load(offBS), load(offK)
+	fetchOut(rows, vecs*width, load)
+	ahead := fetchAhead(load)
 	a, rowOf := rowPointers(rows, ars, load)
 	sum := make([][]VecVirtual, rows)
 	for i := range sum {
@@ -88,6 +90,7 @@ func tileKernel(bits, vecs, rows int) {
 			VFMADD231PS(column[v], x, sum[i][v])
 		}
 	}
+	ahead()
 	for _, p := range a {
 		ADDQ(acs, p)
 	}
@@ -96,6 +99,37 @@ func tileKernel(bits, vecs, rows int) {
 	JNZ(LabelRef(label))
 	Label("sums")
 	tileEpilogue(bits, sum, field, load)
+}
+
+// fetchOut asks for the rows of Out, and of Res, which the epilogue reads and writes a few thousand cycles later: they lie a row of the whole matrix apart,
+// and no prefetcher of the CPU knows where the next tile's are.
+func fetchOut(rows, bytes int, load func(int) GPVirtual) {
+	cs := load(offCS)
+	fetch := func(p GPVirtual) {
+		for i := range rows {
+			for at := 0; at < bytes; at += 64 {
+				PREFETCHT0(Mem{Base: p, Disp: at})
+			}
+			if i+1 < rows {
+				ADDQ(cs, p)
+			}
+		}
+	}
+	fetch(load(offC))
+	res := load(offRes)
+	TESTQ(res, res)
+	JZ(LabelRef("alone"))
+	fetch(res)
+	Label("alone")
+}
+
+// fetchAhead asks for one line of the slice of B that comes next; what it returns is called once for every k.
+func fetchAhead(load func(int) GPVirtual) func() {
+	p, step := load(offAhead), load(offAheadStep)
+	return func() {
+		PREFETCHT1(Mem{Base: p})
+		ADDQ(step, p)
+	}
 }
 
 // rowPointers loads pointers to rows of A, one for every four of them, and tells where each row's element lies.

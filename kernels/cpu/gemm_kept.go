@@ -1,0 +1,107 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"syntic/kernels"
+)
+
+// Weights that nobody writes to are packed once and for all: at the first product of few enough rows, in which packing is a part that counts, their
+// panels are laid beside them (kernels.Kept). Every later product reads the panels in one stream. Panels hold what is packed at each call
+// otherwise, so results are the same bits.
+
+// keptRows is the largest number of rows of a product for which the panels of its weight are kept: more than the tokens of 32 images or 64 captions of CLIP.
+// Of more rows, packing is less than a hundredth of the product, and the panels are not worth their memory.
+const keptRows = 5120
+
+// kept is where the panels of a constant B are, if it has them or is to have them: all of depth k, one after the other.
+func (m *micro) kept(a *kernels.GEMMArgs, rows, n, k int) []float32 {
+	w := &a.B
+	if w.Kept() == nil || w.Dim(0) != 1 || rows > keptRows || n <= narrowN {
+		return nil
+	}
+	key := kernels.FormKey{By: m, Rows: n, Depth: k, Deep: a.TransB}
+	if p := w.Kept().Find(key); p != nil {
+		return p
+	}
+	return m.keep(w, key)
+}
+
+// keep packs all panels of a weight.
+func (m *micro) keep(w *kernels.View, key kernels.FormKey) []float32 {
+	panels, k := ceilDiv(key.Rows, m.nr), key.Depth
+	if m.pairs != nil {
+		k = ceilDiv(k, 2)
+	}
+	return w.Kept().Make(key, panels*k*m.nr, func(dst []float32) {
+		b := weight(w, key.Rows, key.Depth, key.Deep)
+		if m.pairs != nil {
+			y, own := m.pairs.weight(m.level, w, key.Rows, key.Depth, key.Deep)
+			defer own.put()
+			b = matrix(y, key.Rows, k, key.Deep)
+		}
+		Parallel(panels, func(i int) {
+			r := i * m.nr
+			b.pack(m, dst[r*k:(r+m.nr)*k], m.nr, r, min(key.Rows, r+m.nr), 0, k)
+		})
+	})
+}
+
+// after is where the slice of B lies that the task reads after columns c.. of depth k0..k1-1; 0 if it is not packed.
+func (j *job) after(c, c0, c1, k0, k1 int) uintptr {
+	nr := j.kernel.nr
+	if c += nr; c >= c1 {
+		c, k0 = c0, k1
+	}
+	i := (c - j.j0) / nr
+	switch {
+	case k0 >= j.k1:
+	case j.b.panels != nil:
+		return uintptr(unsafe.Pointer(&j.b.panels[i*nr*j.b.whole+k0*nr]))
+	case j.staged && j.b.win.x == nil:
+		return uintptr(unsafe.Pointer(&j.packed[i*nr*(j.k1-j.k0)+(k0-j.k0)*nr]))
+	}
+	return 0
+}
+
+// fetch tells the kernel what to fetch while it works on tile number i of so many: a share of the `bytes` of B at next. 0 is nothing.
+func (t *tile) fetch(next uintptr, bytes, i, tiles int) {
+	share := ceilDiv(bytes, tiles)
+	t.ahead, t.aheadStep = next+uintptr(i*share), uintptr(ceilDiv(share, t.k))
+	if next == 0 {
+		t.ahead, t.aheadStep = uintptr(t.b), 0
+	}
+}
+
+// shareA copies or rounds A as a whole, where tasks would have to do it for their rows and many have the same rows.
+func (j *job) shareA(serial bool) {
+	a := &j.a
+	if a.round == nil && !j.collides() || ceilDiv(ceilDiv(j.n, j.kernel.nr), j.group) <= 2 {
+		return
+	}
+	ld := (j.k + 15) &^ 15 // whole cache lines
+	if ld%1024 == 0 {
+		ld += 16
+	}
+	j.copied, j.copyGrain = getScratch(j.m*ld), max(1, roundGrain/ld)
+	j.ldA = ld
+	each(ceilDiv(j.m, j.copyGrain), serial, j.copyFn)
+	*a = operand{data: j.copied.f, ld: ld, deep: true}
+}
+
+// copyPiece does some rows of that.
+func (j *job) copyPiece(i int) {
+	r0, r1 := i*j.copyGrain, min(j.m, (i+1)*j.copyGrain)
+	if j.a.round != nil {
+		j.a.rounded(j.copied.f[r0*j.ldA:], j.ldA, r0, r1, 0, j.k)
+		return
+	}
+	for r := r0; r < r1; r++ {
+		copy(j.copied.f[r*j.ldA:][:j.k], j.a.data[r*j.a.ld:])
+	}
+}
+
+// rounded writes rows r0..r1-1 of an operand still to be rounded, pairs k0..k1-1, to rows of dst, ld apart.
+func (o *operand) rounded(dst []float32, ld, r0, r1, k0, k1 int) {
+	o.round.rows(unsafe.Pointer(&dst[0]), uintptr(4*ld), unsafe.Pointer(&o.data[r0*o.ld+2*k0]), uintptr(4*o.ld), uintptr(min(2*(k1-k0), o.whole-2*k0)), uintptr(r1-r0))
+}
