@@ -24,6 +24,7 @@ type device struct {
 	kernels    sync.Map // name -> *driver.Kernel
 	mu         sync.Mutex
 	modules    map[string]*driver.Module
+	sms        int // multiprocessors, 0 until they are asked for
 }
 
 var devices struct {

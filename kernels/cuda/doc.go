@@ -1,7 +1,7 @@
 // Package cuda holds the CUDA variants of the ops and the CUDA backend. Importing it (build tag cuda, package tensor does) registers them.
 //
-// The map: backend.go devices, memory, copies · adopt.go contexts of other libraries · kernel.go images, launches, registration · <op>.go the variants of
-// one op or family: choice, launch, workspace · src/<op>.cu its kernels; src/dev.cuh what a kernel may use · image/ the compiled kernels · driver/ the
+// The map: backend.go devices, memory, copies · adopt.go contexts of other libraries · kernel.go images, launches, registration · hopper.go what variants
+// by wgmma share · <op>.go the variants of one op or family: choice, launch, workspace · src/<op>.cu its kernels; src/dev.cuh what a kernel may use · image/ the compiled kernels · driver/ the
 // binding · emu/ the emulator · gorgonia/ a module that runs ops inside gorgonia.org/cu · scripts/toolkit.sh lays out a compiler ·
 // scripts/gpu-check.sh, peers/ what a machine with a GPU is to show.
 //
@@ -17,6 +17,7 @@
 //  5. Work space: ws, err := workspace(s, bytes); defer ws.free(). Dynamic shared memory that depends on sizes: launchWith(s, name, config, …).
 //  6. Tiles of products: src/tiled.cuh for GEMM and convolution, src/tile.cuh for similarities that are not kept (and mma.sync). Indices of elements are
 //     i64: index_test.go runs blocks beyond element 2³¹.
+//     Products by wgmma and the tensor memory accelerator: src/wgmma.cuh with an epilogue; such a file is named *_wgmma.cu and compiled for sm_90a alone.
 //  7. Keep earlier rungs with lower Rank. No atomics on floats in a variant that is not Unordered: the same call must give the same bits.
 package cuda
 

@@ -13,10 +13,19 @@ type nceRung struct {
 	suffix string
 	tile   int
 	half   bool // bfloat16 operands
+	hopper bool // by wgmma, tiles of wgmmaCols columns
+}
+
+// wide is how many columns a tile has.
+func (r nceRung) wide() int {
+	if r.hopper {
+		return wgmmaCols
+	}
+	return r.tile
 }
 
 func init() {
-	for rank, r := range []nceRung{{"mma", 128, true}, {"pipelined", 128, true}, {"f32", 64, false}} {
+	for rank, r := range []nceRung{{"mma", 128, true, false}, {"pipelined", 128, true, false}, {"wgmma", wgmmaRows, true, true}, {"f32", 64, false, false}} {
 		v := kernels.Variant[kernels.InfoNCEArgs]{Name: "tiled_f32", Rank: 20, Usable: nceUsable,
 			Run: func(s *kernels.Stream, a *kernels.InfoNCEArgs) error { return infoNCE(s, a, r) }}
 		if r.half {
@@ -26,7 +35,11 @@ func init() {
 				return nceUsable(a) && (a.Rank.Absent() || a.X.DType == kernels.BF16 && a.Y.DType == kernels.BF16)
 			}
 		}
-		add(kernels.InfoNCE, v)
+		if r.hopper {
+			addHopper(kernels.InfoNCE, v)
+		} else {
+			add(kernels.InfoNCE, v)
+		}
 	}
 }
 
@@ -89,7 +102,7 @@ func (t *nce) own(wx, wy float32) error {
 
 func (t *nce) layOut() {
 	rows, cols := min(t.n, nceStatSide), min(t.m, nceStatSide)
-	byRow, byCol := 4*rows*ceilDiv(cols, t.tile), 0
+	byRow, byCol := 4*rows*ceilDiv(cols, t.wide()), 0
 	t.hit, t.rowTop, t.rowSum = t.take(4*t.n), t.take(4*t.n), t.take(4*t.n)
 	t.colTop, t.colSum, t.colTops, t.colSums, t.colOwn, t.times, t.ranks = -1, -1, -1, -1, -1, -1, -1
 	if t.WY != 0 {
@@ -106,7 +119,7 @@ func (t *nce) layOut() {
 		if t.half {
 			size = 2
 		}
-		t.rowOwn, t.g, t.slots = t.take(4*t.n), t.take(size*rows*cols), t.take(8*ceilDiv(rows, t.tile)*ceilDiv(cols, t.tile))
+		t.rowOwn, t.g, t.slots = t.take(4*t.n), t.take(size*rows*cols), t.take(8*ceilDiv(rows, t.tile)*ceilDiv(cols, t.wide()))
 	}
 	if t.half {
 		t.ld = roundUp(t.d, 16)
@@ -137,12 +150,34 @@ func (t *nce) prepare() error {
 	return launch(t.s, "infonce_hit_bf16", blocks(ceilDiv(t.n, 64)), t.at(t.x16, 0), t.at(t.y16, 0), int64(t.ld), t.Scale, t.Target, t.at(t.hit, 0), int64(t.n))
 }
 
-// operands are the first arguments of a kernel of tiles.
-func (t *nce) operands() []any {
-	if t.half {
-		return []any{t.at(t.x16, 0), t.at(t.y16, 0), int64(t.ld)}
+// operands are the first arguments of a kernel of tiles for a block of pairs.
+func (t *nce) operands(row, rows, col, cols int) ([]any, error) {
+	if t.hopper {
+		x, err := t.rows16(t.x16, row, rows).tensorMap(wgmmaRows)
+		if err != nil {
+			return nil, err
+		}
+		y, err := t.rows16(t.y16, col, cols).tensorMap(wgmmaCols)
+		return []any{x, y, int32(t.ld)}, err
 	}
-	return []any{t.X, int32(t.X.DType), t.Y, int32(t.Y.DType), int32(t.d)}
+	if t.half {
+		return []any{t.at(t.x16, 0), t.at(t.y16, 0), int64(t.ld)}, nil
+	}
+	return []any{t.X, int32(t.X.DType), t.Y, int32(t.Y.DType), int32(t.d)}, nil
+}
+
+// rows16 are rows of x or y as bfloat16.
+func (t *nce) rows16(of part, row, rows int) operand {
+	return operand{p: t.at(of, 2*row*t.ld), format: kernels.BF16, inner: t.ld, lines: rows, batch: 1, ld: t.ld}
+}
+
+// grid is one block a tile, or a multiprocessor.
+func (t *nce) grid(rows, cols int) config {
+	tiles := ceilDiv(rows, t.tile) * ceilDiv(cols, t.wide())
+	if t.hopper {
+		return persistent(t.s, tiles)
+	}
+	return blocks(tiles)
 }
 
 // statistics goes through all pairs once; what tiles found is merged block by block.
@@ -151,8 +186,12 @@ func (t *nce) statistics() error {
 		rows := min(nceStatSide, t.n-row)
 		for col := 0; col < t.m; col += nceStatSide {
 			cols := min(nceStatSide, t.m-col)
-			down, across := ceilDiv(rows, t.tile), ceilDiv(cols, t.tile)
-			if err := launch(t.s, "infonce_stats_"+t.suffix, blocks(down*across), append(t.operands(), t.Scale, t.at(t.hit, 0), t.Target, int64(row), int64(col), int32(rows), int32(cols),
+			down, across := ceilDiv(rows, t.tile), ceilDiv(cols, t.wide())
+			operands, err := t.operands(row, rows, col, cols)
+			if err != nil {
+				return err
+			}
+			if err := launch(t.s, "infonce_stats_"+t.suffix, t.grid(rows, cols), append(operands, t.Scale, t.at(t.hit, 0), t.Target, int64(row), int64(col), int32(rows), int32(cols),
 				t.at(t.rowTops, 0), t.at(t.rowSums, 0), t.at(t.ranks, 0), t.at(t.colTops, 0), t.at(t.colSums, 0))...); err != nil {
 				return err
 			}
@@ -188,7 +227,7 @@ func (t *nce) gradients(wx, wy float32) error {
 	if t.DScale.Absent() {
 		return nil
 	}
-	slots := ceilDiv(min(t.n, nceGradSide), t.tile) * ceilDiv(min(t.m, nceGradSide), t.tile)
+	slots := ceilDiv(min(t.n, nceGradSide), t.tile) * ceilDiv(min(t.m, nceGradSide), t.wide())
 	return launch(t.s, "infonce_dscale", blocks(1), t.at(t.slots, 0), int32(slots), t.DScale)
 }
 
@@ -198,11 +237,24 @@ func (t *nce) gradient(row, rows, col, cols int, both float32) error {
 		pitch = roundUp(cols, 8)
 	}
 	g := t.at(t.g, 0)
-	if err := launch(t.s, "infonce_grad_"+t.suffix, blocks(ceilDiv(rows, t.tile)*ceilDiv(cols, t.tile)), append(t.operands(), t.Scale, t.Target, int64(row), int64(col), int32(rows), int32(cols),
+	operands, err := t.operands(row, rows, col, cols)
+	if err != nil {
+		return err
+	}
+	if err := launch(t.s, "infonce_grad_"+t.suffix, t.grid(rows, cols), append(operands, t.Scale, t.Target, int64(row), int64(col), int32(rows), int32(cols),
 		t.at(t.rowTop, 0), t.at(t.rowOwn, 0), t.at(t.colTop, 0), t.at(t.colOwn, 0), both, g, int64(pitch), t.at(t.slots, 0), row == 0 && col == 0)...); err != nil {
 		return err
 	}
 	dx, dy := offset(&t.DX, row*t.d), offset(&t.DY, col*t.d)
+	if t.hopper {
+		block := operand{p: g, format: kernels.BF16, inner: cols, lines: rows, batch: 1, ld: pitch}
+		turned, x, y := block, t.rows16(t.x16, row, rows), t.rows16(t.y16, col, cols)
+		turned.across, x.across, y.across = true, true, true
+		if err := product16(t.s, block, y, dx, rows, t.d, cols, col > 0); err != nil {
+			return err
+		}
+		return product16(t.s, turned, x, dy, cols, t.d, rows, row > 0)
+	}
 	if t.half {
 		if err := launch(t.s, "product_nn_bf16", blocks(ceilDiv(rows, 128)*ceilDiv(t.d, 128)), g, int64(pitch), t.at(t.y16, 2*col*t.ld), int64(t.ld), dx, int64(t.d),
 			int32(rows), int32(t.d), int32(cols), col > 0); err != nil {

@@ -38,7 +38,7 @@ func TestInfoNCEWorkspace(t *testing.T) {
 	one := kernels.Of([]float32{0}, 1)
 	big := kernels.NewView(kernels.F32, one.Ptr(), n, d) // its memory is never touched
 	a := &kernels.InfoNCEArgs{X: big, Y: big, DX: big, DY: big, Scale: one, Loss: one, DScale: one, Rank: kernels.NewView(kernels.I32, one.Ptr(), n), WX: 0.5, WY: 0.5}
-	for _, r := range []nceRung{{"f32", 64, false}, {"mma", 128, true}} {
+	for _, r := range []nceRung{{"f32", 64, false, false}, {"mma", 128, true, false}, {"wgmma", wgmmaRows, true, true}} {
 		c := &nce{InfoNCEArgs: a, nceRung: r, n: n, m: n, d: d}
 		c.layOut()
 		perRow := 4 * 8 * n

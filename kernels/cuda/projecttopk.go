@@ -10,7 +10,7 @@ import (
 
 func init() {
 	for _, r := range searchRungs {
-		add(kernels.ProjectTopK, kernels.Variant[kernels.ProjectTopKArgs]{Name: r.name, Rank: r.rank,
+		addRung(r, kernels.ProjectTopK, kernels.Variant[kernels.ProjectTopKArgs]{Name: r.name, Rank: r.rank,
 			Usable: func(a *kernels.ProjectTopKArgs) bool { return a.K > 0 && r.fits(&a.Query, &a.Mem) && isF32(&a.Out) },
 			Run: func(s *kernels.Stream, a *kernels.ProjectTopKArgs) error {
 				q := search{searchRung: r, query: &a.Query, mem: &a.Mem, exclude: &a.Exclude, k: a.K}
@@ -18,7 +18,7 @@ func init() {
 					return launch(s, "project_gather", blocks(rows), score, index, a.Mem, int32(a.Mem.DType), a.Out, int64(q0), int32(a.K), int32(a.Mem.Dim(1)), 1/a.Tau)
 				})
 			}})
-		add(kernels.ProjectTopKGrad, kernels.Variant[kernels.ProjectTopKGradArgs]{Name: r.name, Rank: r.rank,
+		addRung(r, kernels.ProjectTopKGrad, kernels.Variant[kernels.ProjectTopKGradArgs]{Name: r.name, Rank: r.rank,
 			Usable: func(a *kernels.ProjectTopKGradArgs) bool {
 				return a.K > 0 && r.fits(&a.Query, &a.Mem) && isF32(&a.DOut, &a.DQuery)
 			},

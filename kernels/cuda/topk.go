@@ -13,22 +13,33 @@ type searchRung struct {
 	name, suffix string
 	rank, tile   int
 	format       kernels.DType // of bank and queries on tensor cores
+	hopper       bool          // maxima by wgmma
 }
 
-var searchRungs = []searchRung{{"naive_f32", "", 10, 0, kernels.F32}, {"tiled_f32", "f32", 20, 64, kernels.F32},
-	{"mma_bf16", "bf16", 30, 128, kernels.BF16}, {"mma_f16", "f16", 30, 128, kernels.F16}}
+var searchRungs = []searchRung{{"naive_f32", "", 10, 0, kernels.F32, false}, {"tiled_f32", "f32", 20, 64, kernels.F32, false},
+	{"mma_bf16", "bf16", 30, 128, kernels.BF16, false}, {"mma_f16", "f16", 30, 128, kernels.F16, false},
+	{"wgmma_bf16", "bf16", 40, 128, kernels.BF16, true}, {"wgmma_f16", "f16", 40, 128, kernels.F16, true}}
 
 // fits tells whether the rung takes these operands; on tensor cores those that hold 16 bits already, for rounding would change the order.
 func (r searchRung) fits(query, mem *kernels.View) bool {
 	if r.format != kernels.F32 {
-		return mem.DType == r.format && query.DType == r.format && mem.Dim(1)%8 == 0
+		return mem.DType == r.format && query.DType == r.format && mem.Dim(1)%8 == 0 && (!r.hopper || uintptr(mem.Ptr())%16 == 0)
 	}
 	return query.DType <= kernels.F16 && mem.DType <= kernels.F16
 }
 
+// addRung registers a rung's variant where it can run.
+func addRung[A any](r searchRung, op *kernels.Op[A], v kernels.Variant[A]) {
+	if r.hopper {
+		addHopper(op, v)
+	} else {
+		add(op, v)
+	}
+}
+
 func init() {
 	for _, r := range searchRungs {
-		add(kernels.TopK, kernels.Variant[kernels.TopKArgs]{Name: r.name, Rank: r.rank,
+		addRung(r, kernels.TopK, kernels.Variant[kernels.TopKArgs]{Name: r.name, Rank: r.rank,
 			Usable: func(a *kernels.TopKArgs) bool { return r.fits(&a.Query, &a.Mem) && isF32(&a.Score) },
 			Run: func(s *kernels.Stream, a *kernels.TopKArgs) error {
 				k := a.Score.Dim(1)
@@ -110,7 +121,13 @@ func (t *search) block(s *kernels.Stream, q0, rows int) error {
 	if t.suffix == "" {
 		return launch(s, "topk_naive_f32", blocks(rows), append(operands, int64(m), d, int32(t.k), t.at(t.score, 0), t.at(t.index, 0))...)
 	}
-	if err := launch(s, "topk_max_"+t.suffix, blocks(ceilDiv(rows, t.tile)*ceilDiv(m, t.tile)), append(operands, int32(rows), int64(m), d, t.at(t.maxima, 0), int64(t.chunks))...); err != nil {
+	var err error
+	if t.hopper {
+		err = t.maximaWGMMA(s, q0, rows)
+	} else {
+		err = launch(s, "topk_max_"+t.suffix, blocks(ceilDiv(rows, t.tile)*ceilDiv(m, t.tile)), append(operands, int32(rows), int64(m), d, t.at(t.maxima, 0), int64(t.chunks))...)
+	}
+	if err != nil {
 		return err
 	}
 	if err := launch(s, "topk_choose", blocks(rows), t.at(t.maxima, 0), int64(t.chunks), int32(t.chosen), t.at(t.which, 0)); err != nil {

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <initializer_list>
 #include <vector>
 
 #define __device__
@@ -32,6 +33,10 @@ struct Place { const char *what, *file; int line; };
 // Copy is a pending cp.async of one thread.
 struct Copy { void *dst; const void *src; int bytes; };
 
+// Product is a wgmma under way; Held are the accumulators that such have, and what the program gets back.
+struct Product { float *d; u64 a, b; int n; bool add, ta, tb; float (*of)(u32); const u32 *from; u32 frag[4]; };
+struct Held { float *d; std::vector<float> value; };
+
 // Thread is the running CUDA thread.
 struct Thread {
   Dim tid;
@@ -41,6 +46,11 @@ struct Thread {
   bool done, polling;
   std::vector<std::vector<Copy>> groups; // committed cp.async groups, oldest first
   std::vector<Copy> open;                // not committed yet
+  std::vector<Product> gathered;         // wgmma not committed yet
+  std::vector<std::vector<Product>> products; // its groups, oldest first
+  std::vector<Held> held;
+  bool fenced;                           // since the program had the accumulators
+  size_t left;                           // groups that it does not wait for
 };
 
 extern __thread Thread *me;
@@ -52,10 +62,13 @@ extern __thread Dim grid_dim, block_dim, block_idx;
 void barrier(int id, int threads, Place at);         // threads 0: the whole block
 void wait_a_turn(Place at);                          // lets others run; a launch in which all only poll is a deadlock
 void progress();                                     // something happened that pollers may wait for
+void sleep_on(const void *key, Place at);            // until wake of the same key
+void wake(const void *key);
 void *shared_variable(const void *key, size_t bytes, size_t align); // the block's variable of this name
 void *shared_dynamic(size_t *bytes);
 u32 shared_address(const void *p, int bytes, const char *what); // 32-bit address; fails outside shared memory
 void *shared_pointer(u32 address, int bytes, const char *what);
+const u32 dynamic_base = 256 << 10;                  // address of dynamic shared memory; its low 18 bits, which descriptors hold, are 0
 void check_global(const void *p, int bytes, bool write, const char *what);
 void later(void (*fn)(void *), const void *arg, size_t bytes); // an asynchronous unit's work: runs at a moment of the scheduler's choice
 
@@ -137,6 +150,8 @@ DEV void sync_warp(unsigned mask = ~0u, EMU_HERE) {
 }
 DEV void fence_block() {}
 DEV void fence_device() {}
+
+DEV unsigned smem_address(const void *p) { return emu::shared_address(p, 1, "smem_address"); }
 
 // -- exchange within a warp --
 namespace emu {

@@ -32,6 +32,7 @@ struct Warp { std::vector<Group> groups; };
 struct Barrier { int arrived, want; std::vector<int> waiting; };
 struct Variable { const void *key; size_t at, bytes; };
 struct Later { void (*fn)(void *); std::vector<char> arg; };
+struct Sleeper { const void *key; int id; };
 
 struct Block {
   int n;
@@ -41,6 +42,7 @@ struct Block {
   Barrier barriers[16];
   std::vector<int> ready;
   std::vector<Later> pending;
+  std::vector<Sleeper> sleepers;
   std::vector<Variable> variables;
   size_t used, dynamic;  // bytes of the arena
   int idle;              // turns of pollers since the last progress
@@ -61,7 +63,7 @@ Launch *current;
 void *scheduler_sp;
 char *stacks;
 char *arena;  // shared memory: static variables first, dynamic memory at dynamic_at
-const size_t dynamic_at = 256 << 10, arena_bytes = 512 << 10;
+const size_t dynamic_at = dynamic_base, arena_bytes = 512 << 10;
 __thread bool inside;  // this host thread runs a kernel
 struct sigaction old_segv, old_bus;
 
@@ -85,6 +87,7 @@ void yield() {
 
 void fiber_main() {
   current->k->run(current->k->fn, current->params);
+  if (!me->held.empty()) fail(719, "the thread ended with a wgmma under way");
   me->done = true;
   progress();
   yield();
@@ -169,8 +172,8 @@ void start_block() {
   memset(arena + dynamic_at, 0xff, b.dynamic);
   for (int i = 0; i < 16; ++i) memcpy(arena + dynamic_at + b.dynamic + 4 * i, &canary, 4);
   b.used = 0, b.idle = 0;
-  b.variables.clear(), b.ready.clear(), b.pending.clear();
-  for (Thread &t : b.threads) t.done = t.polling = false, t.groups.clear(), t.open.clear(), t.at = Place{};
+  b.variables.clear(), b.ready.clear(), b.pending.clear(), b.sleepers.clear();
+  for (Thread &t : b.threads) t.done = t.polling = false, t.groups.clear(), t.open.clear(), t.gathered.clear(), t.products.clear(), t.held.clear(), t.fenced = false, t.at = Place{};
   for (Warp &w : b.warps) w.groups.clear();
   for (WarpGroup &g : b.groups) g.arrived = 0;
   for (Barrier &x : b.barriers) x.arrived = 0, x.waiting.clear();
@@ -245,6 +248,26 @@ void wait_a_turn(Place at) {
   ++block->idle;
   block->ready.push_back(me->id);
   yield();
+}
+
+void sleep_on(const void *key, Place at) {
+  me->at = at;
+  progress();
+  block->sleepers.push_back({key, me->id});
+  yield();
+}
+
+void wake(const void *key) {
+  progress();
+  std::vector<Sleeper> &all = block->sleepers;
+  for (size_t i = 0; i < all.size();) {
+    if (all[i].key != key) {
+      ++i;
+      continue;
+    }
+    block->ready.push_back(all[i].id);
+    all.erase(all.begin() + i);
+  }
 }
 
 void barrier(int id, int threads, Place at) {

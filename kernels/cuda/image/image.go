@@ -41,10 +41,10 @@ func (o over) ReadFile(name string) ([]byte, error) {
 	return files.ReadFile(name)
 }
 
-func (o over) ptx() []string {
-	names, _ := fs.Glob(files, "*.ptx")
+func (o over) named(pattern string) []string {
+	names, _ := fs.Glob(files, pattern)
 	if o.dir != "" {
-		more, _ := fs.Glob(os.DirFS(o.dir), "*.compute_80.ptx")
+		more, _ := fs.Glob(os.DirFS(o.dir), pattern)
 		names = append(names, more...)
 	}
 	return names
@@ -70,10 +70,17 @@ var images = sync.OnceValues(func() (over, error) {
 var index = sync.OnceValue(func() map[string]string {
 	m := map[string]string{}
 	o, _ := images()
-	for _, name := range o.ptx() {
+	for _, name := range o.named("*.compute_80.ptx") {
 		data, _ := o.ReadFile(name)
 		for _, e := range entry.FindAllSubmatch(data, -1) {
 			m[string(e[1])] = strings.TrimSuffix(name, ".compute_80.ptx")
+		}
+	}
+	for _, name := range o.named("*_wgmma.sm_90a.cubin") { // of which there is no PTX
+		data, _ := o.ReadFile(name)
+		uses, _ := Uses(data)
+		for kernel := range uses {
+			m[kernel] = stemOf(name)
 		}
 	}
 	return m
@@ -109,6 +116,9 @@ func Find(kernel string, capability int) (name string, data []byte, err error) {
 	file, ok := index()[kernel]
 	if !ok {
 		return "", nil, fmt.Errorf("no image has a kernel %s: run go generate ./kernels/cuda", kernel)
+	}
+	if only := OneArch(file); only != "" && Arch(capability) != only {
+		return "", nil, fmt.Errorf("kernel %s is compiled for %s alone, compute capability %d.%d cannot run it", kernel, only, capability/10, capability%10)
 	}
 	if arch := Arch(capability); arch != "compute_80" {
 		name = file + "." + arch + ".cubin"

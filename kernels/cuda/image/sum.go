@@ -13,6 +13,22 @@ import (
 
 var suffixes = []string{".sm_80.cubin", ".sm_90a.cubin", ".compute_80.ptx"}
 
+// OneArch is the only architecture for which a source is compiled, or "": those whose names end in _wgmma use instructions of sm_90a, which no other has.
+func OneArch(stem string) string {
+	if strings.HasSuffix(stem, "_wgmma") {
+		return "sm_90a"
+	}
+	return ""
+}
+
+// suffixesOf are those of a source's images.
+func suffixesOf(stem string) []string {
+	if only := OneArch(stem); only != "" {
+		return []string{"." + only + ".cubin"}
+	}
+	return suffixes
+}
+
 var include = regexp.MustCompile(`(?m)^#include "([^"]+\.cuh)"`)
 
 // headersOf adds the headers of src that a source includes, directly or not, by name.
@@ -64,7 +80,7 @@ func Sums(src string) (map[string]string, error) {
 func sumText(dir, stem, sources string) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  sources\n", sources)
-	for _, s := range suffixes {
+	for _, s := range suffixesOf(stem) {
 		data, err := os.ReadFile(filepath.Join(dir, stem+s))
 		if err != nil {
 			return "", err
@@ -107,7 +123,8 @@ func Prune(dir string, stems map[string]string) error {
 			return err
 		}
 		for _, f := range files {
-			if stems[strings.TrimSuffix(filepath.Base(f), s)] == "" {
+			stem := strings.TrimSuffix(filepath.Base(f), s)
+			if stems[stem] == "" || s != ".sum" && !slices.Contains(suffixesOf(stem), s) {
 				if err := os.Remove(f); err != nil {
 					return err
 				}

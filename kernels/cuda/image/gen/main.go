@@ -65,11 +65,15 @@ func compile(dir, src, stem, sum string) error {
 		nvcc = filepath.Join(home, "bin", "nvcc")
 	}
 	for _, t := range targets {
+		if only := image.OneArch(stem); only != "" && !strings.HasPrefix(t.suffix, only+".") {
+			continue
+		}
 		out := filepath.Join(dir, stem+"."+t.suffix)
 		args := append(strings.Fields(t.flags), "-std=c++17", "-O3", "-Werror", "all-warnings", "-o", out, filepath.Join(src, stem+".cu"))
 		cmd := exec.Command(nvcc, args...)
-		if text, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s.cu for %s: %w\n%s", stem, t.suffix, err, text)
+		// what it has to say beyond warnings counts too: ptxas only informs of wgmma that wait for each other
+		if text, err := cmd.CombinedOutput(); err != nil || len(text) > 0 {
+			return fmt.Errorf("%s.cu for %s: %v\n%s", stem, t.suffix, err, text)
 		}
 		if strings.HasSuffix(out, ".ptx") {
 			if err := samePlace(out); err != nil {
