@@ -32,7 +32,7 @@ type LinearCrossEntropyArgs struct {
 // LinearCrossEntropy is the vocabulary head of a language model with its loss. A device without a variant of it takes GEMM and CrossEntropy.
 var LinearCrossEntropy = register(&Op[LinearCrossEntropyArgs]{
 	Name: "linear_crossentropy",
-	// N, V, C, flags: 1 weights, 2 DX, 4 DW, 8 row losses, 16 smoothing, 32 bias and its gradient, 64 logits that rise by 50 a 240 words, 128 by 100
+	// N, V, C, flags: 1 weights, 2 DX, 4 DW, 8 row losses, 16 smoothing, 32 bias and its gradient, 64 logits that rise by 50 a 168 words, 128 by 100
 	Dims: [][]int{{1, 1, 1, 6}, {3, 2, 5, 15}, {5, 12, 16, 30}, {33, 100, 24, 46}, {7, 1037, 33, 63}, {500, 130, 40, 14}, {18, 1100, 16, 78}, {17, 1100, 12, 142}, {4, 300, 64, 24},
 		{6, 70, 20, 2}, {21, 70, 32, 5}},
 	Make: func(r *Rand, d []int) LinearCrossEntropyArgs {
@@ -63,7 +63,7 @@ var LinearCrossEntropy = register(&Op[LinearCrossEntropyArgs]{
 			a.Bias = r.Normal(v)
 			b := a.Bias.F32()
 			for i := range b {
-				b[i] += float32(e/64*50) * float32(i/240%4) // 50 for 64, 100 for 128
+				b[i] += float32(e/64*50) * float32(i/168%4) // 50 for 64, 100 for 128
 			}
 		}
 		if e&32 != 0 {

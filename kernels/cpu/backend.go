@@ -87,5 +87,21 @@ func (b *backend) Sync(*kernels.Stream) error { return nil }
 func alignedFloats(n int) []float32 {
 	buf := make([]float32, n+align/4)
 	at := toLine(unsafe.Pointer(unsafe.SliceData(buf))) / 4
+	if 4*n >= hugeFrom {
+		adviseHuge(wholePages(buf))
+	}
 	return buf[at : at+n : at+n]
+}
+
+// hugeFrom is the size from which scratch memory asks for pages of 2 MiB, and pageSize more than any system's page of its own.
+const (
+	hugeFrom = 8 << 20
+	pageSize = 1 << 16
+)
+
+// wholePages is the part of x that fills pages.
+func wholePages(x []float32) []byte {
+	p := uintptr(unsafe.Pointer(unsafe.SliceData(x)))
+	at := (pageSize - int(p%pageSize)) % pageSize
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), at)), (4*len(x)-at)&^(pageSize-1))
 }

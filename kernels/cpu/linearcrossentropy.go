@@ -18,7 +18,8 @@ func init() {
 // exponentials, for p − 1 would lose its digits where p is close to 1, and their terms are added in float32.
 const (
 	lceBand   = 480 // rows of X, a whole number of rows of tiles
-	lceChunk  = 240 // words of a tile
+	lceChunk  = 168 // words of a tile, even
+	lceRows   = 12  // rows of DX at a time
 	lceGroups = 24  // pieces of work, about
 	lceOver   = 1 << 60
 	lceFar    = 41.6 // above its logarithm

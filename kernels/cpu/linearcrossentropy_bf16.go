@@ -77,7 +77,9 @@ func (h *lceHalf) dw(t *lce, x *scratch, ldx, c0, nv int) {
 }
 
 func (h *lceHalf) dx(t *lce, part []float32, c0, nv int, add bool) {
-	h.m.products(tilesArgs{c: part, ldc: t.c, a: h.down.f[c0/2*t.bandLD:], ars: 1, aks: t.bandLD, b: h.wDown.f[c0/2*t.c:], ldb: t.c, panel: h.m.nr, rows: t.nr, cols: t.c, k: ceilDiv(nv, 2), alpha: 1, add: add})
+	for i := 0; i < t.nr; i += lceRows {
+		h.m.products(tilesArgs{c: part[i*t.c:], ldc: t.c, a: h.down.f[c0/2*t.bandLD+i:], ars: 1, aks: t.bandLD, b: h.wDown.f[c0/2*t.c:], ldb: t.c, panel: h.m.nr, rows: min(lceRows, t.nr-i), cols: t.c, k: ceilDiv(nv, 2), alpha: 1, add: add})
+	}
 }
 
 // row is the exponentials of a word as they were rounded.

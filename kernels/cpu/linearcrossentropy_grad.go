@@ -32,7 +32,9 @@ func (t *lce) gradients(j int) {
 			if t.half != nil {
 				t.half.dx(t, part, c0, nv, c0 > v0)
 			} else {
-				t.p.product(part, t.ld, t.band[c0*t.bandLD:], 1, t.bandLD, t.w[c0*t.ld:], t.ld, 16, t.nr, t.ld, nv, c0 > v0)
+				for i := 0; i < t.nr; i += lceRows { // these columns of the band stay in the first-level cache
+					t.p.product(part[i*t.ld:], t.ld, t.band[c0*t.bandLD+i:], 1, t.bandLD, t.w[c0*t.ld:], t.ld, 16, min(lceRows, t.nr-i), t.ld, nv, c0 > v0)
+				}
 			}
 		}
 		if db := t.DBias.F32(); db != nil {

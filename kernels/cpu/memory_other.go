@@ -8,3 +8,5 @@ import "errors"
 func mapMemory(int) ([]byte, error) { return nil, errors.ErrUnsupported }
 
 func unmapMemory([]byte) {}
+
+func adviseHuge([]byte) {}

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func panelProduct12x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct12x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -23,35 +23,76 @@ TEXT ·panelProduct12x2AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   DX, R13
-	LEAQ   (R13)(BX*4), R14
-	LEAQ   (R14)(BX*4), R15
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       DX, R13
+	LEAQ       (R13)(BX*4), R14
+	LEAQ       (R14)(BX*4), R15
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z24
@@ -184,7 +225,7 @@ store:
 	RET
 
 // func panelProduct12x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct12x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -200,23 +241,52 @@ TEXT ·panelProduct12x1AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   DX, R12
-	LEAQ   (R12)(BX*4), R13
-	LEAQ   (R13)(BX*4), R14
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       DX, R12
+	LEAQ       (R12)(BX*4), R13
+	LEAQ       (R13)(BX*4), R14
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z12
@@ -300,7 +370,7 @@ store:
 	RET
 
 // func panelProduct11x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct11x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -318,33 +388,71 @@ TEXT ·panelProduct11x2AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	MOVQ   DX, R13
-	LEAQ   (R13)(BX*4), R14
-	LEAQ   (R14)(BX*4), R15
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	MOVQ       DX, R13
+	LEAQ       (R13)(BX*4), R14
+	LEAQ       (R14)(BX*4), R15
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z22
@@ -469,7 +577,7 @@ store:
 	RET
 
 // func panelProduct11x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct11x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -485,22 +593,49 @@ TEXT ·panelProduct11x1AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	MOVQ   DX, R12
-	LEAQ   (R12)(BX*4), R13
-	LEAQ   (R13)(BX*4), R14
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	MOVQ       DX, R12
+	LEAQ       (R12)(BX*4), R13
+	LEAQ       (R13)(BX*4), R14
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z11
@@ -580,7 +715,7 @@ store:
 	RET
 
 // func panelProduct10x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct10x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -598,31 +733,66 @@ TEXT ·panelProduct10x2AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	MOVQ   DX, R13
-	LEAQ   (R13)(BX*4), R14
-	LEAQ   (R14)(BX*4), R15
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	MOVQ       DX, R13
+	LEAQ       (R13)(BX*4), R14
+	LEAQ       (R14)(BX*4), R15
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z20
@@ -737,7 +907,7 @@ store:
 	RET
 
 // func panelProduct10x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct10x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -753,21 +923,46 @@ TEXT ·panelProduct10x1AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   DX, R12
-	LEAQ   (R12)(BX*4), R13
-	LEAQ   (R13)(BX*4), R14
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       DX, R12
+	LEAQ       (R12)(BX*4), R13
+	LEAQ       (R13)(BX*4), R14
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z10
@@ -841,7 +1036,7 @@ store:
 	RET
 
 // func panelProduct9x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct9x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -859,29 +1054,61 @@ TEXT ·panelProduct9x2AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	MOVQ   DX, R13
-	LEAQ   (R13)(BX*4), R14
-	LEAQ   (R14)(BX*4), R15
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       DX, R13
+	LEAQ       (R13)(BX*4), R14
+	LEAQ       (R14)(BX*4), R15
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z18
@@ -987,7 +1214,7 @@ store:
 	RET
 
 // func panelProduct9x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct9x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -1003,20 +1230,43 @@ TEXT ·panelProduct9x1AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	MOVQ   DX, R12
-	LEAQ   (R12)(BX*4), R13
-	LEAQ   (R13)(BX*4), R14
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       DX, R12
+	LEAQ       (R12)(BX*4), R13
+	LEAQ       (R13)(BX*4), R14
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z9
@@ -1085,7 +1335,7 @@ store:
 	RET
 
 // func panelProduct8x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct8x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -1103,26 +1353,55 @@ TEXT ·panelProduct8x2AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   DX, R13
-	LEAQ   (R13)(BX*4), R14
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       DX, R13
+	LEAQ       (R13)(BX*4), R14
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z16
@@ -1217,7 +1496,7 @@ store:
 	RET
 
 // func panelProduct8x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct8x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -1233,18 +1512,39 @@ TEXT ·panelProduct8x1AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   DX, R12
-	LEAQ   (R12)(BX*4), R13
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       DX, R12
+	LEAQ       (R12)(BX*4), R13
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z8
@@ -1306,7 +1606,7 @@ store:
 	RET
 
 // func panelProduct7x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct7x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -1324,24 +1624,50 @@ TEXT ·panelProduct7x2AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	MOVQ   DX, R13
-	LEAQ   (R13)(BX*4), R14
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       DX, R13
+	LEAQ       (R13)(BX*4), R14
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z14
@@ -1429,7 +1755,7 @@ store:
 	RET
 
 // func panelProduct7x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct7x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -1445,17 +1771,36 @@ TEXT ·panelProduct7x1AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	MOVQ   DX, R12
-	LEAQ   (R12)(BX*4), R13
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       DX, R12
+	LEAQ       (R12)(BX*4), R13
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z7
@@ -1514,7 +1859,7 @@ store:
 	RET
 
 // func panelProduct6x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct6x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -1532,22 +1877,45 @@ TEXT ·panelProduct6x2AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	MOVQ   DX, R13
-	LEAQ   (R13)(BX*4), R14
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       DX, R13
+	LEAQ       (R13)(BX*4), R14
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z12
@@ -1625,7 +1993,7 @@ store:
 	RET
 
 // func panelProduct6x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct6x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -1641,16 +2009,33 @@ TEXT ·panelProduct6x1AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   DX, R12
-	LEAQ   (R12)(BX*4), R13
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       DX, R12
+	LEAQ       (R12)(BX*4), R13
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z6
@@ -1703,7 +2088,7 @@ store:
 	RET
 
 // func panelProduct5x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct5x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -1721,20 +2106,40 @@ TEXT ·panelProduct5x2AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	MOVQ   DX, R13
-	LEAQ   (R13)(BX*4), R14
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       DX, R13
+	LEAQ       (R13)(BX*4), R14
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z10
@@ -1803,7 +2208,7 @@ store:
 	RET
 
 // func panelProduct5x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct5x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -1819,15 +2224,30 @@ TEXT ·panelProduct5x1AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	MOVQ   DX, R12
-	LEAQ   (R12)(BX*4), R13
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	MOVQ       DX, R12
+	LEAQ       (R12)(BX*4), R13
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z5
@@ -1875,7 +2295,7 @@ store:
 	RET
 
 // func panelProduct4x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct4x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -1893,17 +2313,34 @@ TEXT ·panelProduct4x2AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   DX, R13
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       DX, R13
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z8
@@ -1961,7 +2398,7 @@ store:
 	RET
 
 // func panelProduct4x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct4x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -1977,13 +2414,26 @@ TEXT ·panelProduct4x1AVX512(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   DX, R12
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       DX, R12
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z4
@@ -2024,7 +2474,7 @@ store:
 	RET
 
 // func panelProduct3x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct3x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -2041,15 +2491,29 @@ TEXT ·panelProduct3x2AVX512(SB), NOSPLIT, $0-88
 	SHLQ $0x02, R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	MOVQ   DX, R12
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	MOVQ       DX, R12
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z6
@@ -2099,7 +2563,7 @@ store:
 	RET
 
 // func panelProduct3x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct3x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -2114,12 +2578,23 @@ TEXT ·panelProduct3x1AVX512(SB), NOSPLIT, $0-88
 	SHLQ $0x02, R8
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	MOVQ   DX, R11
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       DX, R11
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z3
@@ -2156,7 +2631,7 @@ store:
 	RET
 
 // func panelProduct2x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct2x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -2173,13 +2648,24 @@ TEXT ·panelProduct2x2AVX512(SB), NOSPLIT, $0-88
 	SHLQ $0x02, R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   DX, R12
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       DX, R12
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z4
@@ -2219,7 +2705,7 @@ store:
 	RET
 
 // func panelProduct2x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct2x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -2234,11 +2720,20 @@ TEXT ·panelProduct2x1AVX512(SB), NOSPLIT, $0-88
 	SHLQ $0x02, R8
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   DX, R11
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       DX, R11
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z2
@@ -2269,7 +2764,7 @@ store:
 	RET
 
 // func panelProduct1x2AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct1x2AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -2286,11 +2781,19 @@ TEXT ·panelProduct1x2AVX512(SB), NOSPLIT, $0-88
 	SHLQ $0x02, R11
 
 block:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	MOVQ   DX, R12
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       DX, R12
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Z2
@@ -2321,7 +2824,7 @@ store:
 	RET
 
 // func panelProduct1x1AVX512(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·panelProduct1x1AVX512(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -2336,10 +2839,17 @@ TEXT ·panelProduct1x1AVX512(SB), NOSPLIT, $0-88
 	SHLQ $0x02, R8
 
 block:
-	VPXORD Z0, Z0, Z0
-	MOVQ   DX, R11
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VPXORD     Z0, Z0, Z0
+	MOVQ       DX, R11
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS          (R9), Z1
@@ -2726,7 +3236,7 @@ store:
 	RET
 
 // func panelProduct6x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·panelProduct6x2AVX2(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -2744,22 +3254,39 @@ TEXT ·panelProduct6x2AVX2(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   DX, R13
-	LEAQ   (R13)(BX*4), R14
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       DX, R13
+	LEAQ       (R13)(BX*4), R14
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Y12
@@ -2837,7 +3364,7 @@ store:
 	RET
 
 // func panelProduct5x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·panelProduct5x2AVX2(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -2855,20 +3382,35 @@ TEXT ·panelProduct5x2AVX2(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	MOVQ   DX, R13
-	LEAQ   (R13)(BX*4), R14
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	MOVQ       DX, R13
+	LEAQ       (R13)(BX*4), R14
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Y10
@@ -2937,7 +3479,7 @@ store:
 	RET
 
 // func panelProduct4x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·panelProduct4x2AVX2(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -2955,17 +3497,30 @@ TEXT ·panelProduct4x2AVX2(SB), NOSPLIT, $0-88
 	LEAQ (BX)(BX*2), R12
 
 block:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	MOVQ   DX, R13
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       DX, R13
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Y8
@@ -3023,7 +3578,7 @@ store:
 	RET
 
 // func panelProduct3x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·panelProduct3x2AVX2(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -3040,15 +3595,26 @@ TEXT ·panelProduct3x2AVX2(SB), NOSPLIT, $0-88
 	SHLQ $0x02, R11
 
 block:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	MOVQ   DX, R12
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	MOVQ       DX, R12
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Y6
@@ -3098,7 +3664,7 @@ store:
 	RET
 
 // func panelProduct2x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·panelProduct2x2AVX2(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -3115,13 +3681,22 @@ TEXT ·panelProduct2x2AVX2(SB), NOSPLIT, $0-88
 	SHLQ $0x02, R11
 
 block:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   DX, R12
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       DX, R12
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+	ADDQ       CX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Y4
@@ -3161,7 +3736,7 @@ store:
 	RET
 
 // func panelProduct1x2AVX2(c *float32, ldc int, a *float32, ars int, aks int, b *float32, ldb int, bo int, k int, mb int, add int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·panelProduct1x2AVX2(SB), NOSPLIT, $0-88
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
@@ -3178,11 +3753,18 @@ TEXT ·panelProduct1x2AVX2(SB), NOSPLIT, $0-88
 	SHLQ $0x02, R11
 
 block:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   DX, R12
-	MOVQ   DI, R9
-	MOVQ   k+64(FP), R10
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	MOVQ       DX, R12
+	MOVQ       DI, R9
+	MOVQ       add+80(FP), R10
+	TESTQ      R10, R10
+	JZ         sums
+	MOVQ       AX, R10
+	PREFETCHT0 (R10)
+
+sums:
+	MOVQ k+64(FP), R10
 
 inner:
 	VMOVUPS      (R9), Y2

@@ -154,6 +154,21 @@ func product(v isa, rows, nv int) {
 	if nv == 8 {
 		LEAQ(Mem{Base: b, Index: bo, Scale: 4}, bp4)
 	}
+	if nv <= 2 { // what is added to is fetched ahead: it comes from further away than the rest
+		Load(Param("add"), l)
+		TESTQ(l, l)
+		JZ(LabelRef("sums"))
+		MOVQ(c, l)
+		for i := range rows {
+			for j := 0; j < nv*v.size; j += 64 {
+				PREFETCHT0(Mem{Base: l, Disp: j})
+			}
+			if i+1 < rows {
+				ADDQ(ldc, l)
+			}
+		}
+		Label("sums")
+	}
 	Load(Param("k"), l)
 	Label("inner")
 	if nv == 8 {
