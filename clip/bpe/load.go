@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -50,6 +51,16 @@ func Load(path string, clean Cleaning) (*Tokenizer, error) {
 	}
 	t.Clean = clean
 	return t, nil
+}
+
+// ForModel is the tokenizer in a model's folder, or that of all of OpenAI's models where the folder has none: neither vocab.json nor tokenizer.json.
+func ForModel(dir string, clean Cleaning) (*Tokenizer, error) {
+	for _, name := range []string{"vocab.json", "tokenizer.json"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); !os.IsNotExist(err) {
+			return Load(dir, clean)
+		}
+	}
+	return CLIP(clean)
 }
 
 func load(path string) (*Tokenizer, error) {

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,19 +96,11 @@ func (o *encodeOptions) open(cmd *cobra.Command) (m *clip.Model, tok *bpe.Tokeni
 	if m, err = clip.Load(dir, dev); err != nil {
 		return nil, nil, nil, cli.BadInput(fmt.Errorf("--clip: %w", err))
 	}
-	if tok, err = tokenizerOf(dir); err != nil {
+	if tok, err = bpe.ForModel(dir, bpe.OpenAI); err != nil {
 		m.Close()
 		return nil, nil, nil, cli.BadInput(fmt.Errorf("--clip: %w", err))
 	}
 	return m, tok, m.Close, nil
-}
-
-// tokenizerOf is the tokenizer in a model's folder, or that of all of OpenAI's models where there is none.
-func tokenizerOf(dir string) (*bpe.Tokenizer, error) {
-	if _, err := os.Stat(filepath.Join(dir, "vocab.json")); os.IsNotExist(err) {
-		return bpe.CLIP(bpe.OpenAI)
-	}
-	return bpe.Load(dir, bpe.OpenAI)
 }
 
 func encodeImages(cmd *cobra.Command, args []string, o *encodeOptions) error {

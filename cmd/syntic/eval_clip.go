@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"syntic/clip"
+	"syntic/clip/bpe"
 	"syntic/clip/pixels"
 	"syntic/cmd/internal/cli"
 	"syntic/syntic/metric"
@@ -42,7 +43,7 @@ func (o *evalOptions) addCLIPScore(cmd *cobra.Command, refs *metric.References, 
 		return cli.BadInput(fmt.Errorf("--clip: %w", err))
 	}
 	defer m.Close()
-	tok, err := tokenizerOf(dir)
+	tok, err := bpe.ForModel(dir, bpe.OpenAI)
 	if err != nil {
 		return cli.BadInput(fmt.Errorf("--clip: %w", err))
 	}

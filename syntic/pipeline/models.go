@@ -151,7 +151,7 @@ func openCLIP(dev *tensor.Device, dir string) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	tok, err := bpe.Load(dir, bpe.OpenAI)
+	tok, err := bpe.ForModel(dir, bpe.OpenAI)
 	if err != nil {
 		m.Close()
 		return nil, err
