@@ -22,6 +22,7 @@ type evalOptions struct {
 	refs, results, against string
 	perImage               string
 	json, allowMissing     bool
+	tokenised              bool
 	resamples              int
 	meteor                 string
 
@@ -55,6 +56,7 @@ func evalCmd() *cobra.Command {
 	f.StringVar(&o.against, "against", "", "a second result `file`, to compare the first with")
 	f.BoolVar(&o.json, "json", false, "print {\"scores\": {…}, \"images\": N}")
 	f.BoolVar(&o.allowMissing, "allow-missing", false, "score the images that have references and a result, instead of refusing where some lack one")
+	f.BoolVar(&o.tokenised, "tokenised", false, "take captions and references as they are, tokens with spaces between, and tokenise nothing")
 	f.StringVar(&o.perImage, "per-image", "", "write the scores of every image of --results to this JSON `file`")
 	f.IntVar(&o.resamples, "resamples", 1000, "`N` bootstrap resamples of the images for intervals and p-values")
 	f.StringVar(&o.meteor, "meteor", "", "`path` of METEOR's English paraphrase table: paraphrase-en.gz, METEOR's folder or its jar")
@@ -96,7 +98,7 @@ func eval(cmd *cobra.Command, o *evalOptions) error {
 	}
 	var reports []*metric.Report
 	for _, results := range systems {
-		r, err := metric.Evaluate(refs, results, metric.Options{AllowMissing: o.allowMissing, METEOR: &meteor.Options{Paraphrases: o.meteor}})
+		r, err := metric.Evaluate(refs, results, metric.Options{AllowMissing: o.allowMissing, Tokenised: o.tokenised, METEOR: &meteor.Options{Paraphrases: o.meteor}})
 		if err != nil {
 			return cli.BadInput(err)
 		}
@@ -203,6 +205,9 @@ func scored(r *metric.Report) string {
 	}
 	if r.Extra > 0 {
 		s += fmt.Sprintf("; %d without references left out", r.Extra)
+	}
+	if r.AsIs {
+		s += "; captions taken as tokenised"
 	}
 	return s
 }

@@ -210,3 +210,25 @@ func TestEvalWithoutSPICE(t *testing.T) {
 	assert.Empty(t, out)
 	assert.Contains(t, errs, "want spice-1.0.jar")
 }
+
+// TestEvalTokenised scores captions that pycocoevalcap's tokenizer has tokenised: they are not tokenised again, and the score line says so.
+func TestEvalTokenised(t *testing.T) {
+	dir := t.TempDir()
+	refs, results := filepath.Join(dir, "refs.json"), filepath.Join(dir, "results.json")
+	require.NoError(t, os.WriteFile(refs, []byte(`{"images":[{"id":1},{"id":2}],"annotations":[{"image_id":1,"caption":"a \"cat\" , can not"},{"image_id":2,"caption":"b"}]}`), 0o666))
+	require.NoError(t, os.WriteFile(results, []byte(`[{"image_id":1,"caption":"a \"cat\" , cannot"},{"image_id":2,"caption":"b"}]`), 0o666))
+	code, out, errs := runEval("--refs", refs, "--results", results, "--tokenised", "--json")
+	require.Zero(t, code, errs)
+	var got struct {
+		Scores    map[string]float64 `json:"scores"`
+		Tokenised bool               `json:"tokenised"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	assert.True(t, got.Tokenised)
+	_, raw, _ := runEval("--refs", refs, "--results", results, "--json")
+	assert.NotContains(t, raw, "tokenised")
+	assert.Contains(t, raw, `"Bleu_1":0.99`, "as cannot is two tokens")
+	assert.InDelta(t, 0.8*0.8187307, got.Scores["Bleu_1"], 1e-6, "four of five tokens, against six: exp(1 - 6/5)")
+	_, out, _ = runEval("--refs", refs, "--results", results, "--tokenised")
+	assert.Contains(t, out, "2 images; captions taken as tokenised.")
+}

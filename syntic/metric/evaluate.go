@@ -16,6 +16,8 @@ type Options struct {
 	AllowMissing bool
 	// METEOR asks for METEOR too, with its options; nil leaves it out.
 	METEOR *meteor.Options
+	// Tokenised takes captions as they are: tokens with a space between, as Tokenize and pycocoevalcap's tokenizer leave them.
+	Tokenised bool
 }
 
 // Report holds the scores of a result file.
@@ -32,6 +34,7 @@ type Report struct {
 	Stages   []string             // of METEOR that ran
 	Set      *Set                 // the captions scored, tokenised
 	CLIP     string               // which model CLIPScore is of; "" without it
+	AsIs     bool                 // captions were taken as tokenised
 }
 
 // meteorName is METEOR only if all of its stages ran; else it names those that did, so that such a score is never taken for METEOR 1.5.
@@ -66,8 +69,10 @@ func Evaluate(refs *References, results *Results, o Options) (*Report, error) {
 			counts = append(counts, len(refs.Captions[id]))
 		}
 	}
-	set.Cands = Tokenize(cands)
-	tokenised := Tokenize(raw)
+	tokenised := raw
+	if set.Cands = cands; !o.Tokenised {
+		set.Cands, tokenised = Tokenize(cands), Tokenize(raw)
+	}
 	for _, n := range counts {
 		set.Refs, tokenised = append(set.Refs, tokenised[:n:n]), tokenised[n:]
 	}
@@ -75,7 +80,7 @@ func Evaluate(refs *References, results *Results, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Missing, r.Extra = missing, extra
+	r.Missing, r.Extra, r.AsIs = missing, extra, o.Tokenised
 	if o.METEOR != nil {
 		if err := r.addMETEOR(set, *o.METEOR); err != nil {
 			return nil, err

@@ -10,7 +10,7 @@ import (
 
 // MarshalJSON gives {"scores": {"Bleu_1": …, "CIDEr": …}, "images": N}, the scores in their order and with all digits. Where images
 // were left out, "missing" tells how many had no result and "extra" how many no references; "meteor" lists the stages that ran, "clip"
-// says which model CLIPScore is of.
+// says which model CLIPScore is of, "tokenised" that captions were taken as they are.
 func (r *Report) MarshalJSON() ([]byte, error) {
 	scores, err := r.named(nil, func(name string) float64 { return r.Scores[name] })
 	if err != nil {
@@ -23,7 +23,8 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Extra   int             `json:"extra,omitempty"`
 		METEOR  []string        `json:"meteor,omitempty"`
 		CLIP    string          `json:"clip,omitempty"`
-	}{scores, r.Images, r.Missing, r.Extra, r.Stages, r.CLIP})
+		AsIs    bool            `json:"tokenised,omitempty"`
+	}{scores, r.Images, r.Missing, r.Extra, r.Stages, r.CLIP, r.AsIs})
 }
 
 // WritePerImage writes a JSON list, one image a line: {"image_id": …, "Bleu_1": …, "CIDEr": …}.

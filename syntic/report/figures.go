@@ -13,7 +13,7 @@ const (
 	spaceW, spaceMost, spaceLeast = 440.0, 440.0, 240.0 // width of a panel, and its height at most and at least
 	spacePad                      = 26.0
 	multipleW, multipleH          = 320.0, 150.0
-	multipleLeft, multipleLow     = 10.0, 26.0
+	multipleLeft, multipleLow     = 16.0, 26.0
 	bins                          = 40
 )
 

@@ -42,15 +42,30 @@ func rowLabel(name string) string {
 
 // Grid is the sweep as a table: each point's score in CIDEr-D, its interval, and its difference from the first point.
 func (r *Result) Grid() report.Grid {
-	g := report.Grid{Title: "Points", Head: append(slices.Clone(r.Keys), "row", "setting", "CIDEr-D [95 %]", "seeds' deviation", "BLEU-4", "ROUGE-L", "against the first point [95 %]", "p"), Late: true,
+	rows := map[string]bool{}
+	for _, c := range r.Points[0].Cells {
+		rows[c.Row] = true
+	}
+	head := slices.Clone(r.Keys)
+	if len(rows) > 1 {
+		head = append(head, "row")
+	}
+	g := report.Grid{Title: "Points", Head: append(head, "setting", "CIDEr-D [95 %]", "seeds' deviation", "BLEU-4", "ROUGE-L", "against the first point [95 %]", "p"), Late: true,
 		Note: fmt.Sprintf("Scores × 100, means over seeds %s. Intervals: bootstrap over test images, %d resamples, paired for differences; p is two-sided. What another seed would "+
 			"change is in the seeds' deviation alone.", seeds(r.Seeds), r.Resamples)}
+	if len(rows) == 1 {
+		g.Note = "Row: " + rowLabel(r.Points[0].Cells[0].Row) + ". " + g.Note
+	}
 	if r.Toy {
 		g.Warning = "Toy scores, of the drawn world: they compare with nothing published."
 	}
 	for _, p := range r.Points {
 		for _, c := range p.Cells {
-			line := append(slices.Clone(p.Values), c.Row, settingLabel(c.Setting), fmt.Sprintf("%s [%s, %s]", tenth(c.Mean["CIDEr"]), tenth(c.Low), tenth(c.High)), deviation(c.BySeed),
+			line := slices.Clone(p.Values)
+			if len(rows) > 1 {
+				line = append(line, c.Row)
+			}
+			line = append(line, settingLabel(c.Setting), fmt.Sprintf("%s [%s, %s]", tenth(c.Mean["CIDEr"]), tenth(c.Low), tenth(c.High)), deviation(c.BySeed),
 				tenth(c.Mean["Bleu_4"]), tenth(c.Mean["ROUGE_L"]))
 			if a := c.Against; a != nil {
 				line = append(line, pipeline.Differs(a.Difference, a.Low, a.High), pipeline.PValue(a.P, r.Resamples))
