@@ -60,11 +60,15 @@ func (o operand) tensorMap(side int) (*driver.TensorMap, error) {
 	if o.across {
 		box[1] = wgmmaSlab
 	}
-	e := driver.MapBF16
-	if o.format == kernels.F16 {
-		e = driver.MapF16
+	return driver.NewTensorMap(mapFormat(o.format), o.p, []int{o.inner, o.lines, o.batch}, []int{2 * o.ld, 2 * o.ld * o.lines}, box, driver.Swizzle128)
+}
+
+// mapFormat is how tensor maps call a format of 16 bits.
+func mapFormat(format kernels.DType) driver.Element {
+	if format == kernels.F16 {
+		return driver.MapF16
 	}
-	return driver.NewTensorMap(e, o.p, []int{o.inner, o.lines, o.batch}, []int{2 * o.ld, 2 * o.ld * o.lines}, box, driver.Swizzle128)
+	return driver.MapBF16
 }
 
 // persistent is a grid of one block for each multiprocessor, or for each tile if they are fewer.

@@ -22,11 +22,11 @@ func TestWgmmaKernels(t *testing.T) {
 	sources, err := filepath.Glob("../src/*_wgmma.cu")
 	require.NoError(t, err)
 	require.NotEmpty(t, sources)
-	kernel := regexp.MustCompile(`\bwgmma_tiles<`)
+	kernel := regexp.MustCompile(`\bregisters_more<|\bwgmma_tiles<`)
 	for _, src := range sources {
 		text, err := os.ReadFile(src)
 		require.NoError(t, err)
-		require.Regexp(t, kernel, string(text))
+		require.Regexp(t, kernel, string(text), src)
 		cubin, err := os.ReadFile(stemOf(filepath.Base(src)) + ".sm_90a.cubin")
 		require.NoError(t, err)
 		uses, err := Uses(cubin)
