@@ -3,10 +3,16 @@ package cpu
 import "syntic/kernels"
 
 // Convolutions are products over gathered windows (implicit GEMM): a task gathers the windows of its own pixels, a block of depth at a
-// time, so the matrix of all windows never exists.
+// time, so the matrix of all windows never exists. Those of 3×3 taps are fewer products of transformed tiles (winograd.go).
 func init() {
 	for i, m := range micros {
-		m.addConvolutions(10+i, kernels.F32, needs(m.level))
+		m.addConvolutions(10+2*i, kernels.F32, needs(m.level))
+		kernels.Conv2D.Add(kernels.Variant[kernels.Conv2DArgs]{Name: m.name + "_winograd", Device: kernels.CPU, Rank: 11 + 2*i, Available: needs(m.level),
+			Note: m.note + "; 3×3 taps of stride 1 by Winograd's F(4×4, 3×3)",
+			Usable: func(a *kernels.Conv2DArgs) bool {
+				return areF32(&a.X, &a.Out) && isWeight(&a.W) && fitsWinograd(a.Sizes(), a.Stride)
+			},
+			Run: func(_ *kernels.Stream, a *kernels.Conv2DArgs) error { m.winograd(a); return nil }})
 	}
 }
 
@@ -38,6 +44,10 @@ func pointwise(s kernels.ConvSizes, stride int, pad [4]int) bool {
 
 func (m *micro) conv2d(a *kernels.Conv2DArgs) {
 	s := a.Sizes()
+	if m.pairs != nil && fitsWinograd(s, a.Stride) { // as fast, and nothing is rounded
+		m.pairs.plain.winograd(a)
+		return
+	}
 	x, c, b := a.X.F32(), s.I, weight(&a.W, s.O, s.KH*s.KW*s.I, true)
 	if m.pairs != nil && s.O <= narrowN {
 		m = m.pairs.plain

@@ -6,7 +6,7 @@
 // Matrix products: gemm.go the op · gemm_product.go blocks, tasks, epilogue; gemm_split.go few tiles and much depth; gemm_narrow.go few columns; gemm_dots.go few rows, only by name ·
 // bf16.go operands rounded to bfloat16, only by name, attention_bf16.go, infonce_bf16.go and linearcrossentropy_bf16.go the same for attention, InfoNCE and the vocabulary head; widen.go weights of 16 bits ·
 // gemm_pack.go panels, and the windows of convolutions · gemm_tile.go what a micro-kernel is, and the one in Go; gemm_amd64.go those in assembly ·
-// conv2d.go convolutions as products over windows.
+// conv2d.go convolutions as products over windows; winograd.go those of 3×3 taps as fewer products of transformed tiles.
 //
 // Tiles in scratch: panel.go the routines that attention.go (attention_grad.go), infonce.go (infonce_passes.go), crossentropy.go, linearcrossentropy.go (its gradients in linearcrossentropy_grad.go), projecttopk.go and topk.go are made of, so that none stores its
 // N×M scores; panel_generic.go those in Go, panel_amd64.go those in assembly (gen/panel).

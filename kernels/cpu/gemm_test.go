@@ -39,8 +39,10 @@ func TestProductsAllocateNothing(t *testing.T) {
 		a := kernels.GEMM.Make(kernels.NewRand(1), d)
 		require.Zero(t, testing.AllocsPerRun(50, func() { require.NoError(t, kernels.GEMM.Run(s, &a)) }), "%v", d)
 	}
-	c := kernels.Conv2D.Make(kernels.NewRand(1), []int{1, 8, 8, 16, 16, 3, 3, 1, 1, 1, 1, 1, 3})
-	require.Zero(t, testing.AllocsPerRun(50, func() { require.NoError(t, kernels.Conv2D.Run(s, &c)) }), "conv2d")
+	for _, d := range [][]int{{1, 8, 8, 16, 16, 3, 3, 1, 1, 1, 1, 1, 3}, {1, 8, 8, 40, 40, 3, 3, 1, 1, 1, 1, 1, 3}} {
+		c := kernels.Conv2D.Make(kernels.NewRand(1), d)
+		require.Zero(t, testing.AllocsPerRun(50, func() { require.NoError(t, kernels.Conv2D.Run(s, &c)) }), "conv2d %v", d)
+	}
 }
 
 // Large sizes, where every block, stage and task boundary is crossed and the float64 reference is too slow: gonum is the oracle. Both sum in

@@ -7,7 +7,7 @@ import (
 )
 
 func init() {
-	addVector(kernels.GroupNorm, "sums by channel and piece of rows: mean, then deviations", groupNormRun)
+	addVector(kernels.GroupNorm, "sums and deviations by channel and piece of rows, folded in float64", groupNormRun)
 	addVector(kernels.GroupNormGrad, "sums by channel and piece of rows", groupNormGradRun)
 }
 
@@ -48,73 +48,40 @@ func (v *vector) foldWide(dst, x []float32) {
 	copy(dst, x)
 }
 
-// groupNormRun reads X three times: sums of each channel, squared deviations of each channel, result. Channels are folded into groups in float64.
+// groupNormRun reads X twice: for the sums and squared deviations of each channel of each piece, and for the result. While a piece is in the cache
+// its deviations are taken from its own means; those of the whole follow from them, in float64, where channels are folded into groups.
 func groupNormRun(v *vector, a *kernels.GroupNormArgs) {
 	b, p, c := a.X.Dim(0), a.X.Dim(1), a.X.Dim(2)
 	x, o, gain, act := a.X.F32(), a.Out.F32(), a.Gain.F32(), a.Act
-	pieces, wide := ceilDiv(p, pieceRows(c)), wideRow(p, c)
-	part, cols := getScratch(b*pieces*c), getScratch((b*2+1)*wide)
+	step, wide := pieceRows(c), wideRow(p, c)
+	pieces := ceilDiv(p, step)
+	part, cols := getScratch(b*pieces*2*c), getScratch((b*2+1)*wide)
 	defer putAll(part, cols)
 	col := func(i, j int) []float32 { return cols.f[(i*2+j)*wide:][:wide] } // mean, rstd·gain
 	bias := col(b, 0)
 	copy(bias, a.Bias.F32())
 	repeat(bias, c)
-	sums := func(add func(acc, x []float32, i int)) { // of each piece, over its rows
-		eachPiece(b, p, c, func(u, i, from, to int) {
-			acc := getScratch(wide)
-			clear(acc.f)
-			for at := from * c; at < to*c; at += wide {
-				n := min(wide, to*c-at)
-				add(acc.f[:n], x[at:at+n], i)
-			}
-			v.foldWide(part.f[u*c:u*c+c], acc.f)
-			acc.put()
-		})
-	}
-	w, count := c/a.Groups, float64(p*(c/a.Groups))
-	fold := func(i, g int) (s float64) {
-		for u := i * pieces; u < (i+1)*pieces; u++ {
-			for _, x := range part.f[u*c+g*w : u*c+g*w+w] {
-				s += float64(x)
-			}
-		}
-		return s / count
-	}
+	eachPiece(b, p, c, func(u, _, from, to int) { groupNormSums(v, part.f[u*2*c:][:2*c], x[from*c:to*c], wide) })
 	groups, means, rstds, eps := a.Groups, a.Mean.F32(), a.Rstd.F32(), float64(a.Eps)
-	eachImage := func(fn func(i int)) {
-		Ranges(b, max(1, grain/(pieces*c)), func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				fn(i)
+	Ranges(b, max(1, grain/(pieces*c)), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			mean, scale := col(i, 0), col(i, 1)
+			for g := range groups {
+				m, variance := groupMoments(part.f[i*pieces*2*c:][:pieces*2*c], p, step, c, c/groups, g)
+				r := 1 / math.Sqrt(variance+eps)
+				for k := g * (c / groups); k < (g+1)*(c/groups); k++ {
+					mean[k], scale[k] = float32(m), float32(r*float64(gain[k]))
+				}
+				if means != nil {
+					means[i*groups+g] = float32(m)
+				}
+				if rstds != nil {
+					rstds[i*groups+g] = float32(r)
+				}
 			}
-		})
-	}
-	sums(func(acc, x []float32, _ int) { v.axpby(acc, acc, x, 1, 1) })
-	eachImage(func(i int) {
-		mean := col(i, 0)
-		for g := range groups {
-			m := float32(fold(i, g))
-			for k := g * w; k < g*w+w; k++ {
-				mean[k] = m
-			}
-			if means != nil {
-				means[i*groups+g] = m
-			}
+			repeat(mean, c)
+			repeat(scale, c)
 		}
-		repeat(mean, c)
-	})
-	sums(func(acc, x []float32, i int) { v.sqDevCols(acc, x, col(i, 0)[:len(x)]) })
-	eachImage(func(i int) {
-		scale := col(i, 1)
-		for g := range groups {
-			r := 1 / math.Sqrt(fold(i, g)+eps)
-			for k := g * w; k < g*w+w; k++ {
-				scale[k] = float32(r * float64(gain[k]))
-			}
-			if rstds != nil {
-				rstds[i*groups+g] = float32(r)
-			}
-		}
-		repeat(scale, c)
 	})
 	eachPiece(b, p, c, func(_, i, from, to int) {
 		for at := from * c; at < to*c; at += wide {
@@ -125,6 +92,49 @@ func groupNormRun(v *vector, a *kernels.GroupNormArgs) {
 			v.act[act](o[from*c:to*c], o[from*c:to*c])
 		}
 	})
+}
+
+// groupNormSums writes the sums of the channels of x, rows of len(part)/2 channels, then the sums of their squared deviations from x's own means.
+func groupNormSums(v *vector, part, x []float32, wide int) {
+	c, acc := len(part)/2, getScratch(2*wide)
+	sums, mean := acc.f[:wide], acc.f[wide:]
+	clear(sums)
+	for at := 0; at < len(x); at += wide {
+		n := min(wide, len(x)-at)
+		v.axpby(sums[:n], sums[:n], x[at:at+n], 1, 1)
+	}
+	v.foldWide(part[:c], sums)
+	v.affine(mean[:c], part[:c], 1/float32(len(x)/c), 0)
+	repeat(mean, c)
+	clear(sums)
+	for at := 0; at < len(x); at += wide {
+		n := min(wide, len(x)-at)
+		v.sqDevCols(sums[:n], x[at:at+n], mean[:n])
+	}
+	v.foldWide(part[c:], sums)
+	acc.put()
+}
+
+// groupMoments is mean and variance of group g, w channels wide, from the sums of the pieces of an image of p rows, step rows each:
+// Σ(x − M)² = Σ(x − m)² + 2(m − M)·Σ(x − m) + n·(m − M)² for the mean M of all and the mean m of n of them.
+func groupMoments(part []float32, p, step, c, w, g int) (mean, variance float64) {
+	for at := g * w; at < len(part); at += 2 * c {
+		for _, s := range part[at : at+w] {
+			mean += float64(s)
+		}
+	}
+	mean /= float64(p * w)
+	for u := 0; u*step < p; u++ {
+		n := min(step, p-u*step)
+		sums, squares := part[u*2*c+g*w:][:w], part[u*2*c+c+g*w:][:w]
+		r := 1 / float32(n)
+		for k, s := range sums {
+			m := s * r
+			d := float64(m) - mean
+			variance += float64(squares[k]) + 2*d*(float64(s)-float64(n)*float64(m)) + float64(n)*d*d
+		}
+	}
+	return mean, variance / float64(p*w)
 }
 
 // groupNormGradRun: first d = DOut·Act' into DX (or DOut itself without an activation) with Σ d and Σ d·(x − mean) of each channel, then

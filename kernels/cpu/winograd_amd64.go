@@ -1,0 +1,41 @@
+//go:build amd64 && !purego
+
+package cpu
+
+import "unsafe"
+
+//go:generate go run ./gen -routine winograd -out winograd_amd64.s
+
+// winogradASM are the transforms of a level of instructions; nil: Go's.
+func winogradASM(level isa) *winograd {
+	switch level {
+	case isaAVX512:
+		return winograd512
+	case isaAVX2:
+		return winograd256
+	}
+	return nil
+}
+
+var (
+	winograd512 = &winograd{16, winogradInput512, winogradWeight512, winogradOutput512}
+	winograd256 = &winograd{8, winogradInput256, winogradWeight256, winogradOutput256}
+)
+
+//go:noescape
+func winogradInput512(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, line, pixel uintptr, tmp unsafe.Pointer, n uintptr)
+
+//go:noescape
+func winogradInput256(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, line, pixel uintptr, tmp unsafe.Pointer, n uintptr)
+
+//go:noescape
+func winogradWeight512(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, tap uintptr, tmp unsafe.Pointer, n uintptr)
+
+//go:noescape
+func winogradWeight256(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, tap uintptr, tmp unsafe.Pointer, n uintptr)
+
+//go:noescape
+func winogradOutput512(dst unsafe.Pointer, line, pixel uintptr, src unsafe.Pointer, step uintptr, bias, res, tmp unsafe.Pointer, n uintptr, floor float32)
+
+//go:noescape
+func winogradOutput256(dst unsafe.Pointer, line, pixel uintptr, src unsafe.Pointer, step uintptr, bias, res, tmp unsafe.Pointer, n uintptr, floor float32)
