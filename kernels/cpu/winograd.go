@@ -33,7 +33,7 @@ const (
 	winogradPoints = 36      // products
 	winogradDepth  = 128     // channels of a block at most, a multiple of 16
 	winogradStage  = 1 << 22 // transformed values of X in a stage
-	winogradGroup  = 128     // tiles of a task
+	winogradGroup  = 256     // tiles of a task
 	winogradLeast  = 32      // channels on either side, of which the transforms are worth it
 )
 
@@ -191,7 +191,7 @@ func (j *winogradJob) task(i int) {
 func (j *winogradJob) multiply(t *tile, k, c, t0, t1 int, u, sums []float32, ustep, mstep int) {
 	nr, tiles := j.m.nr, t1-t0
 	rows := evenly(tiles, j.m.mr)
-	*t = tile{ars: uintptr(4 * j.depth), acs: 4, bs: uintptr(4 * nr), cs: uintptr(4 * nr), k: c, alpha: 1, mask: uint32(1<<nr - 1)}
+	*t = tile{ars: uintptr(4 * j.depth), acs: 4, bs: uintptr(4 * nr), cs: uintptr(4 * nr), k: c, alpha: 1, mask: uint32(1<<nr - 1), aheadStep: uintptr(4 * rows * j.depth / c)}
 	if k > 0 {
 		t.acc = 1
 	}
@@ -200,6 +200,10 @@ func (j *winogradJob) multiply(t *tile, k, c, t0, t1 int, u, sums []float32, ust
 		t.b = unsafe.Pointer(&u[p*ustep])
 		for r := 0; r < tiles; r += rows {
 			t.a, t.c = unsafe.Pointer(&v[r*j.depth]), unsafe.Pointer(&sums[p*mstep+r*nr])
+			t.ahead = uintptr(t.a) + uintptr(4*rows*j.depth) // the next rows
+			if r+rows >= tiles {
+				t.ahead = uintptr(unsafe.Pointer(&v[0])) + uintptr(4*j.step)
+			}
 			j.m.run[min(rows, tiles-r)](t)
 		}
 	}
