@@ -34,7 +34,7 @@ var outputShapes = map[string]map[string]string{
 	"linear_crossentropy": {"Loss": "1", "RowLoss": "X.0", "DX": "X", "DW": "W", "DBias": "W.0"},
 	"max_pool":            {"Out": "X.0 <height> <width> X.3", "Index": "X.0 <height> <width> X.3"},
 	"permute":             {"Out": "<permuted>"},
-	"project_topk":        {"Out": "Query"},
+	"project_topk":        {"Out": "Query", "Kth": "Query.0", "Mass": "Query.0"},
 	"project_topk_grad":   {"DQuery": "Query"},
 	"row_norm":            {"Out": "X", "Norm": "X.0"},
 	"row_norm_grad":       {"DX": "Out"},
@@ -46,7 +46,7 @@ var outputShapes = map[string]map[string]string{
 }
 
 // wholeNumbers are the outputs that are i32.
-var wholeNumbers = map[string]bool{"infonce.Rank": true, "max_pool.Index": true, "topk.Index": true}
+var wholeNumbers = map[string]bool{"infonce.Rank": true, "max_pool.Index": true, "select.Index": true, "topk.Index": true}
 
 // idRanges bound whole-number inputs that point into something: the field and dimension whose size is the limit. A kernel may fail on others.
 var idRanges = map[string]string{"embedding.IDs": "Table.0", "embedding_grad.IDs": "DTable.0", "infonce.Target": "Y.0", "crossentropy.Target": "Logits.1", "linear_crossentropy.Target": "W.0"}

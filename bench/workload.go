@@ -48,6 +48,7 @@ var models = map[string][]Size{
 	"group_norm":          {{"unet 64×64×320", []int{1, 4096, 320, 32, 1}}, {"tiny unet 16×16×64, 16 images", []int{16, 256, 64, 32, 1}}},
 	"group_norm_grad":     {{"tiny unet 16×16×64, 16 images", []int{16, 256, 64, 32, 1}}},
 	"softmax":             {{"vocabulary of 49408", []int{32, 49408, 1}}, {"scores of 77 tokens", []int{4096, 77, 0}}},
+	"select":              {{"10 of a vocabulary of 49408", []int{32, 49408, 10, 0}}},
 	"softmax_grad":        {{"scores of 77 tokens", []int{4096, 77, 0}}},
 	"row_norm":            {{"512 features", []int{4096, 512, 1}}},
 	"row_norm_grad":       {{"512 features", []int{4096, 512, 1}}},

@@ -12,6 +12,7 @@ const (
 	F16
 	I32
 	U8
+	I8
 )
 
 // Size is the number of bytes of one element.
@@ -26,7 +27,7 @@ func (d DType) Size() int {
 }
 
 func (d DType) String() string {
-	return [...]string{"f32", "bf16", "f16", "i32", "u8"}[d]
+	return [...]string{"f32", "bf16", "f16", "i32", "u8", "i8"}[d]
 }
 
 // BF16ToF32 widens a bfloat16; exact.

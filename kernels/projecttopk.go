@@ -14,6 +14,9 @@ type ProjectTopKArgs struct {
 	Out     View // [N, D]
 	K       int  // 0 takes all rows
 	Tau     float32
+	Scale   View // [M], of a Mem of i8, whose row m stands for Scale[m]·Mem[m]
+	Kth     View // [N], optional, with K > 0: the similarity of the last of the K rows
+	Mass    View // [N], optional, with K > 0: the share that the K rows have of the softmax over all rows that the query may see
 }
 
 // ProjectTopK replaces each query by a blend of the K rows of a memory bank most similar to it; K = 0 takes all M rows:
@@ -24,13 +27,13 @@ type ProjectTopKArgs struct {
 // A query that may see no row at all gives zeros.
 var ProjectTopK = register(&Op[ProjectTopKArgs]{
 	Name: "project_topk",
-	// N, M, D, K, 1: exclude
-	Dims: append(projectDims(), []int{230, 2100, 16, 0, 1}, []int{230, 2100, 8, 5, 0}, []int{1, 33000, 4, 0, 0}, []int{1, 33000, 8, 3, 0}),
-	Make: func(r *Rand, d []int) ProjectTopKArgs {
-		return ProjectTopKArgs{r.Unit(d[0], d[2]), r.Unit(d[1], d[2]), makeExclude(r, d[4], d[1], d[0]), Poison(d[0], d[2]), d[3], 0.05}
-	},
+	// N, M, D, K, 1: exclude, 1: with Kth and Mass, 2: of an i8 bank, 3: both
+	Dims: append(projectDims(), []int{230, 2100, 16, 0, 1}, []int{230, 2100, 8, 5, 0}, []int{1, 33000, 4, 0, 0}, []int{1, 33000, 8, 3, 0},
+		[]int{3, 257, 33, 5, 0, 1}, []int{70, 530, 24, 10, 1, 1}, []int{5, 77, 16, 77, 0, 1}, []int{2, 5, 7, 4, 1, 3}, []int{19, 530, 36, 10, 1, 2},
+		[]int{9, 1100, 512, 40, 0, 3}),
+	Make: makeProjectTopK,
 	Views: func(a *ProjectTopKArgs) (in, out []*View) {
-		return views(&a.Query, &a.Mem, &a.Exclude), views(&a.Out)
+		return views(&a.Query, &a.Mem, &a.Exclude, &a.Scale), views(&a.Out, &a.Kth, &a.Mass)
 	},
 	Cost: func(a *ProjectTopKArgs) Cost {
 		n, m, d, k := a.Sizes()
@@ -43,6 +46,46 @@ var ProjectTopK = register(&Op[ProjectTopKArgs]{
 
 func projectDims() [][]int {
 	return [][]int{{1, 1, 1, 1, 0}, {3, 257, 33, 5, 0}, {8, 2051, 96, 64, 0}, {5, 1000, 64, 0, 0}, {70, 530, 24, 0, 1}, {33, 129, 40, 16, 1}, {1, 5000, 16, 0, 0}, {2, 5, 7, 4, 1}, {4, 1, 8, 0, 0}, {65, 300, 512, 3, 0}}
+}
+
+func makeProjectTopK(r *Rand, d []int) ProjectTopKArgs {
+	a := ProjectTopKArgs{Query: r.Unit(d[0], d[2]), Mem: r.Unit(d[1], d[2]), Exclude: makeExclude(r, d[4], d[1], d[0]), Out: Poison(d[0], d[2]), K: d[3], Tau: 0.05}
+	if len(d) > 5 && d[5]&1 != 0 {
+		a.Kth, a.Mass = Poison(d[0]), Poison(d[0])
+	}
+	if len(d) > 5 && d[5]&2 != 0 {
+		a.Mem, a.Scale = packBytes(&a.Mem)
+	}
+	return a
+}
+
+// packBytes is x [M, D] in whole numbers of -127..127, i8, and what they stand for multiples of, row by row.
+func packBytes(x *View) (bytes, scale View) {
+	m, d := x.Dim(0), x.Dim(1)
+	to, scales := make([]int8, m*d), make([]float32, m)
+	for i := range m {
+		row, top := x.F32()[i*d:(i+1)*d], 0.0
+		for _, v := range row {
+			top = max(top, math.Abs(float64(v)))
+		}
+		scales[i] = float32(top / 127)
+		for j, v := range row {
+			to[i*d+j] = int8(math.RoundToEven(float64(v) / float64(scales[i])))
+		}
+	}
+	return Of(to, m, d), Of(scales, m)
+}
+
+// Bank is Mem as float32, of a bank in host memory: itself, or a copy.
+func (a *ProjectTopKArgs) Bank() View {
+	if a.Mem.DType != I8 {
+		return Of(a.Mem.Floats(), a.Mem.Shape()...)
+	}
+	d, x := a.Mem.Dim(1), make([]float32, a.Mem.Len())
+	for i, v := range a.Mem.I8() {
+		x[i] = float32(v) * a.Scale.F32()[i/d]
+	}
+	return Of(x, a.Mem.Shape()...)
 }
 
 func makeExclude(r *Rand, flag, m, n int) View {
@@ -67,6 +110,9 @@ func (a *ProjectTopKArgs) check() error {
 	if !a.Query.Bind(&n, &d) || !a.Mem.Bind(&m, &d) || !a.Out.Bind(&n, &d) || !excludeFits(&a.Exclude, n, m, a.K) || a.K < 0 || a.K > m || !(a.Tau > 0) {
 		return fmt.Errorf("query %v, mem %v, exclude %v, out %v, K %d, Tau %g: want query, out [N, D], mem [M, D], exclude i32 [N], 0 ≤ K ≤ M (less than M with exclude), Tau > 0",
 			a.Query, a.Mem, a.Exclude, a.Out, a.K, a.Tau)
+	}
+	if !a.Kth.IsOpt(n) || !a.Mass.IsOpt(n) || a.K == 0 && !(a.Kth.Absent() && a.Mass.Absent()) || (a.Mem.DType == I8) != a.Scale.Is(m) || a.Scale.Absent() != (a.Mem.DType != I8) {
+		return fmt.Errorf("mem %v, scale %v, kth %v, mass %v, K %d: want kth, mass [N], only with K > 0, scale [M] with a mem of i8 and no other", a.Mem, a.Scale, a.Kth, a.Mass, a.K)
 	}
 	return nil
 }
@@ -111,9 +157,21 @@ func projectWeights(index []int, sim []float64, tau float64) []float64 {
 
 func projectTopKRef(a *ProjectTopKArgs) {
 	n, _, d, _ := a.Sizes()
-	b := a.Mem.F32()
+	bank := a.Bank()
+	b := bank.F32()
 	for i := 0; i < n; i++ {
-		index, sim := nearest(&a.Query, &a.Mem, &a.Exclude, i, a.K)
+		index, sim := nearest(&a.Query, &bank, &a.Exclude, i, a.K)
+		if !a.Kth.Absent() {
+			a.Kth.F32()[i] = float32(sim[index[len(index)-1]])
+		}
+		if !a.Mass.Absent() {
+			all, of := nearest(&a.Query, &bank, &a.Exclude, i, 0)
+			mass := 0.0
+			for _, w := range projectWeights(all, of, float64(a.Tau))[:a.K] {
+				mass += w
+			}
+			a.Mass.F32()[i] = float32(mass)
+		}
 		o := make([]float64, d)
 		for l, w := range projectWeights(index, sim, float64(a.Tau)) {
 			for c := range o {
@@ -167,7 +225,7 @@ var ProjectTopKGrad = register(&Op[ProjectTopKGradArgs]{
 
 // Forward are the arguments of the forward pass.
 func (a *ProjectTopKGradArgs) Forward() ProjectTopKArgs {
-	return ProjectTopKArgs{a.Query, a.Mem, a.Exclude, a.Out, a.K, a.Tau}
+	return ProjectTopKArgs{Query: a.Query, Mem: a.Mem, Exclude: a.Exclude, Out: a.Out, K: a.K, Tau: a.Tau}
 }
 
 func projectTopKGradRef(a *ProjectTopKGradArgs) {

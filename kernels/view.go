@@ -30,7 +30,7 @@ func NewView(d DType, ptr unsafe.Pointer, shape ...int) View {
 }
 
 // Of wraps host memory.
-func Of[T float32 | int32 | uint16 | uint8](data []T, shape ...int) View {
+func Of[T float32 | int32 | uint16 | uint8 | int8](data []T, shape ...int) View {
 	var d DType
 	switch any(data).(type) {
 	case []int32:
@@ -39,6 +39,8 @@ func Of[T float32 | int32 | uint16 | uint8](data []T, shape ...int) View {
 		d = BF16
 	case []uint8:
 		d = U8
+	case []int8:
+		d = I8
 	}
 	v := NewView(d, unsafe.Pointer(unsafe.SliceData(data)), shape...)
 	if v.Len() != len(data) {
@@ -86,12 +88,21 @@ func (v *View) U16() []uint16 {
 	return unsafe.Slice((*uint16)(v.ptr), v.lenAs(BF16))
 }
 
-// Floats is the memory of a float32 view, or a copy of a BF16 or F16 view as float32; nil if absent. Only for views in host memory.
+// I8 is the memory as int8; nil if absent. Only for views in host memory.
+func (v *View) I8() []int8 { return unsafe.Slice((*int8)(v.ptr), v.lenAs(I8)) }
+
+// Floats is the memory of a float32 view, or a copy of a BF16, F16 or I8 view as float32; nil if absent. Only for views in host memory.
 func (v *View) Floats() []float32 {
 	if v.ptr == nil || v.DType == F32 {
 		return v.F32()
 	}
 	f := make([]float32, v.Len())
+	if v.DType == I8 {
+		for i, x := range v.I8() {
+			f[i] = float32(x)
+		}
+		return f
+	}
 	Widen(f, v.U16(), v.DType)
 	return f
 }

@@ -25,6 +25,17 @@ func (s *Scope) ProjectTopKExcept(query, mem, exclude *Tensor, k int, tau float3
 	return out
 }
 
+// ProjectTopKKept is ProjectTopKExcept that also tells of each query, [N], the similarity of the last of its k rows and the share that the k rows have of
+// the softmax over all: 1 means that nothing was left out. k must be positive. No gradient flows.
+func (s *Scope) ProjectTopKKept(query, mem, exclude *Tensor, k int, tau float32) (out, kth, mass *Tensor) {
+	if query.Rank() != 2 {
+		fail("projection of %v: want query [N, D]", query)
+	}
+	out, kth, mass = s.Empty(query.Shape()...), s.Empty(query.Dim(0)), s.Empty(query.Dim(0))
+	run(s, kernels.ProjectTopK, kernels.ProjectTopKArgs{Query: query.View(), Mem: mem.View(), Exclude: exclude.View(), Out: out.v, K: k, Tau: tau, Kth: kth.v, Mass: mass.v})
+	return out, kth, mass
+}
+
 // TopK finds, for each row of query [N, D], the k rows of mem [M, D] with the largest dot products: score [N, k], falling, and index i32 [N, k];
 // of equal ones the lower index comes first. No gradient flows. It panics with an *Error if the shapes disagree or k is not in 1..M.
 func (s *Scope) TopK(query, mem *Tensor, k int) (score, index *Tensor) {
@@ -39,4 +50,15 @@ func (s *Scope) TopKExcept(query, mem, exclude *Tensor, k int) (score, index *Te
 	score, index = s.Empty(query.Dim(0), k), s.EmptyInts(query.Dim(0), k)
 	run(s, kernels.TopK, kernels.TopKArgs{Query: query.View(), Mem: mem.View(), Exclude: exclude.View(), Score: score.v, Index: index.v})
 	return score, index
+}
+
+// Select finds the k largest values of each row of x [N, C]: value [N, k], falling, and index i32 [N, k]; of equal ones the lower index comes first. NaN is
+// never among them: a row with fewer than k numbers ends in −Inf at index −1. No gradient flows. It panics with an *Error if k is not in 1..C.
+func (s *Scope) Select(x *Tensor, k int) (value, index *Tensor) {
+	if x.Rank() != 2 || k < 1 {
+		fail("%d largest of %v: want x [N, C], 1 ≤ k ≤ C", k, x)
+	}
+	value, index = s.Empty(x.Dim(0), k), s.EmptyInts(x.Dim(0), k)
+	run(s, kernels.Select, kernels.SelectArgs{X: x.View(), Value: value.v, Index: index.v})
+	return value, index
 }

@@ -253,13 +253,16 @@ func (p *panel) topK(a *kernels.TopKArgs) {
 }
 
 func (p *panel) projectTopK(a *kernels.ProjectTopKArgs) {
-	b, out := newBank(p, &a.Query, &a.Mem, &a.Exclude), a.Out.F32()
+	mem := a.Bank()
+	b, out := newBank(p, &a.Query, &mem, &a.Exclude), a.Out.F32()
 	d := b.d
 	if a.K == 0 {
 		b.blendAll(a.Tau, nil, nil, func(q0, nq int, s *blend) { s.unpack(out[q0*d:], nq, b, 1) })
 		return
 	}
+	all := b.allRows(a)
 	b.search(a.K, func(q int, found []rank) {
+		all.tell(a, q, found)
 		w, o := make([]float64, len(found)), make([]float64, d)
 		weights(w, found, a.Tau)
 		for i, r := range found {

@@ -11,11 +11,17 @@ import (
 func init() {
 	for _, r := range searchRungs {
 		addRung(r, kernels.ProjectTopK, kernels.Variant[kernels.ProjectTopKArgs]{Name: r.name, Rank: r.rank,
-			Usable: func(a *kernels.ProjectTopKArgs) bool { return a.K > 0 && r.fits(&a.Query, &a.Mem) && isF32(&a.Out) },
+			Usable: func(a *kernels.ProjectTopKArgs) bool {
+				return a.K > 0 && r.fits(&a.Query, &a.Mem) && isF32(&a.Out, &a.Kth, &a.Mass) && (a.Mass.Absent() || a.Mem.Dim(1) <= streamWidth)
+			},
 			Run: func(s *kernels.Stream, a *kernels.ProjectTopKArgs) error {
-				q := search{searchRung: r, query: &a.Query, mem: &a.Mem, exclude: &a.Exclude, k: a.K}
+				q := search{searchRung: r, query: &a.Query, mem: &a.Mem, scale: a.Scale, exclude: &a.Exclude, k: a.K}
+				if !a.Mass.Absent() {
+					q.invTau = 1 / a.Tau
+				}
 				return q.run(s, func(q0, rows int, score, index unsafe.Pointer) error {
-					return launch(s, "project_gather", blocks(rows), score, index, a.Mem, int32(a.Mem.DType), a.Out, int64(q0), int32(a.K), int32(a.Mem.Dim(1)), 1/a.Tau)
+					return launch(s, "project_blend", blocks(rows), score, index, a.Mem, int32(a.Mem.DType), a.Scale, a.Out, int64(q0), int32(a.K), int32(a.Mem.Dim(1)), 1/a.Tau,
+						q.at(q.tops, 0), q.at(q.sums, 0), int64(q.chunks), a.Kth, a.Mass)
 				})
 			}})
 		addRung(r, kernels.ProjectTopKGrad, kernels.Variant[kernels.ProjectTopKGradArgs]{Name: r.name, Rank: r.rank,

@@ -18,14 +18,21 @@ type searchRung struct {
 
 var searchRungs = []searchRung{{"naive_f32", "", 10, 0, kernels.F32, false}, {"tiled_f32", "f32", 20, 64, kernels.F32, false},
 	{"mma_bf16", "bf16", 30, 128, kernels.BF16, false}, {"mma_f16", "f16", 30, 128, kernels.F16, false},
-	{"wgmma_bf16", "bf16", 40, 128, kernels.BF16, true}, {"wgmma_f16", "f16", 40, 128, kernels.F16, true}}
+	{"wgmma_bf16", "bf16", 40, 128, kernels.BF16, true}, {"wgmma_f16", "f16", 40, 128, kernels.F16, true},
+	{"stream", "stream", 50, 0, kernels.F32, false}}
 
-// fits tells whether the rung takes these operands; on tensor cores those that hold 16 bits already, for rounding would change the order.
+// streamQueries is up to how many queries a warp reads each row of the bank once for eight of them, and streamWidth of how many elements.
+const streamQueries, streamWidth, streamTile = 16, 768, 8
+
+// fits tells whether the rung takes these operands, to its advantage; on tensor cores those that hold 16 bits already, for rounding would change the order.
 func (r searchRung) fits(query, mem *kernels.View) bool {
+	if r.suffix == "stream" && (query.Dim(0) > streamQueries && mem.DType != kernels.I8 || mem.Dim(1) > streamWidth) {
+		return false
+	}
 	if r.format != kernels.F32 {
 		return mem.DType == r.format && query.DType == r.format && mem.Dim(1)%8 == 0 && (!r.hopper || uintptr(mem.Ptr())%16 == 0)
 	}
-	return query.DType <= kernels.F16 && mem.DType <= kernels.F16
+	return query.DType <= kernels.F16 && (mem.DType <= kernels.F16 || mem.DType == kernels.I8 && r.suffix == "stream")
 }
 
 // addRung registers a rung's variant where it can run.
@@ -40,7 +47,9 @@ func addRung[A any](r searchRung, op *kernels.Op[A], v kernels.Variant[A]) {
 func init() {
 	for _, r := range searchRungs {
 		addRung(r, kernels.TopK, kernels.Variant[kernels.TopKArgs]{Name: r.name, Rank: r.rank,
-			Usable: func(a *kernels.TopKArgs) bool { return r.fits(&a.Query, &a.Mem) && isF32(&a.Score) },
+			Usable: func(a *kernels.TopKArgs) bool {
+				return r.fits(&a.Query, &a.Mem) && a.Mem.DType != kernels.I8 && isF32(&a.Score)
+			},
 			Run: func(s *kernels.Stream, a *kernels.TopKArgs) error {
 				k := a.Score.Dim(1)
 				q := search{searchRung: r, query: &a.Query, mem: &a.Mem, exclude: &a.Exclude, k: k}
@@ -57,9 +66,12 @@ type search struct {
 	arena
 	query, mem, exclude *kernels.View
 	k                   int
+	scale               kernels.View // of a bank of int8
+	invTau              float32      // unless 0, sums for it are wanted with the maxima
 
 	chunks, chosen, rows, ld                    int // chunks of the bank and of them to score again; queries at once; of padded queries
 	maxima, which, candidates, score, index, qs part
+	sums, tops                                  part // Σ exp of the chunks and the maxima that they go with: those of this rung, or of a pass of their own
 }
 
 const (
@@ -75,10 +87,20 @@ func (t *search) layOut() {
 	if t.suffix != "" {
 		perQuery += 4*t.chunks + 4*t.chosen*(1+chunkRows)
 	}
+	if t.invTau != 0 {
+		perQuery += 8 * t.chunks
+	}
 	t.rows = min(n, max(128, roundUp(searchBytes/perQuery, 128)))
 	t.score, t.index = t.take(4*t.rows*t.k), t.take(4*t.rows*t.k)
 	if t.suffix != "" {
 		t.maxima, t.which, t.candidates = t.take(4*t.rows*t.chunks), t.take(4*t.rows*t.chosen), t.take(4*t.rows*t.chosen*chunkRows)
+	}
+	t.sums, t.tops = -1, -1
+	if t.invTau != 0 {
+		t.sums = t.take(4 * t.rows * t.chunks)
+		if t.tops = t.maxima; t.suffix != "stream" {
+			t.tops = t.take(4 * t.rows * t.chunks)
+		}
 	}
 	if t.format != kernels.F32 {
 		t.ld = roundUp(d, 16)
@@ -104,6 +126,11 @@ func (t *search) run(s *kernels.Stream, found func(q0, rows int, score, index un
 		if err := t.block(s, q0, rows); err != nil {
 			return err
 		}
+		if t.invTau != 0 && t.suffix != "stream" {
+			if err := t.stream(s, q0, rows, t.tops, t.sums); err != nil {
+				return err
+			}
+		}
 		if err := found(q0, rows, t.at(t.score, 0), t.at(t.index, 0)); err != nil {
 			return err
 		}
@@ -117,14 +144,20 @@ func (t *search) block(s *kernels.Stream, q0, rows int) error {
 	if t.format != kernels.F32 {
 		operands = []any{t.at(t.qs, 0), int64(t.ld), *t.mem, *t.exclude, int64(q0)}
 	}
+	if t.suffix == "stream" {
+		operands = []any{*t.query, int32(t.query.DType), *t.mem, int32(t.mem.DType), t.scale, *t.exclude, int64(q0)}
+	}
 	operands = operands[:len(operands):len(operands)]
 	if t.suffix == "" {
 		return launch(s, "topk_naive_f32", blocks(rows), append(operands, int64(m), d, int32(t.k), t.at(t.score, 0), t.at(t.index, 0))...)
 	}
 	var err error
-	if t.hopper {
+	switch {
+	case t.hopper:
 		err = t.maximaWGMMA(s, q0, rows)
-	} else {
+	case t.suffix == "stream":
+		err = t.stream(s, q0, rows, t.maxima, t.sums)
+	default:
 		err = launch(s, "topk_max_"+t.suffix, blocks(ceilDiv(rows, t.tile)*ceilDiv(m, t.tile)), append(operands, int32(rows), int64(m), d, t.at(t.maxima, 0), int64(t.chunks))...)
 	}
 	if err != nil {
@@ -137,4 +170,10 @@ func (t *search) block(s *kernels.Stream, q0, rows int) error {
 		return err
 	}
 	return launch(s, "topk_take", blocks(rows), t.at(t.candidates, 0), t.at(t.which, 0), int32(t.chosen), int32(t.k), t.at(t.score, 0), t.at(t.index, 0))
+}
+
+// stream leaves the maxima of the chunks of all rows, and their sums unless it is negative.
+func (t *search) stream(s *kernels.Stream, q0, rows int, maxima, sums part) error {
+	return launch(s, "topk_max_stream", blocks(ceilDiv(rows, streamTile)*ceilDiv(t.chunks, 8)), *t.query, int32(t.query.DType), *t.mem, int32(t.mem.DType), t.scale, *t.exclude, int64(q0), int32(rows),
+		int64(t.mem.Dim(0)), int32(t.mem.Dim(1)), t.at(maxima, 0), t.at(sums, 0), int64(t.chunks), t.invTau)
 }

@@ -58,23 +58,6 @@ KERNEL(topk_sort, 256, 0, const float *score, const int *index, float *score_out
   }
 }
 
-// out[q] = Σ softmax(score/τ)·row; score [rows, k] becomes the weights
-KERNEL(project_gather, 256, 0, float *score, const int *index, const void *mem, int dtype, float *out, i64 q0, int k, int d, float inv_tau) {
-  SHARED(float, scratch, [32]);
-  float *w = score + (i64)block_x() * k;
-  const int *at = index + (i64)block_x() * k;
-  float top = -INF_, sum = 0;
-  for (int j = thread_x(); j < k; j += 256) top = fmax_(top, w[j]);
-  top = block_max(top, scratch);
-  for (int j = thread_x(); j < k; j += 256) sum += w[j] = exp_((w[j] - top) * inv_tau);
-  sum = block_sum(sum, scratch);
-  for (int c = thread_x(); c < d; c += 256) {
-    float o = 0;
-    for (int j = 0; j < k; ++j) o = fma_(w[j], load_any(mem, dtype, (i64)at[j] * d + c), o);
-    out[(q0 + block_x()) * d + c] = o / sum;
-  }
-}
-
 // dquery[q] = Σ w·(⟨dout, row⟩ − mean)/τ·row; score becomes the coefficients
 KERNEL(project_gather_grad, 256, 0, float *score, const int *index, const void *mem, int dtype, const float *dout, float *dquery, i64 q0, int k, int d, float inv_tau) {
   SHARED(float, scratch, [32]);
