@@ -23,6 +23,7 @@ type SampleOptions struct {
 	Torch         []*TorchRand          // one an image, in place of Keys: each goes on through the image's start and the noise of its steps
 	Init          *tensor.Tensor        // standard normal numbers [B, Height, Width, C] to start from, instead of theirs
 	Noise         []*tensor.Tensor      // standard normal numbers for the first steps, each as Init, instead of theirs
+	Eager         bool                  // calls the model op by op where a GPU could replay a graph of the call; the bits are the same
 	OnStep        func(step Step) error // called after each call of the model; an error ends the run
 }
 
@@ -63,8 +64,9 @@ func (m *Sampler) loop(ctx context.Context, r *tensor.Scope, run Run, cond, unco
 			return nil, err
 		}
 	}
-	text := m.UNet.Context(r, hidden) // keys and values of the text, once
 	times := run.Times()
+	model := m.UNet.begin(r, x, hidden, times, o.Guidance, o.Eager)
+	defer model.end()
 	for i, t := range times {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("sampling, step %d of %d: %w", i+1, len(times), err)
@@ -74,14 +76,7 @@ func (m *Sampler) loop(ctx context.Context, r *tensor.Scope, run Run, cond, unco
 			if k := run.InputScale(i); k != 1 {
 				in = c.Scale(x, float32(k))
 			}
-			if guided {
-				in = c.Repeat0(in, 2)
-			}
-			out := m.UNet.Forward(c, in, []float64{t}, text)
-			if guided {
-				out = Guide(c, out, o.Guidance)
-			}
-			return out
+			return model.call(c, in, i)
 		})
 		var noise *tensor.Tensor
 		if run.WantsNoise(i) {

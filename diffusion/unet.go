@@ -23,16 +23,21 @@ type UNet struct {
 	ConvOut       *nn.Conv2D     `name:"conv_out"`
 
 	weights *safetensors.File // the memory of parameters that were mapped
+	graphs  stepGraphs
 }
 
 // Forward predicts for latents x [B, H, W, InChannels] at times t (of the training schedule, 0..999; one for all images or one an image)
 // under text; the result is [B, H, W, OutChannels]. H and W may be odd. What it needs on the way is freed unless s records gradients.
 func (u *UNet) Forward(s *tensor.Scope, x *tensor.Tensor, t []float64, text *Context) *tensor.Tensor {
+	return s.Do(func(s *tensor.Scope) *tensor.Tensor { return u.forward(s, x, u.sinusoids(s, t), text) })
+}
+
+// forward is Forward for the sinusoids of the times [B or 1, C0].
+func (u *UNet) forward(s *tensor.Scope, x, sin *tensor.Tensor, text *Context) *tensor.Tensor {
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
 		if u.Config.CenterInputSample {
 			x = s.Affine(x, 2, -1)
 		}
-		sin := u.sinusoids(s, t)
 		s.Trace(u, "time_proj", sin)
 		temb := u.TimeEmbedding.Forward(s, sin) // [B or 1, 4·C0]
 		x := u.ConvIn.Forward(s, x)             // [B, H, W, C0]
@@ -79,11 +84,7 @@ type Context struct {
 // Context prepares text states hidden [B, L, CrossAttentionDim] for Forward with B images (B = 1 serves any number). It lives in s.
 func (u *UNet) Context(s *tensor.Scope, hidden *tensor.Tensor) *Context {
 	c := &Context{keys: map[*Attention]*tensor.Tensor{}, values: map[*Attention]*tensor.Tensor{}}
-	u.eachTransformer(func(t *Transformer) {
-		for _, b := range t.Blocks {
-			c.keys[b.Cross], c.values[b.Cross] = b.Cross.keyValue(s, hidden)
-		}
-	})
+	u.eachCross(func(a *Attention) { c.keys[a], c.values[a] = a.keyValue(s, hidden) })
 	return c
 }
 
@@ -169,4 +170,7 @@ func NewUNet(dev *tensor.Device, c UNetConfig) (*UNet, error) {
 }
 
 // Close frees the parameters and the file they were mapped from.
-func (u *UNet) Close() { release(u, &u.weights) }
+func (u *UNet) Close() {
+	u.graphs.close()
+	release(u, &u.weights)
+}

@@ -10,30 +10,38 @@ import (
 //	M = Beta1·M + (1 − Beta1)·g,   V = Beta2·V + (1 − Beta2)·g²
 //	Param = (1 − LR·Decay)·Param − LR·m̂ / (√v̂ + Eps),   m̂ = M/(1 − Beta1^Step), v̂ = V/(1 − Beta2^Step)
 //
-// All operands have the same number of elements; Step counts from 1.
+// Param, Grad, M and V have the same number of elements; Step counts from 1. With Norm, g is further scaled by min(1, ClipNorm/(√Norm + 1e-6)), unless ClipNorm
+// is 0, and nothing changes where Norm is not finite: clipping by the norm of all gradients without waiting for its value.
 type AdamWArgs struct {
 	Param, Grad, M, V                       View
+	Norm                                    View // [1], optional: the sum of the squares of all gradients
 	LR, Beta1, Beta2, Eps, Decay, GradScale float32
+	ClipNorm                                float32
 	Step                                    int
 }
 
 // AdamW is one optimizer step.
 var AdamW = register(&Op[AdamWArgs]{
 	Name: "adamw",
-	Dims: [][]int{{1, 1}, {33, 2}, {1037, 100}, {40003, 9}}, // elements, step
+	Dims: [][]int{{1, 1}, {33, 2}, {1037, 100}, {40003, 9}, {1037, 3, 1}, {1037, 3, 2}, {1037, 3, 3}}, // elements, step, norm: 1 clipped, 2 not, 3 infinite
 	Make: func(r *Rand, d []int) AdamWArgs {
-		return AdamWArgs{Param: r.Normal(d[0]), Grad: r.Normal(d[0]), M: r.Normal(d[0]), V: r.Uniform(0.001, 2, d[0]),
+		a := AdamWArgs{Param: r.Normal(d[0]), Grad: r.Normal(d[0]), M: r.Normal(d[0]), V: r.Uniform(0.001, 2, d[0]),
 			LR: 0.01, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: 0.05, GradScale: 0.5, Step: d[1]}
+		if len(d) > 2 {
+			a.ClipNorm, a.Norm = 2, Of([]float32{[]float32{0, 50, 3, float32(math.Inf(1))}[d[2]]}, 1)
+		}
+		return a
 	},
 	Views: func(a *AdamWArgs) (in, out []*View) {
-		return views(&a.Param, &a.Grad, &a.M, &a.V), views(&a.Param, &a.M, &a.V)
+		return views(&a.Param, &a.Grad, &a.M, &a.V, &a.Norm), views(&a.Param, &a.M, &a.V)
 	},
 	Cost: func(a *AdamWArgs) Cost { return Cost{15 * float64(a.Param.Len()), float64(7 * a.Param.Bytes())} },
 	Check: func(a *AdamWArgs) error {
 		n := a.Param.Len()
 		if a.Param.Absent() || a.Grad.Absent() || a.M.Absent() || a.V.Absent() || a.Grad.Len() != n || a.M.Len() != n || a.V.Len() != n ||
-			a.Step < 1 || !(a.Beta1 >= 0 && a.Beta1 < 1) || !(a.Beta2 >= 0 && a.Beta2 < 1) {
-			return fmt.Errorf("param %v, grad %v, m %v, v %v, step %d, betas %g %g: want the same number of elements, step ≥ 1, betas in [0, 1)", a.Param, a.Grad, a.M, a.V, a.Step, a.Beta1, a.Beta2)
+			!a.Norm.IsOpt(1) || !(a.ClipNorm >= 0) || a.Step < 1 || !(a.Beta1 >= 0 && a.Beta1 < 1) || !(a.Beta2 >= 0 && a.Beta2 < 1) {
+			return fmt.Errorf("param %v, grad %v, m %v, v %v, norm %v, clip norm %g, step %d, betas %g %g: want the same number of elements, norm [1], clip norm ≥ 0, step ≥ 1, betas in [0, 1)",
+				a.Param, a.Grad, a.M, a.V, a.Norm, a.ClipNorm, a.Step, a.Beta1, a.Beta2)
 		}
 		return nil
 	},
@@ -41,14 +49,33 @@ var AdamW = register(&Op[AdamWArgs]{
 		p, m, v := a.Param.F32(), a.M.F32(), a.V.F32()
 		b1, b2, lr := float64(a.Beta1), float64(a.Beta2), float64(a.LR)
 		c1, c2 := a.Corrections()
+		scale, ok := a.Scale()
+		if !ok {
+			return
+		}
 		for i, g := range a.Grad.F32() {
-			g := float64(g) * float64(a.GradScale)
+			g := float64(g) * float64(scale)
 			mi, vi := b1*float64(m[i])+(1-b1)*g, b2*float64(v[i])+(1-b2)*g*g
 			m[i], v[i] = float32(mi), float32(vi)
 			p[i] = float32(float64(p[i])*(1-lr*float64(a.Decay)) - lr*(mi/c1)/(math.Sqrt(vi/c2)+float64(a.Eps)))
 		}
 	},
 })
+
+// Scale is what the gradient is multiplied by, for operands in host memory; false where nothing is to change.
+func (a *AdamWArgs) Scale() (float32, bool) {
+	if a.Norm.Absent() {
+		return a.GradScale, true
+	}
+	norm := math.Sqrt(float64(a.Norm.F32()[0]))
+	if math.IsNaN(norm) || math.IsInf(norm, 0) {
+		return 0, false
+	}
+	if a.ClipNorm == 0 {
+		return a.GradScale, true
+	}
+	return a.GradScale * float32(min(1, float64(a.ClipNorm)/(norm+1e-6))), true
+}
 
 // Corrections are 1 − Beta1^Step and 1 − Beta2^Step.
 func (a *AdamWArgs) Corrections() (c1, c2 float64) {

@@ -48,3 +48,29 @@ func RegisterBackend(k DeviceKind, b Backend) { backends[k] = b }
 
 // BackendOf is the registered backend, or nil.
 func BackendOf(k DeviceKind) Backend { return backends[k] }
+
+// Filler is a backend that can set memory of a device to one 32-bit word, without a copy from the host.
+type Filler interface {
+	Fill(s *Stream, dst unsafe.Pointer, word uint32, n int) error
+}
+
+// Recorder is a backend that can record work once and replay it as a whole, for less than the launches of its ops cost.
+type Recorder interface {
+	NewRecording(device int, name string) (Recording, error)
+}
+
+// Recording is work that is recorded. Its ops are put on a stream of its own: once to run, so that all they need is loaded and their work space is there,
+// then, within Record, to be recorded with the addresses that they use.
+type Recording interface {
+	Stream() *Stream
+	Record(fn func() error) error
+	Replay(s *Stream) error // puts the whole work on s
+	Close() error           // frees the work space; nothing may be under way
+}
+
+// Clock is a backend whose work is timed on the device itself, for benchmarks.
+type Clock interface {
+	Elapsed(s *Stream, fn func() error) (seconds float64, err error) // from the first to the last that fn puts on s; it waits
+	Flush(s *Stream) error                                           // fills the last level of caches with other memory
+	Conditions(device int) string                                    // at which clocks it runs and what holds them down, or why nobody can tell
+}

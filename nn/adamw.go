@@ -59,6 +59,20 @@ func (a *AdamW) Steps() int { return a.step }
 // Step changes the parameters that have a gradient and returns the global norm of the gradients before clipping.
 // If the norm is not finite nothing is changed and the step does not count: the caller decides what to make of it.
 func (a *AdamW) Step(s *tensor.Scope, g *tensor.Gradients, lr float32) (gradNorm float64) {
+	squares := a.Queue(s, g, lr, nil)
+	if squares == nil {
+		return 0
+	}
+	if gradNorm = math.Sqrt(float64(squares.Item())); math.IsNaN(gradNorm) || math.IsInf(gradNorm, 0) {
+		a.step--
+	}
+	return gradNorm
+}
+
+// Queue is Step for trainings that look at what came out every so many steps: it waits for nothing on the device. It returns the square of the norm,
+// [1], nil where no parameter has a gradient. stop, [1] and 0 at the start, becomes NaN at the first step whose norm is not finite, or if the caller makes
+// it NaN, and stays so: then no later step changes anything. Steps count all the same. stop may be nil.
+func (a *AdamW) Queue(s *tensor.Scope, g *tensor.Gradients, lr float32, stop *tensor.Tensor) (squares *tensor.Tensor) {
 	var grads []*tensor.Tensor
 	for _, p := range a.params {
 		if d := g.Of(p.Tensor); d != nil {
@@ -66,36 +80,48 @@ func (a *AdamW) Step(s *tensor.Scope, g *tensor.Gradients, lr float32) (gradNorm
 		}
 	}
 	if len(grads) == 0 {
-		return 0
+		return nil
 	}
-	gradNorm = math.Sqrt(float64(s.SumSquares(grads...).Item()))
-	if math.IsNaN(gradNorm) || math.IsInf(gradNorm, 0) {
-		return gradNorm
-	}
-	scale := float32(1)
-	if c := float64(a.o.ClipNorm); c > 0 {
-		scale = float32(min(1, c/(gradNorm+1e-6)))
-	}
+	squares = s.SumSquares(grads...)
 	a.step++
+	o := tensor.AdamWStep{Beta1: a.o.Beta1, Beta2: a.o.Beta2, Eps: a.o.Eps, GradScale: 1, ClipNorm: a.o.ClipNorm, Norm: squares, Step: a.step}
+	if stop != nil {
+		s.Move(stop, 1, squares, 0) // 0 times what is not finite is NaN
+		o.Norm = s.AddScaled(squares, 1, stop, 1)
+	}
 	for i, p := range a.params {
 		d := g.Of(p.Tensor)
 		if d == nil {
 			continue
 		}
-		decay, rate := a.o.Decay, lr
+		o.Decay, o.LR = a.o.Decay, lr
 		if a.o.NoDecay != nil && a.o.NoDecay(p.Name) {
-			decay = 0
+			o.Decay = 0
 		}
 		if a.o.LRScale != nil {
-			rate *= a.o.LRScale(p.Name)
+			o.LR *= a.o.LRScale(p.Name)
 		}
 		if _, _, ok := asMatrix(p.Tensor); ok && a.o.Muon != nil && a.o.Muon(p.Name) {
-			muon(s, p.Tensor, d, a.m[i], rate, decay, scale)
+			if clip, finite := a.clip(o.Norm); finite {
+				muon(s, p.Tensor, d, a.m[i], o.LR, o.Decay, clip)
+			}
 			continue
 		}
-		s.AdamW(p.Tensor, d, a.m[i], a.v[i], tensor.AdamWStep{LR: rate, Beta1: a.o.Beta1, Beta2: a.o.Beta2, Eps: a.o.Eps, Decay: decay, GradScale: scale, Step: a.step})
+		s.AdamW(p.Tensor, d, a.m[i], a.v[i], o)
 	}
-	return gradNorm
+	return squares
+}
+
+// clip is what gradients are multiplied by, for Muon, which waits for it; false where the norm is not finite.
+func (a *AdamW) clip(squares *tensor.Tensor) (scale float32, finite bool) {
+	norm := math.Sqrt(float64(squares.Item()))
+	if math.IsNaN(norm) || math.IsInf(norm, 0) {
+		return 0, false
+	}
+	if a.o.ClipNorm == 0 {
+		return 1, true
+	}
+	return float32(min(1, float64(a.o.ClipNorm)/(norm+1e-6))), true
 }
 
 // Release frees the moments.
@@ -108,6 +134,7 @@ func (a *AdamW) Release() {
 
 // EMA keeps an exponential moving average of parameters.
 type EMA struct {
+	dev    *tensor.Device
 	params []Named
 	avg    []*tensor.Tensor
 	decay  float32
@@ -115,10 +142,12 @@ type EMA struct {
 
 // NewEMA begins at the parameters' values of now.
 func NewEMA(dev *tensor.Device, params []Named, decay float32) *EMA {
-	e := &EMA{params: params, decay: decay}
+	e := &EMA{dev: dev, params: params, decay: decay}
+	s := tensor.NewScope(dev)
+	defer s.Close()
 	for _, p := range params {
 		t := tensor.NewParameter(dev, p.Shape()...)
-		t.SetData(p.Float32s())
+		s.Assign(t, 0, p.Tensor)
 		t.SetTrainable(false)
 		e.avg = append(e.avg, t)
 	}
@@ -135,9 +164,13 @@ func (e *EMA) Update(s *tensor.Scope, step int) {
 
 // Swap exchanges the parameters' values with the average: for evaluation, and again to go back.
 func (e *EMA) Swap() {
+	s := tensor.NewScope(e.dev)
+	defer s.Close()
 	for i, p := range e.params {
-		old := p.Float32s()
-		p.SetData(e.avg[i].Float32s())
-		e.avg[i].SetData(old)
+		p.Own()
+		old := s.Copy(p.Tensor)
+		s.Assign(p.Tensor, 0, e.avg[i])
+		s.Assign(e.avg[i], 0, old)
+		s.Free(old)
 	}
 }

@@ -138,8 +138,15 @@ func (q *search) run(ctx context.Context, s *tensor.Scope, prefix *tensor.Tensor
 	}
 }
 
-// step feeds tokens x [lanes, N, C] at position at and gives the log-probabilities of what comes next, [lanes, V] on the host.
-func (q *search) step(s *tensor.Scope, x *tensor.Tensor, at int) []float32 {
+// best are the most likely tokens that come next in each lane, falling: log-probabilities and rows of the vocabulary [lanes, K].
+type best struct {
+	logp []float32
+	row  []int32
+	k    int
+}
+
+// step feeds tokens x [lanes, N, C] at position at and gives the best of what comes next.
+func (q *search) step(s *tensor.Scope, x *tensor.Tensor, at int) best {
 	c := s.Child()
 	defer c.Close()
 	lanes, n, width := x.Dim(0), x.Dim(1), x.Dim(2)
@@ -159,7 +166,9 @@ func (q *search) step(s *tensor.Scope, x *tensor.Tensor, at int) []float32 {
 		q.cache[i] = past{c.Keep(now.k), c.Keep(now.v)}
 	}
 	last := c.Reshape(c.Slice(h, 1, n-1, n), lanes, width)
-	return c.LogSoftmax(q.m.logits(c, q.m.Norm.Forward(c, last))).Float32s()
+	k := min(2*q.o.Beams, q.m.Tokens.Weight.Dim(0))
+	logp, row := c.Select(c.LogSoftmax(q.m.logits(c, q.m.Norm.Forward(c, last))), k)
+	return best{logp.Float32s(), row.Int32s(), k}
 }
 
 func (q *search) free(s *tensor.Scope, p past) {
@@ -204,9 +213,8 @@ type candidate struct {
 	parent, row int // row -1: ended before
 }
 
-// expand keeps the best continuations of an image's beams. scores are log-probabilities [lanes, V].
-func (q *search) expand(beams []beam, scores []float32) ([]beam, error) {
-	v := q.m.Tokens.Weight.Dim(0)
+// expand keeps the best continuations of an image's beams. scores are those of the lanes.
+func (q *search) expand(beams []beam, scores best) ([]beam, error) {
 	score := func(sum float64, length int) float64 {
 		return sum / math.Pow(float64(max(length, 1)), q.o.LengthPenalty)
 	}
@@ -216,10 +224,9 @@ func (q *search) expand(beams []beam, scores []float32) ([]beam, error) {
 			all = append(all, candidate{b.sum, score(b.sum, len(b.rows)), i, -1})
 			continue
 		}
-		logp := scores[b.lane*v : (b.lane+1)*v]
-		for _, row := range largest(logp, min(2*q.o.Beams, v)) {
-			sum := b.sum + float64(logp[row])
-			all = append(all, candidate{sum, score(sum, len(b.rows)+1), i, row})
+		for j := b.lane * scores.k; j < (b.lane+1)*scores.k && scores.row[j] >= 0; j++ {
+			sum := b.sum + float64(scores.logp[j])
+			all = append(all, candidate{sum, score(sum, len(b.rows)+1), i, int(scores.row[j])})
 		}
 	}
 	if len(all) == 0 {
@@ -238,27 +245,4 @@ func (q *search) expand(beams []beam, scores []float32) ([]beam, error) {
 		next = append(next, b)
 	}
 	return next, nil
-}
-
-// largest is the indices of the k largest values, falling; of equal ones the lower index comes first. NaN is never among them.
-func largest(x []float32, k int) []int {
-	best := make([]int, 0, k+1)
-	least := float32(math.Inf(-1))
-	for i, value := range x {
-		if !(value > least) && (len(best) == k || value != value) {
-			continue
-		}
-		at := len(best)
-		for at > 0 && x[best[at-1]] < value {
-			at--
-		}
-		best = slices.Insert(best, at, i)
-		if len(best) > k {
-			best = best[:k]
-		}
-		if len(best) == k {
-			least = x[best[k-1]]
-		}
-	}
-	return best
 }

@@ -74,13 +74,6 @@ func TestVocabulary(t *testing.T) {
 	assert.Panics(t, func() { FullVocabulary(10, 10) })
 }
 
-func TestLargest(t *testing.T) {
-	x := []float32{1, 5, float32(nan()), 5, -2, 7, 1}
-	assert.Equal(t, []int{5, 1, 3, 0}, largest(x, 4))
-	assert.Equal(t, []int{5, 1, 3, 0, 6, 4}, largest(x, 7))
-	assert.Equal(t, []int{0}, largest([]float32{float32(math.Inf(-1))}, 2))
-}
-
 type words struct{}
 
 func (words) Decode(ids []int32) string {

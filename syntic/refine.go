@@ -123,17 +123,24 @@ type refiner struct {
 type group struct {
 	moved    *tensor.Tensor // [B, E]
 	velocity *tensor.Tensor // [B, E], of momentum
+	s        *tensor.Scope  // of the batch: what steps leave to be read
+	losses   *tensor.Tensor // [Steps + 1], before each step
+	found    *tensor.Tensor // i32 [Steps + 1, B], before each step: the most similar text of each item; nil if nobody asks
 	adam     *nn.AdamW
 	texts    []float32 // [B, E]
 	own      []int32   // [B]: rows of all texts
-	loss     []float64 // sums before each step
 }
 
 // batch refines some items together.
 func (r *refiner) batch(ctx context.Context, items []int) error {
 	b, e := len(items), r.e
 	x := make([]float32, b*e)
-	g := &group{texts: make([]float32, b*e), own: make([]int32, b), moved: tensor.NewParameter(r.dev, b, e), velocity: tensor.NewParameter(r.dev, b, e)}
+	g := &group{texts: make([]float32, b*e), own: make([]int32, b), moved: tensor.NewParameter(r.dev, b, e), velocity: tensor.NewParameter(r.dev, b, e), s: tensor.NewScope(r.dev)}
+	defer g.s.Close()
+	g.losses = g.s.Empty(r.o.Steps + 1)
+	if r.out.Recall != nil {
+		g.found = g.s.EmptyInts(r.o.Steps+1, b)
+	}
 	defer g.moved.Release()
 	defer g.velocity.Release()
 	for i, at := range items {
@@ -145,23 +152,25 @@ func (r *refiner) batch(ctx context.Context, items []int) error {
 	g.velocity.SetData(make([]float32, b*e))
 	g.adam = nn.NewAdamW(r.dev, []nn.Named{{Name: "features", Tensor: g.moved}}, nn.AdamWOptions{})
 	defer g.adam.Release()
+	done, err := r.steps(ctx, g)
+	if err != nil {
+		return err
+	}
+	loss, found := g.losses.Float32s(), []int32(nil)
+	if g.found != nil {
+		found = g.found.Int32s()
+	}
 	for step := range r.o.Steps + 1 {
-		if err := ctx.Err(); err != nil {
-			return err
+		at := min(step, done)
+		if !finite(float64(loss[at])) {
+			return fmt.Errorf("refine: step %d: the loss is %g: want a larger refine.temperature or a smaller refine.lr", at, loss[at])
 		}
-		sum, hits, moved := r.step(g, step)
-		if !finite(sum) {
-			return fmt.Errorf("refine: step %d: the loss is %g: want a larger refine.temperature or a smaller refine.lr", step, sum)
-		}
-		r.record(step, sum, hits)
-		if !moved {
-			for left := step + 1; left <= r.o.Steps; left++ {
-				r.record(left, sum, hits)
-			}
-			r.out.Steps += float64(step * b)
-			break
+		r.out.Loss[step] += float64(loss[at])
+		if r.out.Recall != nil {
+			r.out.Recall[step] += r.hits(g, found[at*b:(at+1)*b])
 		}
 	}
+	r.out.Steps += float64(done * b)
 	x = g.moved.Float32s()
 	for i, at := range items {
 		copy(r.out.Features[at*e:(at+1)*e], x[i*e:])
@@ -169,61 +178,76 @@ func (r *refiner) batch(ctx context.Context, items []int) error {
 	return nil
 }
 
-// record adds a batch's sums to the curves.
-func (r *refiner) record(step int, loss, hits float64) {
-	r.out.Loss[step] += loss
-	if r.out.Recall != nil {
-		r.out.Recall[step] += hits
+// steps moves a batch until it is over; done is how often. The host waits for the device in between only where a rule may end the batch early.
+func (r *refiner) steps(ctx context.Context, g *group) (done int, err error) {
+	for step := range r.o.Steps + 1 {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		if !r.step(g, step) {
+			return step, nil
+		}
 	}
+	return r.o.Steps, nil
 }
 
-// step returns the loss and the hits as they are, and moves the features once unless this is the end.
-func (r *refiner) step(g *group, step int) (sum, hits float64, moved bool) {
+// step takes down the loss and the most similar texts as they are, and moves the features once unless this is the end.
+func (r *refiner) step(g *group, step int) (moved bool) {
 	s := tensor.NewScope(r.dev, tensor.WithTape())
 	defer s.Close()
 	texts := s.FromFloat32s(g.texts, g.moved.Shape()...)
 	loss := r.loss(s, g.moved, texts, g.own)
-	sum = float64(loss.Item())
+	g.s.Assign(g.losses, step, loss)
 	if r.out.Recall != nil {
-		hits = r.hits(s, g, texts)
+		among := texts
+		if r.o.Negatives == "memory" {
+			among = r.bank.bank
+		}
+		_, index := s.TopK(s.Detach(g.moved), among, 1)
+		g.s.Assign(g.found, step*len(g.own), index)
 	}
-	g.loss = append(g.loss, sum)
-	if step == r.o.Steps || !finite(sum) || r.over(g, hits) {
-		return sum, hits, false
+	if step == r.o.Steps || r.over(g, step) {
+		return false
 	}
 	grad, to := s.Backward(loss), g.moved
 	switch r.o.Optimiser {
 	case "adam":
-		g.adam.Step(s, grad, float32(r.o.LR))
+		g.adam.Queue(s, grad, float32(r.o.LR), nil)
 	case "momentum":
-		v := s.Detach(s.AddScaled(g.velocity, float32(r.o.Momentum), grad.Of(g.moved), 1))
-		g.velocity.SetData(v.Float32s())
-		to = s.AddScaled(g.moved, 1, v, -float32(r.o.LR))
+		s.Move(g.velocity, float32(r.o.Momentum), grad.Of(g.moved), 1)
+		to = s.AddScaled(g.moved, 1, s.Detach(g.velocity), -float32(r.o.LR))
 	default:
 		to = s.AddScaled(g.moved, 1, grad.Of(g.moved), -float32(r.o.LR))
 	}
-	g.moved.SetData(s.Normalize(s.Detach(to)).Float32s())
-	return sum, hits, true
+	s.Assign(g.moved, 0, s.Normalize(s.Detach(to)))
+	return true
 }
 
 // over tells whether a batch ends before its last step.
-func (r *refiner) over(g *group, hits float64) bool {
-	if r.o.StopRecall > 0 && hits >= r.o.StopRecall*float64(len(g.own)) {
+func (r *refiner) over(g *group, step int) bool {
+	if r.o.StopRecall > 0 && r.hits(g, g.found.Int32s()[step*len(g.own):]) >= r.o.StopRecall*float64(len(g.own)) {
 		return true
 	}
-	now, before := len(g.loss)-1, len(g.loss)-1-r.o.Patience
-	return r.o.StopPlateau > 0 && before >= 0 && g.loss[before]-g.loss[now] < r.o.StopPlateau*g.loss[before]
+	before := step - r.o.Patience
+	if r.o.StopPlateau == 0 || before < 0 {
+		return false
+	}
+	x := g.losses.Float32s()
+	was, now := float64(x[before]), float64(x[step])
+	return !finite(now) || was-now < r.o.StopPlateau*was
 }
 
 // hits counts the items whose most similar text of the negatives is their own, or has the same feature.
-func (r *refiner) hits(s *tensor.Scope, g *group, texts *tensor.Tensor) float64 {
-	among, data := texts, g.texts
+func (r *refiner) hits(g *group, index []int32) float64 {
+	data := g.texts
 	if r.o.Negatives == "memory" {
-		among, data = r.bank.bank, r.texts
+		data = r.texts
 	}
-	_, index := s.TopK(s.Detach(g.moved), among, 1)
 	e, count := r.e, 0.0
-	for i, found := range index.Int32s() {
+	for i, found := range index[:len(g.own)] {
+		if at := int(found); at < 0 || at >= len(data)/e {
+			continue // of scores that are not numbers
+		}
 		if slices.Equal(g.texts[i*e:(i+1)*e], data[int(found)*e:(int(found)+1)*e]) {
 			count++
 		}

@@ -46,7 +46,7 @@ type TrainOptions struct {
 	// Watch, unless nil, is called after each pass over the captions and gives the loss on examples that are not learned from; it changes no weight.
 	Watch func() (float64, error)
 
-	// Log, unless nil, is called with the curve so far: once before the first step, with that of the checkpoint, and after each step, before its
+	// Log, unless nil, is called with the curve so far: once before the first step, with that of the checkpoint, and after every some steps, before their
 	// checkpoint is written. An error of it ends the training.
 	Log func(curve []TrainStep) error
 }
@@ -110,9 +110,14 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 	if err := o.Log(curve); err != nil {
 		return curve, err
 	}
+	told := newTally(d.dev)
+	defer told.release()
 	order, dealt := []int(nil), -1
 	for step := len(curve); step < total; step++ {
 		if err := ctx.Err(); err != nil {
+			if curve, failed := told.read(curve); failed != nil {
+				return curve, failed
+			}
 			return curve, errors.Join(err, save(curve))
 		}
 		epoch, at := step/perEpoch, step%perEpoch*batch
@@ -120,23 +125,30 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 			order, dealt = tensor.Key{Seed: o.Seed, Item: shuffleItem, Step: uint32(epoch)}.Perm(n), epoch
 		}
 		p := TrainStep{Step: step, Epoch: float64(step) / float64(perEpoch), LR: o.Train.LR * schedule(step, total)}
-		if err := d.trainStep(opt, x, captions, order[at:min(at+batch, n)], o, epoch, &p); err != nil {
-			return curve, fmt.Errorf("train: step %d: %w", step, err)
+		if err := d.trainStep(opt, told, x, captions, order[at:min(at+batch, n)], o, epoch, &p); err != nil {
+			curve, failed := told.read(curve)
+			return curve, errors.Join(failed, fmt.Errorf("train: step %d: %w", step, err))
 		}
-		if !finite(p.Loss) || !finite(p.GradNorm) {
-			return curve, fmt.Errorf("train: step %d: loss %g, gradient norm %g: want finite numbers; a smaller train.lr or train.clip_norm may help", step, p.Loss, p.GradNorm)
+		curve = append(curve, p)
+		watched, due := o.Watch != nil && (step+1)%perEpoch == 0, o.Every > 0 && len(curve)%o.Every == 0
+		read := watched || due || told.full() || step+1 == total
+		if read {
+			if curve, err = told.read(curve); err != nil {
+				return curve, err
+			}
 		}
-		if o.Watch != nil && (step+1)%perEpoch == 0 {
-			if p.Val, err = o.Watch(); err != nil {
+		if watched {
+			if curve[step].Val, err = o.Watch(); err != nil {
 				return curve, fmt.Errorf("train: step %d: %w", step, err)
 			}
 		}
-		curve = append(curve, p)
-		if err := o.Log(curve); err != nil {
-			return curve, err
+		if read {
+			if err := o.Log(curve); err != nil {
+				return curve, err
+			}
 		}
 		bar.Add(1)
-		if o.Every > 0 && len(curve)%o.Every == 0 {
+		if due {
 			if err := save(curve); err != nil {
 				return curve, err
 			}
@@ -196,7 +208,7 @@ func scheduleOf(o config.Train) (nn.Schedule, error) {
 }
 
 // trainStep does one step on the captions of index.
-func (d *Decoder) trainStep(opt *nn.AdamW, x *Examples, captions [][]int32, index []int, o TrainOptions, epoch int, p *TrainStep) (err error) {
+func (d *Decoder) trainStep(opt *nn.AdamW, told *tally, x *Examples, captions [][]int32, index []int, o TrainOptions, epoch int, p *TrainStep) (err error) {
 	s := tensor.NewScope(d.dev, tensor.WithTape())
 	defer s.Close()
 	e := d.Shape.Features
@@ -236,10 +248,7 @@ func (d *Decoder) trainStep(opt *nn.AdamW, x *Examples, captions [][]int32, inde
 		return err
 	}
 	loss := d.Model.weightedLoss(s, prefix, mask, rows, weights, float32(o.Train.LabelSmoothing), drop)
-	p.Loss = float64(loss.Item())
-	if finite(p.Loss) {
-		p.GradNorm = opt.Step(s, s.Backward(loss), float32(p.LR))
-	}
+	told.step(s, opt, loss, float32(p.LR))
 	return nil
 }
 

@@ -146,6 +146,7 @@ func (p *pool) get(bytes int) (unsafe.Pointer, int) {
 	ptr, err := p.dev.backend.Alloc(p.dev.info.Index, c)
 	if err != nil {
 		p.trim()
+		p.dev.pool.trim() // p may be a graph's own
 		ptr, err = p.dev.backend.Alloc(p.dev.info.Index, c)
 	}
 	check(err)

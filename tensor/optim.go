@@ -5,13 +5,15 @@ import "syntic/kernels"
 // AdamWStep are the settings of one step of AdamW.
 type AdamWStep struct {
 	LR, Beta1, Beta2, Eps, Decay float32
-	GradScale                    float32 // multiplies the gradient; what clipping the norm comes to
+	GradScale                    float32 // multiplies the gradient
+	ClipNorm                     float32 // with Norm: scales gradients whose norm together is larger down to it; 0: none
+	Norm                         *Tensor // [1], the sum of the squares of all gradients (SumSquares); where it is not finite nothing changes. May be nil
 	Step                         int     // counts from 1
 }
 
 // AdamW changes param and its moments m and v in place (Loshchilov & Hutter 2019, as torch.optim.AdamW). It is not recorded.
 func (s *Scope) AdamW(param, grad, m, v *Tensor, o AdamWStep) {
-	run(s, kernels.AdamW, kernels.AdamWArgs{Param: param.View(), Grad: grad.View(), M: m.View(), V: v.View(),
+	run(s, kernels.AdamW, kernels.AdamWArgs{Param: param.View(), Grad: grad.View(), M: m.View(), V: v.View(), Norm: o.Norm.View(), ClipNorm: o.ClipNorm,
 		LR: o.LR, Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, Decay: o.Decay, GradScale: o.GradScale, Step: o.Step})
 }
 

@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"math"
 	"slices"
 	"unsafe"
 
@@ -11,6 +12,7 @@ import (
 type Scope struct {
 	dev    *Device
 	stream *kernels.Stream
+	pool   *pool // where its memory comes from
 	parent *Scope
 	root   *Scope  // whose cells and views its children use too
 	spare  *Scope  // a closed child, for Do
@@ -33,7 +35,7 @@ func WithTape() Option { return func(s *Scope) { s.tape = &tape{} } }
 func NewScope(dev *Device, opts ...Option) *Scope {
 	st, err := dev.backend.NewStream(dev.info.Index)
 	check(err)
-	s := &Scope{dev: dev, stream: st}
+	s := &Scope{dev: dev, stream: st, pool: &dev.pool}
 	s.root = s
 	for _, o := range opts {
 		o(s)
@@ -43,7 +45,7 @@ func NewScope(dev *Device, opts ...Option) *Scope {
 
 // Child is a scope within s, on the same stream and without a tape.
 func (s *Scope) Child() *Scope {
-	return &Scope{dev: s.dev, stream: s.stream, parent: s, root: s.root, trace: s.trace}
+	return &Scope{dev: s.dev, stream: s.stream, pool: s.pool, parent: s, root: s.root, trace: s.trace}
 }
 
 // Do runs fn in a child scope and keeps its result in s; everything else that fn made is freed. When s records, fn runs in s itself,
@@ -132,9 +134,9 @@ func (s *Scope) empty(d DType, shape ...int) *Tensor {
 		fail("the scope is closed")
 	}
 	bytes := max(product(shape)*d.Size(), 4)
-	ptr, class := s.dev.pool.get(bytes)
+	ptr, class := s.pool.get(bytes)
 	c := next(&s.root.cells)
-	c.b.ptr, c.b.bytes, c.b.pool = ptr, class, &s.dev.pool
+	c.b.ptr, c.b.bytes, c.b.pool = ptr, class, s.pool
 	s.own(&c.b)
 	c.t = Tensor{v: kernels.NewView(d, ptr, shape...), buf: &c.b, dev: s.dev}
 	return &c.t
@@ -180,6 +182,13 @@ func (s *Scope) Full(x float32, shape ...int) *Tensor {
 		}
 		return t
 	}
+	if f, ok := s.dev.backend.(kernels.Filler); ok {
+		if t.Len() == 0 {
+			return t
+		}
+		check(f.Fill(s.stream, t.v.Ptr(), math.Float32bits(x), t.Len()))
+		return t
+	}
 	d := make([]float32, t.Len())
 	for i := range d {
 		d[i] = x
@@ -211,6 +220,9 @@ func (s *Scope) FromInt32s(data []int32, shape ...int) *Tensor {
 	}
 	t := s.EmptyInts(shape...)
 	s.copyIn(t, unsafe.Pointer(unsafe.SliceData(data)))
+	if !s.dev.IsCPU() {
+		t.host = slices.Clone(data)
+	}
 	return t
 }
 
@@ -234,6 +246,16 @@ func (s *Scope) random(fill func([]float32), shape []int) *Tensor {
 
 // Key names a stream of random numbers; see package kernels.
 type Key = kernels.Key
+
+// Assign copies x into t from element at on, in the order of memory. It is not recorded; t must not be written to otherwise meanwhile.
+func (s *Scope) Assign(t *Tensor, at int, x *Tensor) {
+	to, from := t.View(), x.View()
+	if at < 0 || at+x.Len() > t.Len() || t.DType() != x.computed() || t.isHalf() || t.Held() {
+		fail("assign %v to %v from element %d: want one format, room, and memory of its own", x, t, at)
+	}
+	t.host = nil
+	check(s.dev.backend.Copy(s.stream, unsafe.Add(to.Ptr(), at*to.DType.Size()), from.Ptr(), from.Bytes()))
+}
 
 // Copy is a copy of x; no gradient flows through it.
 func (s *Scope) Copy(x *Tensor) *Tensor {

@@ -27,6 +27,7 @@ type Tensor struct {
 	dev       *Device
 	needs     bool // a gradient flows here
 	parameter bool
+	host      []int32 // what an int32 tensor of a device was made of, so that it need not be copied back
 }
 
 // Shape is the sizes; not to be changed.
@@ -100,6 +101,10 @@ func (t *Tensor) Int32s() []int32 {
 		fail("%v read as int32", t)
 	}
 	dst := make([]int32, t.Len())
+	if t.host != nil {
+		copy(dst, t.host)
+		return dst
+	}
 	t.copyOut(unsafe.Pointer(unsafe.SliceData(dst)))
 	return dst
 }

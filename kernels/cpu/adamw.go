@@ -8,9 +8,13 @@ import (
 
 func init() {
 	addVector(kernels.AdamW, "", func(v *vector, a *kernels.AdamWArgs) {
+		scale, ok := a.Scale()
+		if !ok {
+			return
+		}
 		c1, c2 := a.Corrections()
 		lr := float64(a.LR)
-		c := &adamwConst{grad: a.GradScale, b1: a.Beta1, c1: float32(1 - float64(a.Beta1)), b2: a.Beta2, c2: float32(1 - float64(a.Beta2)),
+		c := &adamwConst{grad: scale, b1: a.Beta1, c1: float32(1 - float64(a.Beta1)), b2: a.Beta2, c2: float32(1 - float64(a.Beta2)),
 			keep: float32(1 - lr*float64(a.Decay)), step: float32(lr / c1), root: float32(1 / math.Sqrt(c2)), eps: a.Eps}
 		p, g, m, s := a.Param.F32(), a.Grad.F32(), a.M.F32(), a.V.F32()
 		Ranges(len(p), grain, func(lo, hi int) { v.adamw(p[lo:hi], g[lo:hi], m[lo:hi], s[lo:hi], c) })

@@ -25,7 +25,7 @@ func Adopt(ctx *driver.Context) (*kernels.Stream, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	d := &device{ctx: ctx, stream: stream, capability: capability, modules: map[string]*driver.Module{}}
+	d := &device{loaded: &loaded{modules: map[string]*driver.Module{}}, ctx: ctx, stream: stream, capability: capability}
 	release := func() error {
 		err := stream.Sync()
 		for _, m := range d.modules {

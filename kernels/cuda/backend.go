@@ -16,15 +16,23 @@ func init() { kernels.RegisterBackend(kernels.CUDA, backend{}) }
 
 type backend struct{}
 
-// device is one GPU in use. All its work goes through one stream: memory that one scope frees and the next takes is then ordered.
+// device is one GPU in use. All its work goes through one stream: memory that one scope frees and the next takes is then ordered. A recording has a
+// stream of its own and, instead of memory that is ordered on the stream, a reserve.
 type device struct {
+	*loaded
 	ctx        *driver.Context
 	stream     *driver.Stream
 	capability int
-	kernels    sync.Map // name -> *driver.Kernel
-	mu         sync.Mutex
-	modules    map[string]*driver.Module
-	sms        int // multiprocessors, 0 until they are asked for
+	reserve    *reserve
+}
+
+// loaded is what all streams of a device share: its kernels and their images.
+type loaded struct {
+	kernels sync.Map // name -> *driver.Kernel
+	mu      sync.Mutex
+	modules map[string]*driver.Module
+	flushed unsafe.Pointer // memory that Flush writes; nil before its first call
+	sms     int            // multiprocessors, 0 until they are asked for
 }
 
 var devices struct {
@@ -42,7 +50,7 @@ func open(index int) (*device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &device{ctx: ctx, modules: map[string]*driver.Module{}}
+	d := &device{ctx: ctx, loaded: &loaded{modules: map[string]*driver.Module{}}}
 	if d.capability, err = driver.Capability(index); err != nil {
 		return nil, err
 	}
@@ -95,7 +103,8 @@ func detail(index int) string {
 	if driver.Emulated() {
 		return "the emulator, for tests: not a GPU"
 	}
-	return fmt.Sprintf("driver of CUDA %d.%d, compute capability %d.%d, images %s", version/1000, version%1000/10, capability/10, capability%10, image.Arch(capability))
+	arch, why := image.Pick(capability)
+	return fmt.Sprintf("driver of CUDA %d.%d, compute capability %d.%d, images %s, %s", version/1000, version%1000/10, capability/10, capability%10, arch, why)
 }
 
 func (backend) Alloc(index, bytes int) (unsafe.Pointer, error) {
@@ -122,6 +131,10 @@ func (backend) CopyOut(s *kernels.Stream, dst, src unsafe.Pointer, bytes int) er
 
 func (backend) Copy(s *kernels.Stream, dst, src unsafe.Pointer, bytes int) error {
 	return of(s).stream.Within(dst, src, bytes)
+}
+
+func (backend) Fill(s *kernels.Stream, dst unsafe.Pointer, word uint32, n int) error {
+	return of(s).stream.Fill(dst, word, n)
 }
 
 func (backend) NewStream(index int) (*kernels.Stream, error) {

@@ -48,11 +48,11 @@ func init() {
 			return launch(s, "dropout_f32", each(ceilDiv(a.X.Len(), 4)), a.X, a.Out, int64(a.X.Len()), a.P, a.Key.Seed, a.Key.Item, a.Key.Step)
 		}})
 	add(kernels.AdamW, kernels.Variant[kernels.AdamWArgs]{Name: "elementwise_f32", Rank: 10,
-		Usable: func(a *kernels.AdamWArgs) bool { return isF32(&a.Param, &a.Grad, &a.M, &a.V) },
+		Usable: func(a *kernels.AdamWArgs) bool { return isF32(&a.Param, &a.Grad, &a.M, &a.V, &a.Norm) },
 		Run: func(s *kernels.Stream, a *kernels.AdamWArgs) error {
 			c1, c2 := a.Corrections()
 			keep1, keep2 := 1-float64(a.Beta1), 1-float64(a.Beta2)
 			return launch(s, "adamw_f32", each(a.Param.Len()), a.Param, a.Grad, a.M, a.V, int64(a.Param.Len()), a.Beta1, a.Beta2, float32(keep1), float32(keep2),
-				float32(c1), float32(c2), a.LR, a.Eps, float32(1-float64(a.LR)*float64(a.Decay)), a.GradScale)
+				float32(c1), float32(c2), a.LR, a.Eps, float32(1-float64(a.LR)*float64(a.Decay)), a.GradScale, a.Norm, a.ClipNorm)
 		}})
 }

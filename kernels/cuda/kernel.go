@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"unsafe"
@@ -92,7 +93,7 @@ func (d *device) kernel(name string) (*driver.Kernel, error) {
 	defer d.mu.Unlock()
 	file, data, err := image.Find(name, d.capability)
 	if err != nil {
-		if !driver.Emulated() {
+		if !driver.Emulated() || !errors.Is(err, image.ErrNoKernel) {
 			return nil, err
 		}
 		file, data = "emulated", []byte("\x7fELF") // the emulator knows its kernels by name
@@ -121,11 +122,21 @@ type space struct {
 // workspace is memory of undefined content for one op call: free it when the last launch that uses it has been made.
 func workspace(s *kernels.Stream, bytes int) (space, error) {
 	d := of(s)
+	if d.reserve != nil {
+		p, err := d.reserve.take(d.ctx, max(bytes, 16))
+		return space{d, p}, err
+	}
 	p, err := d.stream.Alloc(max(bytes, 16))
 	return space{d, p}, err
 }
 
-func (w space) free() { w.d.stream.Free(w.ptr) } // an error here is one of an earlier kernel: the next Sync reports it
+func (w space) free() {
+	if w.d.reserve != nil {
+		w.d.reserve.put(w.ptr)
+		return
+	}
+	w.d.stream.Free(w.ptr) // an error here is one of an earlier kernel: the next Sync reports it
+}
 
 func isF32(views ...*kernels.View) bool {
 	for _, v := range views {

@@ -56,7 +56,7 @@ func (m *Model) LossWith(s *tensor.Scope, px *tensor.Tensor, targets []Target, o
 	rows := logits.Dim(0) * q
 	logits, boxes = s.Reshape(logits, rows, k+1), s.Reshape(boxes, rows, 4)
 
-	match := m.match(logits.Float32s(), boxes.Float32s(), len(states), targets)
+	match := m.match(s.Concat(1, s.Detach(logits), s.Detach(boxes)).Float32s(), len(states), targets) // the host waits once a step, here: Assign is no work for a GPU
 	class, weight := make([]int32, rows), make([]float32, rows)
 	var index []int32
 	var want []float32
@@ -114,20 +114,20 @@ func (m *Model) checkTargets(px *tensor.Tensor, targets []Target) error {
 	return nil
 }
 
-// match finds the object, or nil, of every query for logits [L·B·Q, K+1] and boxes [L·B·Q, 4].
-func (m *Model) match(logits, boxes []float32, layers int, targets []Target) []*Object {
+// match finds the object, or nil, of every query for found [L·B·Q, K+1+4], logits and a box.
+func (m *Model) match(found []float32, layers int, targets []Target) []*Object {
 	c := &m.Config
 	q, k := c.Queries, len(c.Labels)
-	out := make([]*Object, len(boxes)/4)
+	out := make([]*Object, len(found)/(k+5))
 	for l := range layers {
 		for b, t := range targets {
 			first := (l*len(targets) + b) * q
 			cost := make([]float64, len(t)*q)
 			for i := range q {
-				row, at := logits[(first+i)*(k+1):(first+i+1)*(k+1)], first+i
-				p := probabilities(row)
+				row := found[(first+i)*(k+5) : (first+i+1)*(k+5)]
+				p := probabilities(row[:k+1])
 				for j := range t {
-					box := [4]float32(boxes[4*at : 4*at+4])
+					box := [4]float32(row[k+1:])
 					cost[j*q+i] = finite(-c.ClassCost*p[t[j].Label] + c.BoxCost*distance(box, t[j].Box) - c.GIoUCost*giou(corners(box), corners(t[j].Box)))
 				}
 			}

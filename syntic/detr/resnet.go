@@ -167,11 +167,8 @@ func (n *FrozenNorm) batch(s *tensor.Scope, x, residual *tensor.Tensor, act tens
 		y = s.Add(y, residual)
 	}
 	for _, r := range []struct{ run, now *tensor.Tensor }{{n.Mean, mean}, {n.Var, variance}} {
-		old, now := r.run.Float32s(), r.now.Float32s()
-		for i := range old {
-			old[i] += momentum * (now[i] - old[i])
-		}
-		r.run.SetData(old)
+		r.run.Own()
+		s.Lerp(r.run, r.now, momentum)
 	}
 	if act == tensor.ActNone {
 		return y

@@ -29,8 +29,11 @@ var Open = sync.OnceValue(func() error {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	var msg [512]C.char
-	if C.drv_open(name, &msg[0], C.size_t(len(msg))) != 0 {
+	switch code := C.drv_open(name, &msg[0], C.size_t(len(msg))); {
+	case code < 0:
 		return fmt.Errorf("%w: %s", ErrNoDriver, C.GoString(&msg[0]))
+	case code > 0:
+		return fmt.Errorf("%w: %w", ErrNoDriver, failure("cuInit", code))
 	}
 	return nil
 })

@@ -31,6 +31,7 @@ typedef struct {
   X(0, devname, "cuDeviceGetName", (char *, int, int))                                                                        \
   X(0, devattr, "cuDeviceGetAttribute", (int *, int, int))                                                                    \
   X(0, devmem, "cuDeviceTotalMem_v2", (size_t *, int))                                                                        \
+  X(1, bus, "cuDeviceGetPCIBusId", (char *, int, int))                                                                        \
   X(0, retain, "cuDevicePrimaryCtxRetain", (void **, int))                                                                    \
   X(0, setcur, "cuCtxSetCurrent", (void *))                                                                                   \
   X(0, getcur, "cuCtxGetCurrent", (void **))                                                                                  \
@@ -96,12 +97,7 @@ int drv_open(const char *path, char *err, size_t errlen) {
     return -1;                                                                  \
   }
   TABLE(LOAD)
-  int r = cu.init(0);
-  if (r) {
-    snprintf(err, errlen, "cuInit: %s (%d)", drv_error_name(r), r);
-    return -1;
-  }
-  return 0;
+  return cu.init(0);
 }
 
 const char *drv_error_name(int code) {
@@ -119,6 +115,7 @@ int drv_count(int *n) { return cu.count(n); }
 int drv_name(char *buf, int len, int device) { return cu.devname(buf, len, device); }
 int drv_attribute(int *v, int attribute, int device) { return cu.devattr(v, attribute, device); }
 int drv_total_mem(size_t *bytes, int device) { return cu.devmem(bytes, device); }
+int drv_bus(char *buf, int len, int device) { return cu.bus ? cu.bus(buf, len, device) : NOT_SUPPORTED; }
 int drv_retain(void **ctx, int device) {
   int dev, r = cu.devget(&dev, device);
   return r ? r : cu.retain(ctx, dev);
@@ -211,7 +208,7 @@ int drv_launch(drv_place p, void *fn, const unsigned *g, const unsigned *b, cons
   IN(cu.launch(fn, g[0], g[1], g[2], b[0], b[1], b[2], smem, stream, params, NULL));
 }
 
-int drv_capture_begin(drv_place p, void *stream) { IN_OPT(capbegin, cu.capbegin(stream, 1 /* this thread */)); }
+int drv_capture_begin(drv_place p, void *stream) { IN_OPT(capbegin, cu.capbegin(stream, 2 /* what other threads do meanwhile is their own, and so is memory that this one takes */)); }
 int drv_capture_end(drv_place p, void *stream, void **graph) { IN_OPT(capend, cu.capend(stream, graph)); }
 int drv_graph_instantiate(drv_place p, void **exec, void *graph) { IN_OPT(instantiate, cu.instantiate(exec, graph, 0)); }
 int drv_graph_launch(drv_place p, void *exec, void *stream) { IN_OPT(graphlaunch, cu.graphlaunch(exec, stream)); }

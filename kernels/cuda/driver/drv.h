@@ -7,7 +7,7 @@
 
 typedef struct { void *ctx; int device; } drv_place; // a context, made current by every call on the calling thread
 
-int drv_open(const char *path, char *err, size_t errlen); // loads libcuda; 0 or -1 with a message
+int drv_open(const char *path, char *err, size_t errlen); // loads libcuda and starts it; 0, -1 with a message, or the code of cuInit
 const char *drv_error_name(int code);
 const char *drv_error_string(int code);
 int drv_version(int *v);
@@ -15,6 +15,7 @@ int drv_count(int *n);
 int drv_name(char *buf, int len, int device);
 int drv_attribute(int *v, int attribute, int device);
 int drv_total_mem(size_t *bytes, int device);
+int drv_bus(char *buf, int len, int device); // PCI address
 int drv_retain(void **ctx, int device);
 int drv_current(drv_place *p); // what is current on this thread, and what others made current is taken note of
 int drv_emulated(void); // whether the library is the emulator of kernels/cuda/emu

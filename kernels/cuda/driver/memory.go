@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -70,8 +71,14 @@ func (s *Stream) ToDevice(dst, src unsafe.Pointer, bytes int) error {
 	return s.failure("copy to the device", C.drv_to_device(s.ctx.place, dst, src, C.size_t(bytes), s.h))
 }
 
+var toHost atomic.Int64
+
+// CopiesToHost is how many copies to host memory this process has made, for each of which it waited.
+func CopiesToHost() int64 { return toHost.Load() }
+
 // ToHost copies to host memory and waits for it.
 func (s *Stream) ToHost(dst, src unsafe.Pointer, bytes int) error {
+	toHost.Add(1)
 	if err := s.failure("copy to the host", C.drv_to_host(s.ctx.place, dst, src, C.size_t(bytes), s.h)); err != nil {
 		return err
 	}

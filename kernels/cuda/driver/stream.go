@@ -52,6 +52,13 @@ func (s *Stream) note(kernel string) {
 	s.mu.Unlock()
 }
 
+// launched is how many launches the stream has seen.
+func (s *Stream) launched() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n
+}
+
 func (s *Stream) failure(call string, code C.int) error {
 	err := failure(call, code)
 	var e *Error

@@ -91,11 +91,16 @@ func headers(root string) ([]byte, error) {
 	return all, nil
 }
 
-func link(root string, headers []byte, sources []string) (string, error) {
-	cxx := os.Getenv("CXX")
-	if cxx == "" {
-		cxx = "g++"
+// Compiler is $CXX or g++.
+func Compiler() string {
+	if cxx := os.Getenv("CXX"); cxx != "" {
+		return cxx
 	}
+	return "g++"
+}
+
+func link(root string, headers []byte, sources []string) (string, error) {
+	cxx := Compiler()
 	// what the compiler defines tells its version and, for -march=native, this processor
 	version, err := exec.Command(cxx, append(slices.Clone(flags), "-dM", "-E", "-x", "c++", "/dev/null")...).Output()
 	if err != nil {

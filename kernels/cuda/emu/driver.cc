@@ -24,7 +24,7 @@ using emu::u64;
 namespace {
 
 enum { OK, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_CONTEXT = 201, INVALID_IMAGE = 200, INVALID_HANDLE = 400, NOT_FOUND = 500, ILLEGAL_STATE = 401,
-       NOT_SUPPORTED = 801 };
+       NOT_SUPPORTED = 801, IN_CAPTURE = 900 };
 
 struct Memory { char *pages; size_t mapped, bytes; bool host; };
 struct Graph { std::vector<std::function<int()>> nodes; };
@@ -32,8 +32,22 @@ struct Stream { int error; Graph *capture; };
 struct Event { double at; };
 struct Function { const emu::Kernel *k; int smem_max; };
 
-const size_t page = 4096, total_memory = (size_t)80 << 30;
+const size_t page = 4096;
 const unsigned char slack = 0xff;  // reads as NaN
+
+// The device has 80 GB, or SYNTIC_EMU_MEMORY MB.
+size_t total_memory() {
+  const char *s = getenv("SYNTIC_EMU_MEMORY");
+  return s ? (size_t)atoi(s) << 20 : (size_t)80 << 30;
+}
+
+// SYNTIC_EMU_FAIL, "call=code", makes a call fail with a result code of the driver, for tests of what then is said: init, load, sync, or any, of a device
+// that is lost.
+int failing(const char *call) {
+  const char *s = getenv("SYNTIC_EMU_FAIL");
+  size_t n = strlen(call);
+  return s && !strncmp(s, call, n) && s[n] == '=' ? atoi(s + n + 1) : 0;
+}
 
 std::recursive_mutex mu;
 std::map<const char *, Memory> memory;  // by first byte
@@ -62,7 +76,7 @@ const size_t sparse = (size_t)1 << 30;
 int allocate(void **out, size_t bytes, bool host) {
   if (!bytes) return INVALID_VALUE;
   size_t body = (bytes + 255) / 256 * 256, mapped = (body + page - 1) / page * page + 2 * page;
-  if (in_use + bytes > total_memory) return OUT_OF_MEMORY;
+  if (in_use + bytes > total_memory()) return OUT_OF_MEMORY;
   char *p = (char *)mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) return OUT_OF_MEMORY;
   mprotect(p, page, PROT_NONE);
@@ -105,6 +119,9 @@ bool within(const void *p, size_t bytes) {
   return m && (const char *)p + bytes <= m->first + m->second.bytes;
 }
 
+// pageable tells of a stream that is being captured and memory of the host that no graph may use: it may be anything when the graph is replayed.
+bool pageable(void *stream, const void *host) { return of(stream)->capture && !(find(host) && find(host)->second.host); }
+
 // put runs work, or records it where the stream is being captured.
 int put(void *stream, std::function<int()> work) {
   Stream *s = of(stream);
@@ -120,7 +137,7 @@ int put(void *stream, std::function<int()> work) {
 int sync(Stream *s) {
   int r = s->error;
   s->error = 0;
-  return s->capture ? ILLEGAL_STATE : r;
+  return s->capture ? IN_CAPTURE : r;
 }
 
 int check_slack(const char *kernel) {
@@ -186,6 +203,7 @@ bool allocation(const void *p, const char **begin, size_t *bytes) {
 #define API extern "C" __attribute__((visibility("default"))) int
 #define NEED_CONTEXT \
   Lock lock(mu);     \
+  if (int r_ = failing("any")) return r_; \
   if (!contexts.count(current)) return INVALID_CONTEXT
 
 API synticEmulated() { return 1; }
@@ -193,6 +211,7 @@ API synticEmulated() { return 1; }
 API cuInit(unsigned) {
   static bool done;
   Lock lock(mu);
+  if (int r = failing("init")) return r;
   if (!done) {
     if (const char *s = getenv("SYNTIC_EMU_SEED")) base_seed = (unsigned)atoi(s);
     emu::install_fault_handler();
@@ -202,9 +221,9 @@ API cuInit(unsigned) {
 }
 API cuDriverGetVersion(int *v) { return *v = 13000, OK; }
 API cuGetErrorName(int code, const char **s) {
-  static const std::map<int, const char *> names = {{1, "CUDA_ERROR_INVALID_VALUE"}, {2, "CUDA_ERROR_OUT_OF_MEMORY"}, {200, "CUDA_ERROR_INVALID_IMAGE"},
-    {201, "CUDA_ERROR_INVALID_CONTEXT"}, {400, "CUDA_ERROR_INVALID_HANDLE"}, {401, "CUDA_ERROR_ILLEGAL_STATE"}, {500, "CUDA_ERROR_NOT_FOUND"}, {700, "CUDA_ERROR_ILLEGAL_ADDRESS"},
-    {702, "CUDA_ERROR_LAUNCH_TIMEOUT"}, {716, "CUDA_ERROR_MISALIGNED_ADDRESS"}, {719, "CUDA_ERROR_LAUNCH_FAILED"}, {801, "CUDA_ERROR_NOT_SUPPORTED"}};
+  static const std::map<int, const char *> names = {{1, "CUDA_ERROR_INVALID_VALUE"}, {2, "CUDA_ERROR_OUT_OF_MEMORY"}, {100, "CUDA_ERROR_NO_DEVICE"}, {200, "CUDA_ERROR_INVALID_IMAGE"},
+    {201, "CUDA_ERROR_INVALID_CONTEXT"}, {209, "CUDA_ERROR_NO_BINARY_FOR_GPU"}, {214, "CUDA_ERROR_ECC_UNCORRECTABLE"}, {222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION"}, {400, "CUDA_ERROR_INVALID_HANDLE"}, {401, "CUDA_ERROR_ILLEGAL_STATE"}, {500, "CUDA_ERROR_NOT_FOUND"}, {700, "CUDA_ERROR_ILLEGAL_ADDRESS"},
+    {702, "CUDA_ERROR_LAUNCH_TIMEOUT"}, {716, "CUDA_ERROR_MISALIGNED_ADDRESS"}, {719, "CUDA_ERROR_LAUNCH_FAILED"}, {801, "CUDA_ERROR_NOT_SUPPORTED"}, {803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"}, {900, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"}};
   auto at = names.find(code);
   *s = at == names.end() ? "CUDA_ERROR_UNKNOWN" : at->second;
   return OK;
@@ -233,7 +252,8 @@ API cuDeviceGetAttribute(int *v, int a, int) {
   }
   return OK;
 }
-API cuDeviceTotalMem_v2(size_t *n, int) { return *n = total_memory, OK; }
+API cuDeviceGetPCIBusId(char *s, int n, int) { return snprintf(s, n, "0000:01:00.0"), OK; }
+API cuDeviceTotalMem_v2(size_t *n, int) { return *n = total_memory(), OK; }
 API cuDevicePrimaryCtxRetain(void **c, int) { return *c = &context, OK; }
 API cuCtxSetCurrent(void *c) {
   Lock lock(mu);
@@ -252,7 +272,7 @@ API cuCtxDestroy_v2(void *c) {
   return delete (char *)c, OK;
 }
 API cuCtxSynchronize() { NEED_CONTEXT; return sync(&null_stream); }
-API cuMemGetInfo_v2(size_t *f, size_t *t) { NEED_CONTEXT; return *t = total_memory, *f = total_memory - in_use, OK; }
+API cuMemGetInfo_v2(size_t *f, size_t *t) { NEED_CONTEXT; return *t = total_memory(), *f = *t > in_use ? *t - in_use : 0, OK; }
 API cuMemAlloc_v2(u64 *p, size_t n) { NEED_CONTEXT; return allocate((void **)p, n, false); }
 API cuMemFree_v2(u64 p) { NEED_CONTEXT; return release((void *)p); }
 API cuMemAllocAsync(u64 *p, size_t n, void *s) {
@@ -270,11 +290,13 @@ API cuMemcpyDtoH_v2(void *h, u64 d, size_t n) { NEED_CONTEXT; return within((voi
 API cuMemcpyHtoDAsync_v2(u64 d, const void *h, size_t n, void *s) {
   NEED_CONTEXT;
   if (!within((void *)d, n)) return INVALID_VALUE;
+  if (pageable(s, h)) return IN_CAPTURE;
   return put(s, [=] { return memcpy((void *)d, h, n), OK; });
 }
 API cuMemcpyDtoHAsync_v2(void *h, u64 d, size_t n, void *s) {
   NEED_CONTEXT;
   if (!within((void *)d, n)) return INVALID_VALUE;
+  if (pageable(s, h)) return IN_CAPTURE;
   return put(s, [=] { return memcpy(h, (void *)d, n), OK; });
 }
 API cuMemcpyDtoDAsync_v2(u64 d, u64 from, size_t n, void *s) {
@@ -298,7 +320,11 @@ API cuMemsetD32Async(u64 d, unsigned v, size_t n, void *s) {
 
 API cuStreamCreate(void **s, unsigned) { NEED_CONTEXT; return *s = new Stream(), OK; }
 API cuStreamDestroy_v2(void *s) { NEED_CONTEXT; return delete (Stream *)s, OK; }
-API cuStreamSynchronize(void *s) { NEED_CONTEXT; return sync(of(s)); }
+API cuStreamSynchronize(void *s) {
+  NEED_CONTEXT;
+  if (int r = failing("sync")) return r;
+  return sync(of(s));
+}
 API cuStreamWaitEvent(void *, void *, unsigned) { NEED_CONTEXT; return OK; }
 API cuEventCreate(void **e, unsigned) { NEED_CONTEXT; return *e = new Event(), OK; }
 API cuEventDestroy_v2(void *e) { NEED_CONTEXT; return delete (Event *)e, OK; }
@@ -308,6 +334,7 @@ API cuEventElapsedTime(float *ms, void *from, void *to) { NEED_CONTEXT; return *
 
 API cuModuleLoadDataEx(void **m, const void *image, unsigned n, int *options, void **values) {
   NEED_CONTEXT;
+  if (int r = failing("load")) return r;
   const char *text = (const char *)image;
   if (!memcmp(text, "\x7f" "ELF", 4) || !memcmp(text, "//", 2) || !memcmp(text, ".version", 8)) return *m = &context, OK;
   for (unsigned i = 0; i < n; ++i)

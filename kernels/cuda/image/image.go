@@ -25,7 +25,8 @@ var entry = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)
 //
 //	nvcc -cubin -gencode=arch=compute_90a,code=sm_90a -std=c++17 -O3 -o DIR/gemm_mma.sm_90a.cubin kernels/cuda/src/gemm_mma.cu
 //
-// A kernel that no embedded image has is found by a .ptx there that declares it.
+// A .cu there is compiled for the device at its first use, where the library NVRTC is installed. A kernel that no embedded image has is found by a .ptx or .cu
+// there that declares it.
 const FolderEnv = "SYNTIC_KERNEL_DIR"
 
 // over is the folder's files over the embedded ones.
@@ -83,6 +84,12 @@ var index = sync.OnceValue(func() map[string]string {
 			m[kernel] = stemOf(name)
 		}
 	}
+	for stem, file := range o.sources() {
+		data, _ := os.ReadFile(file)
+		for _, e := range declared.FindAllSubmatch(data, -1) {
+			m[string(e[1])] = stem
+		}
+	}
 	return m
 })
 
@@ -98,14 +105,27 @@ func Kernels() []string {
 
 // Arch is the kind of image that a device of this compute capability (80 for 8.0) takes: sm_80 for 8.x, sm_90a for 9.0, PTX for others.
 func Arch(capability int) string {
-	switch {
-	case capability/10 == 8:
-		return "sm_80"
-	case capability == 90:
-		return "sm_90a"
-	}
-	return "compute_80"
+	arch, _ := Pick(capability)
+	return arch
 }
+
+// Pick is Arch and the reason.
+func Pick(capability int) (arch, why string) {
+	switch {
+	case capability == 80:
+		return "sm_80", "made for it"
+	case capability/10 == 8:
+		return "sm_80", "which runs on all of 8.x"
+	case capability == 90:
+		return "sm_90a", "made for it"
+	case capability < 80:
+		return "compute_80", "none: the kernels need 8.0 (Ampere) or newer"
+	}
+	return "compute_80", "PTX, which the driver compiles at the first use and keeps: no image is made for this chip"
+}
+
+// ErrNoKernel is wrapped by Find for a kernel that no image has.
+var ErrNoKernel = errors.New("no image has a kernel")
 
 // Find is the image with the kernel for a device of this compute capability, and its name. PTX ends in a zero byte.
 func Find(kernel string, capability int) (name string, data []byte, err error) {
@@ -115,7 +135,11 @@ func Find(kernel string, capability int) (name string, data []byte, err error) {
 	}
 	file, ok := index()[kernel]
 	if !ok {
-		return "", nil, fmt.Errorf("no image has a kernel %s: run go generate ./kernels/cuda", kernel)
+		return "", nil, fmt.Errorf("%w %s: run go generate ./kernels/cuda", ErrNoKernel, kernel)
+	}
+	if cu := o.sources()[file]; cu != "" {
+		data, err = compile(cu, capability)
+		return file + ".cu for " + native(capability), data, err
 	}
 	if only := OneArch(file); only != "" && Arch(capability) != only {
 		return "", nil, fmt.Errorf("kernel %s is compiled for %s alone, compute capability %d.%d cannot run it", kernel, only, capability/10, capability%10)

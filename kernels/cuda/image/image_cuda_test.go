@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"syntic/kernels/cuda/nvrtc"
 )
 
 // TestMain lays a folder over the embedded images, before any is read.
@@ -18,6 +20,11 @@ func TestMain(m *testing.M) {
 	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "mine.compute_80.ptx"), []byte(".visible .entry my_kernel(\n"), 0o644)
+	}
+	for name, body := range map[string]string{"fresh": "out[thread_x()] = 1.f;", "broken": "out[thread_x()] = nothing;"} {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name+".cu"), []byte("#include \"dev.cuh\"\nKERNEL("+name+"_kernel, 32, 0, float *out) { "+body+" }\n"), 0o644)
+		}
 	}
 	if err != nil {
 		panic(err)
@@ -42,4 +49,28 @@ func TestFolderTakesThePlaceOfEmbeddedImages(t *testing.T) {
 	require.Zero(t, data[len(data)-1], "PTX ends in a zero byte")
 	_, _, err = Find("no_kernel", 90)
 	require.ErrorContains(t, err, "no image has a kernel no_kernel")
+}
+
+// TestSourcesAreCompiled: a .cu in the folder becomes an image for the device, or, without the compiler, an error that says what is missing.
+func TestSourcesAreCompiled(t *testing.T) {
+	name, data, err := Find("fresh_kernel", 90)
+	_, _, broken := Find("broken_kernel", 80)
+	if missing := nvrtc.Open(); missing != nil {
+		require.ErrorContains(t, err, missing.Error())
+		require.ErrorContains(t, err, "fresh.cu: no NVRTC")
+		require.ErrorContains(t, err, "comes with the CUDA toolkit")
+		return
+	}
+	require.NoError(t, err)
+	require.Equal(t, "fresh.cu for sm_90a", name)
+	require.Equal(t, "\x7fELF", string(data[:4]))
+	require.ErrorContains(t, broken, "broken.cu(2): error: identifier \"nothing\" is undefined")
+}
+
+func TestPick(t *testing.T) {
+	for capability, want := range map[int]string{80: "sm_80", 86: "sm_80", 89: "sm_80", 90: "sm_90a", 100: "compute_80", 120: "compute_80"} {
+		arch, why := Pick(capability)
+		require.Equal(t, want, arch, capability)
+		require.NotEmpty(t, why)
+	}
 }

@@ -63,9 +63,13 @@ KERNEL(dropout_f32, 256, 0, const float *x, float *out, i64 n, float p, u64 seed
 
 // c1, c2 are 1 − beta^step; keep1, keep2 are 1 − beta, shrink is 1 − lr·decay, all rounded once on the host
 KERNEL(adamw_f32, 256, 0, float *param, const float *grad, float *m, float *v, i64 n, float beta1, float beta2, float keep1, float keep2, float c1, float c2, float lr, float eps, float shrink,
-       float grad_scale) {
+       float grad_scale, const float *norm, float clip) {
   const i64 i = global_thread();
   if (i >= n) return;
+  if (norm) {  // of all gradients, squared: clips, and stops a step that has gone astray
+    if (!(norm[0] < INF_)) return;
+    if (clip > 0) grad_scale *= fmin_(1.f, clip / (sqrt_(norm[0]) + 1e-6f));
+  }
   const float g = grad[i] * grad_scale, mi = fma_(beta1, m[i], keep1 * g), vi = fma_(beta2, v[i], keep2 * g * g);
   m[i] = mi, v[i] = vi;
   param[i] = param[i] * shrink - lr * (mi / c1) / (sqrt_(vi / c2) + eps);
