@@ -23,7 +23,7 @@ type Op[A any] struct {
 	Ref   func(a *A)                   // plain loops in float64; never made faster
 	Tol   float64                      // of parity, relative to the largest value of an output; 0 means 2e-6
 	list  []*Variant[A]                // by falling rank
-	spare sync.Pool                    // of *A, for Do
+	spare *sync.Pool                   // of *A, for Do; a pointer, so that tests may copy an Op
 }
 
 // Variant is one implementation of an op.
@@ -79,6 +79,7 @@ type Case struct {
 var ops []AnyOp
 
 func register[A any](o *Op[A]) *Op[A] {
+	o.spare = new(sync.Pool)
 	o.Add(Variant[A]{Name: "reference", Device: CPU, Rank: -100, Note: "float64 loops", Run: func(_ *Stream, a *A) error { o.Ref(a); return nil }})
 	ops = append(ops, o)
 	return o
