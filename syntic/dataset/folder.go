@@ -24,6 +24,9 @@ func loadFolder(path string, format Format) (*Set, error) {
 	files := map[string][]string{} // split to its files, in the order of k
 	for _, f := range list {
 		if m := multi30kFile.FindStringSubmatch(f.Name()); m != nil {
+			if slices.Contains(files[m[1]], strings.TrimSuffix(f.Name(), ".gz")) {
+				return nil, fault(path, "", "%s, packed and not: want one of them", strings.TrimSuffix(f.Name(), ".gz"))
+			}
 			files[m[1]] = append(files[m[1]], f.Name())
 		}
 	}

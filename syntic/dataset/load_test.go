@@ -237,6 +237,9 @@ func TestMulti30k(t *testing.T) {
 	write(t, dir, "train.2.en", "dog\n")
 	_, err = Load(dir, Options{})
 	require.ErrorContains(t, err, "train.2.en: 1 lines, but train_images.txt names 2 images")
+	write(t, dir, "train.2.en.gz", gzipped(t, "dog\ncats\n"))
+	_, err = Load(dir, Options{})
+	require.ErrorContains(t, err, "train.2.en, packed and not: want one of them")
 }
 
 func TestIdentify(t *testing.T) {

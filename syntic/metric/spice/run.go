@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"os/exec"
@@ -39,9 +40,7 @@ var libraries = []string{"stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-m
 // find gives the paths of java and of the jar, or says what is absent.
 func (p *Program) find() (java, jar string, err error) {
 	jar = p.Jar
-	if info, err := os.Stat(jar); err != nil {
-		return "", "", fmt.Errorf("SPICE: %w", err)
-	} else if info.IsDir() {
+	if info, err := os.Stat(jar); err == nil && info.IsDir() {
 		jar = filepath.Join(jar, "spice-1.0.jar")
 	}
 	if jar, err = filepath.Abs(jar); err != nil {
@@ -53,7 +52,12 @@ func (p *Program) find() (java, jar string, err error) {
 			file = filepath.Join(filepath.Dir(jar), "lib", path)
 		}
 		if _, err := os.Stat(file); err != nil {
-			return "", "", fmt.Errorf("SPICE: %w: want spice-1.0.jar and, in lib beside it, %s", err, strings.Join(libraries, " and "))
+			var at *fs.PathError
+			if errors.As(err, &at) {
+				err = at.Err
+			}
+			return "", "", fmt.Errorf("SPICE is its authors' program, which is not part of this one: %s: %w: want spice-1.0.jar and, in lib beside it, %s, or leave SPICE out", file, err,
+				strings.Join(libraries, " and "))
 		}
 	}
 	java = p.Java

@@ -138,5 +138,5 @@ func TestAbsent(t *testing.T) {
 	_, err = p.Run(context.Background(), two)
 	assert.ErrorContains(t, err, "3.6.0-models.jar")
 	_, err = (&Program{Jar: filepath.Join(p.Jar, "none")}).Run(context.Background(), two)
-	assert.ErrorContains(t, err, "none")
+	assert.ErrorContains(t, err, "none: no such file or directory: want spice-1.0.jar and, in lib beside it, ")
 }
