@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"syntic/kernels"
 	"syntic/tensor"
 )
 
@@ -73,6 +74,15 @@ func opWorkloads() (list []Workload) {
 			}
 			add("project", size, "query", q, func(w *Work) { project(w, q, m) })
 			add("topk", size, "query", q, func(w *Work) { nearest(w, q, m) })
+			if m < bankRows {
+				continue
+			}
+			for _, scan := range []struct {
+				name   string
+				format tensor.DType
+			}{{"topk-bf16-scan", tensor.BF16}, {"topk-int8-scan", kernels.U8}} {
+				add(scan.name, size, "query", q, func(w *Work) { nearestBy(w, q, m, scan.format) })
+			}
 		}
 	}
 	return list
@@ -127,5 +137,12 @@ func project(w *Work, q, m int) {
 
 func nearest(w *Work, q, m int) {
 	mem, query := bank(w, m), queries(w, q)
+	w.each(func(s *tensor.Scope) { s.TopK(query, mem, topK) })
+}
+
+// nearestBy is nearest with the bank in fewer bits beside it, which were made once.
+func nearestBy(w *Work, q, m int, format tensor.DType) {
+	mem, query := bank(w, m), queries(w, q)
+	mem.KeepNearby(format)
 	w.each(func(s *tensor.Scope) { s.TopK(query, mem, topK) })
 }

@@ -104,7 +104,7 @@ func sizeOf(name, shape string) (n float64, rest string) {
 	}
 	n, _ = strconv.ParseFloat(shape[at+1:], 64)
 	switch rest = shape[:at]; {
-	case (name == "project" || name == "topk") && shape[at] == 'q':
+	case (name == "project" || strings.HasPrefix(name, "topk")) && shape[at] == 'q':
 		return bankRows, " " + shape
 	case rest != "":
 		rest = " " + rest

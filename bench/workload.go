@@ -68,7 +68,7 @@ var models = map[string][]Size{
 	"infonce":             {{"batch of 1024", []int{1024, 1024, 512, 5}}, {"batch of 256", []int{256, 256, 512, 5}}},
 	"project_topk":        {{"memory of 10000, all rows", []int{64, 10000, 512, 0, 0}}, {"memory of 10000, 10 rows", []int{64, 10000, 512, 10, 0}}, {"one image", []int{1, 10000, 512, 0, 0}}},
 	"project_topk_grad":   {{"memory of 4000, all rows", []int{16, 4000, 512, 0, 0}}},
-	"topk":                {{"memory of 10000", []int{64, 10000, 512, 10, 0}}, {"one image", []int{1, 10000, 512, 10, 0}}},
+	"topk":                {{"memory of 10000", []int{64, 10000, 512, 10, 0, 0}}, {"one image", []int{1, 10000, 512, 10, 0, 0}}, {"one image, bank in bytes too", []int{1, 10000, 512, 10, 0, 2}}},
 	"embedding":           {{"8 captions", []int{8000, 616, 768, 0}}},
 	"embedding_grad":      {{"8 captions", []int{8000, 616, 768}}},
 	"permute":             {{"64×64×320 to channels first", []int{1, 64, 64, 320, 0, 3, 1, 2}}},

@@ -256,6 +256,8 @@ type TopKArgs struct {
 	Query   View // [N, D]
 	Mem     View // [M, D]
 	Exclude View // i32 [N], optional: a row of Mem that query n must not see; none if outside 0..M-1
+	Near    View // bf16 or u8 [M, D], optional: Mem in fewer bits, by Nearby; it changes no result, only how fast a variant that takes it is
+	Bounds  View // f32 [NearbyBounds, M], with Near
 	Score   View // [N, K]
 	Index   View // i32 [N, K]
 }
@@ -263,22 +265,34 @@ type TopKArgs struct {
 // TopK is exact nearest-neighbour search by dot product. No variant stores the N×M similarities.
 var TopK = register(&Op[TopKArgs]{
 	Name: "topk",
-	// N, M, D, K, 1: exclude
-	Dims: [][]int{{1, 1, 1, 1, 0}, {3, 257, 33, 5, 0}, {8, 2051, 96, 64, 0}, {70, 530, 24, 10, 1}, {1, 5000, 16, 100, 0}, {2, 5, 7, 4, 1}, {4, 9, 8, 9, 0}, {230, 2100, 8, 5, 1}},
+	// N, M, D, K, 1: exclude, 1: with a bank in bf16, 2: in u8
+	Dims: [][]int{{1, 1, 1, 1, 0, 0}, {3, 257, 33, 5, 0, 1}, {8, 2051, 96, 64, 0, 0}, {70, 530, 24, 10, 1, 0}, {1, 5000, 16, 100, 0, 0}, {2, 5, 7, 4, 1, 2}, {4, 9, 8, 9, 0, 0}, {230, 2100, 8, 5, 1, 0},
+		{1, 5000, 64, 20, 0, 1}, {3, 5000, 64, 20, 1, 2}, {70, 5000, 64, 20, 1, 1}, {70, 5000, 36, 20, 1, 2}},
 	Make: func(r *Rand, d []int) TopKArgs {
-		return TopKArgs{r.Unit(d[0], d[2]), r.Unit(d[1], d[2]), makeExclude(r, d[4], d[1], d[0]), Poison(d[0], d[3]), PoisonInts(d[0], d[3])}
+		a := TopKArgs{Query: r.Unit(d[0], d[2]), Mem: r.Unit(d[1], d[2]), Exclude: makeExclude(r, d[4], d[1], d[0]), Score: Poison(d[0], d[3]), Index: PoisonInts(d[0], d[3])}
+		if format := map[int]DType{1: BF16, 2: U8}[d[len(d)-1]*(len(d)/6)]; format != F32 {
+			a.Near, a.Bounds, _ = Nearby(&a.Mem, format)
+		}
+		return a
 	},
 	Views: func(a *TopKArgs) (in, out []*View) {
-		return views(&a.Query, &a.Mem, &a.Exclude), views(&a.Score, &a.Index)
+		return views(&a.Query, &a.Mem, &a.Exclude, &a.Near, &a.Bounds), views(&a.Score, &a.Index)
 	},
 	Cost: func(a *TopKArgs) Cost {
-		return Cost{2 * float64(a.Query.Len()) * float64(a.Mem.Dim(0)), float64(a.Query.Bytes() + a.Mem.Bytes())}
+		bank := a.Mem.Bytes()
+		if !a.Near.Absent() {
+			bank = a.Near.Bytes() + a.Bounds.Bytes()
+		}
+		return Cost{2 * float64(a.Query.Len()) * float64(a.Mem.Dim(0)), float64(a.Query.Bytes() + bank)}
 	},
 	Check: func(a *TopKArgs) error {
 		var n, m, d, k int
 		if !a.Query.Bind(&n, &d) || !a.Mem.Bind(&m, &d) || !a.Score.Bind(&n, &k) || !a.Index.Bind(&n, &k) || a.Index.DType != I32 || k > m || !excludeFits(&a.Exclude, n, m, k) {
 			return fmt.Errorf("query %v, mem %v, exclude %v, score %v, index %v: want query [N, D], mem [M, D], exclude i32 [N], score, index i32 [N, K], 1 ≤ K ≤ M (less than M with exclude)",
 				a.Query, a.Mem, a.Exclude, a.Score, a.Index)
+		}
+		if !a.Near.Absent() && (!a.Near.Bind(&m, &d) || a.Near.DType != BF16 && a.Near.DType != U8 || !a.Bounds.Is(NearbyBounds, m)) || a.Near.Absent() != a.Bounds.Absent() {
+			return fmt.Errorf("mem %v, near %v, bounds %v: want near bf16 or u8 of mem's shape and bounds f32 [%d, %d], or neither", a.Mem, a.Near, a.Bounds, NearbyBounds, m)
 		}
 		return nil
 	},

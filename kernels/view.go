@@ -80,6 +80,9 @@ func (v *View) F32() []float32 { return unsafe.Slice((*float32)(v.ptr), v.lenAs(
 // I32 is the memory as int32; nil if absent. Only for views in host memory.
 func (v *View) I32() []int32 { return unsafe.Slice((*int32)(v.ptr), v.lenAs(I32)) }
 
+// U8 is the memory as bytes; nil if absent. Only for views in host memory.
+func (v *View) U8() []uint8 { return unsafe.Slice((*uint8)(v.ptr), v.lenAs(U8)) }
+
 // U16 is the memory of a BF16 or F16 view; nil if absent. Only for views in host memory.
 func (v *View) U16() []uint16 {
 	if v.DType == F16 {

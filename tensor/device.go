@@ -109,6 +109,7 @@ type buffer struct {
 	kept  *kernels.Kept          // other forms of someone else's memory that ops made
 	wide  atomic.Pointer[Tensor] // float32 copy of memory of 16 bits, for ops that need one
 	round atomic.Pointer[Tensor] // copy of someone else's memory in the format to which products round it
+	near  atomic.Pointer[nearby] // a bank's rows in fewer bits (KeepNearby)
 }
 
 // pool keeps freed buffers by size class: powers of two and three steps between.

@@ -13,12 +13,17 @@ func (s *Scope) ProjectTopK(query, mem *Tensor, k int, tau float32) *Tensor {
 // With exclude, k must be less than M.
 func (s *Scope) ProjectTopKExcept(query, mem, exclude *Tensor, k int, tau float32) *Tensor {
 	out := s.Empty(query.Shape()...)
-	a := kernels.ProjectTopKArgs{Query: query.View(), Mem: mem.View(), Exclude: exclude.View(), Out: out.v, K: k, Tau: tau}
+	a := kernels.ProjectTopKArgs{Query: query.View(), Exclude: exclude.View(), Out: out.v, K: k, Tau: tau}
+	if k == 0 && s.dev.IsCPU() && kernels.ProjectTopK.Rounds() == BF16 {
+		a.Mem = mem.weight(BF16)
+	} else {
+		a.Mem = mem.View()
+	}
 	run(s, kernels.ProjectTopK, a)
 	if s.tracks(query) {
 		s.record(out, func(g *Gradients, dout *Tensor) {
 			d := s.Empty(query.Shape()...)
-			run(s, kernels.ProjectTopKGrad, kernels.ProjectTopKGradArgs{Query: a.Query, Mem: a.Mem, Exclude: a.Exclude, Out: a.Out, DOut: dout.View(), DQuery: d.v, K: k, Tau: tau})
+			run(s, kernels.ProjectTopKGrad, kernels.ProjectTopKGradArgs{Query: a.Query, Mem: mem.View(), Exclude: a.Exclude, Out: a.Out, DOut: dout.View(), DQuery: d.v, K: k, Tau: tau})
 			g.Add(query, d)
 		})
 	}
@@ -48,7 +53,11 @@ func (s *Scope) TopKExcept(query, mem, exclude *Tensor, k int) (score, index *Te
 		fail("top-%d of query %v: want query [N, D], k ≥ 1", k, query)
 	}
 	score, index = s.Empty(query.Dim(0), k), s.EmptyInts(query.Dim(0), k)
-	run(s, kernels.TopK, kernels.TopKArgs{Query: query.View(), Mem: mem.View(), Exclude: exclude.View(), Score: score.v, Index: index.v})
+	a := kernels.TopKArgs{Query: query.View(), Mem: mem.View(), Exclude: exclude.View(), Score: score.v, Index: index.v}
+	if n := mem.buf.near.Load(); n != nil {
+		a.Near, a.Bounds = n.rows.As(mem.Shape()...), n.bounds
+	}
+	run(s, kernels.TopK, a)
 	return score, index
 }
 
@@ -61,4 +70,31 @@ func (s *Scope) Select(x *Tensor, k int) (value, index *Tensor) {
 	value, index = s.Empty(x.Dim(0), k), s.EmptyInts(x.Dim(0), k)
 	run(s, kernels.Select, kernels.SelectArgs{X: x.View(), Value: value.v, Index: index.v})
 	return value, index
+}
+
+// nearby is what kernels.Nearby made of a bank.
+type nearby struct{ rows, bounds kernels.View }
+
+// KeepNearby keeps, beside a parameter [M, D] that serves as a bank, its rows in fewer bits: BF16, half its memory, or U8, a quarter. TopK then reads those
+// and no more than a few rows of the bank itself; its results stay the same bits. The values must not change afterwards but by SetData, which forgets
+// the copy, as Release does. Only the CPU makes use of it; elsewhere nothing is kept. It panics with an *Error for another tensor or format.
+func (t *Tensor) KeepNearby(d DType) {
+	if !t.parameter || t.Rank() != 2 || t.Len() == 0 {
+		fail("keep %v nearby: want a parameter [M, D]", t)
+	}
+	if !t.dev.IsCPU() {
+		return
+	}
+	v := t.View()
+	rows, bounds, err := kernels.Nearby(&v, d)
+	check(err)
+	t.buf.near.Store(&nearby{rows, bounds})
+}
+
+// NearbyBytes is the memory that KeepNearby takes beside the bank.
+func (t *Tensor) NearbyBytes() int {
+	if n := t.buf.near.Load(); n != nil {
+		return n.rows.Bytes() + n.bounds.Bytes()
+	}
+	return 0
 }

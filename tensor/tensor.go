@@ -195,6 +195,7 @@ func (t *Tensor) SetData(data []float32) {
 	}
 	s, err := t.dev.backend.NewStream(t.dev.info.Index)
 	check(err)
+	t.buf.near.Store(nil)
 	check(t.dev.backend.CopyIn(s, t.v.Ptr(), unsafe.Pointer(unsafe.SliceData(data)), t.v.Bytes()))
 	check(t.dev.backend.Sync(s))
 }

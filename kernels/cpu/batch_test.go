@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -297,5 +298,47 @@ func TestRowsOfNormsDoNotDependOnTheirNumber(t *testing.T) {
 			run(t, kernels.ProjectTopKGrad.Run(s, &g))
 			return g.DQuery.F32()
 		})
+	}
+}
+
+// A query's projection has the same bits alone, where rows are transposed on the way, and among many; so it has with a bank that lies in bfloat16.
+func TestProjectionsDoNotDependOnTheirNumber(t *testing.T) {
+	for _, d := range []int{37, 64, 512} {
+		r := kernels.NewRand(uint64(d))
+		x, mem := r.Unit(batchRows, d), r.Unit(2500, d)
+		half := make([]uint16, mem.Len())
+		kernels.Narrow(half, mem.F32(), kernels.BF16)
+		for _, bank := range []kernels.View{mem, kernels.Of(half, 2500, d)} {
+			projections := map[string]func(*kernels.ProjectTopKArgs){}
+			for _, m := range bf16Micros {
+				if m.available() {
+					projections[m.name] = m.project
+				}
+			}
+			if bank.DType == kernels.F32 {
+				for _, p := range panels {
+					if p.available == nil || p.available() {
+						projections[p.name] = p.projectTopK
+					}
+				}
+			}
+			var want []float32
+			for name, project := range projections {
+				run := func(lo, hi int) []float32 {
+					a := kernels.ProjectTopKArgs{Query: part(x, lo, hi), Mem: bank, Out: kernels.Poison(hi-lo, d), Tau: 0.1}
+					project(&a)
+					return a.Out.F32()
+				}
+				sameRows(t, fmt.Sprint(name, " ", d, " ", bank.DType), run)
+				if bank.DType == kernels.BF16 && strings.HasPrefix(name, "bf16") {
+					if want == nil {
+						want = run(0, batchRows)
+					}
+					for i, v := range run(0, batchRows) {
+						require.InDelta(t, want[i], v, 1e-4, "%s %d", name, i)
+					}
+				}
+			}
+		}
 	}
 }

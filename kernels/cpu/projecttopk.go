@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"unsafe"
 
 	"syntic/kernels"
 )
@@ -21,6 +22,7 @@ const (
 	memWave    = 16
 	memMany    = 8 // blocks of queries that are enough to work in parallel
 	memFew     = 8 // queries for which it is rows of the bank that are packed
+	memAlone   = 2 // queries for which they are transposed on the way
 )
 
 // bank is a memory bank and the queries on it.
@@ -31,11 +33,19 @@ type bank struct {
 	query   []float32
 	mem     []float32
 	exclude []int32
+	half    *micro         // of a projection with bfloat16 operands (project_bf16.go); nil: float32
+	near    unsafe.Pointer // the bank in bfloat16, if it is so; then mem is nil
 }
 
 func newBank(p *panel, query, mem, exclude *kernels.View) *bank {
 	d := mem.Dim(1)
-	return &bank{p, query.Dim(0), mem.Dim(0), d, round16(d), query.F32(), mem.F32(), exclude.I32()}
+	b := &bank{p: p, n: query.Dim(0), m: mem.Dim(0), d: d, ld: round16(d), query: query.F32(), exclude: exclude.I32()}
+	if mem.DType == kernels.BF16 {
+		b.near = mem.Ptr()
+	} else {
+		b.mem = mem.F32()
+	}
+	return b
 }
 
 // block is the part of a piece's work that belongs to queries q0..q0+nq-1, packed as columns; w is nq up to a multiple of 16.
@@ -43,7 +53,7 @@ type block struct {
 	*bank
 	q0, nq, w int
 	cols      []float32
-	rows, few []float32 // of few queries: packed rows of the bank, and scores, a row a query
+	rows, few []float32 // of few queries: packed rows of the bank, and scores, memRows a query
 }
 
 // pack makes columns of rows q0.. of x, times scale.
@@ -67,15 +77,10 @@ func (b *bank) block(buf *[]float32, q0, nq int) block {
 	return k
 }
 
-// scores fills tile s [rows, memQueries] with the dot products of bank rows from j0 with the columns, −Inf where excluded. For few queries columns of
-// queries would be nearly empty; then it is rows of the bank that are packed. The sums, and so the bits, are the same.
+// scores fills tile s [rows, memQueries] with the dot products of bank rows from j0 with the columns, −Inf where excluded.
 func (b *block) scores(s []float32, j0, rows int) {
-	mem := b.mem[j0*b.d:]
-	if b.rows == nil {
-		b.p.product(s, memQueries, mem, b.d, 1, b.cols, 16, b.d*16, rows, b.w, b.d, false)
-	} else {
-		b.p.packCols(b.rows, mem, b.d, rows, b.d)
-		b.p.product(b.few, memRows, b.query[b.q0*b.d:], b.d, 1, b.rows, 16, b.d*16, b.nq, round16(rows), b.d, false)
+	if b.rows != nil {
+		b.alone(j0, rows)
 		for r := range rows {
 			to := s[r*memQueries:][:b.w]
 			clear(to)
@@ -83,13 +88,40 @@ func (b *block) scores(s []float32, j0, rows int) {
 				to[i] = b.few[i*memRows+r]
 			}
 		}
+		return
 	}
+	b.p.product(s, memQueries, b.mem[j0*b.d:], b.d, 1, b.cols, 16, b.d*16, rows, b.w, b.d, false)
+	b.hide(s, 1, memQueries, j0, rows)
+}
+
+// alone fills few with the scores of bank rows from j0, −Inf where excluded and in what a whole vector has beyond them. For few queries columns of queries
+// would be nearly empty: it is rows of the bank that are transposed. The sums, and so the bits, are the same.
+func (b *block) alone(j0, rows int) {
+	mem, query, wide := b.mem[j0*b.d:], b.query[b.q0*b.d:], round16(rows)
+	if b.p.dots != nil && b.nq <= memAlone && rows%16 == 0 && b.d%16 == 0 {
+		for i := range b.nq {
+			b.p.dots(b.few[i*memRows:], mem, query[i*b.d:], b.d, rows)
+		}
+	} else {
+		b.p.packCols(b.rows, mem, b.d, rows, b.d)
+		b.p.product(b.few, memRows, query, b.d, 1, b.rows, 16, b.d*16, b.nq, wide, b.d, false)
+	}
+	b.hide(b.few, memRows, 1, j0, rows)
+	for i := range b.nq {
+		for r := rows; r < wide; r++ {
+			b.few[i*memRows+r] = negInf
+		}
+	}
+}
+
+// hide makes the scores of excluded rows −Inf; that of query i and row r is s[i·a + r·c].
+func (b *block) hide(s []float32, a, c, j0, rows int) {
 	if b.exclude == nil {
 		return
 	}
 	for i, e := range b.exclude[b.q0 : b.q0+b.nq] {
 		if int(e) >= j0 && int(e) < j0+rows {
-			s[(int(e)-j0)*memQueries+i] = negInf
+			s[i*a+(int(e)-j0)*c] = negInf
 		}
 	}
 }
@@ -120,7 +152,11 @@ func (b *bank) blendAll(tau float32, out, dout []float32, done func(q0, nq int, 
 	piece := func(q, i int) blend {
 		q0, nq := size(q)
 		s := b.blend(nq)
-		b.blendPiece(&s, q0, nq, i*memPiece, min((i+1)*memPiece, b.m), tau, out, dout)
+		if from, to := i*memPiece, min((i+1)*memPiece, b.m); b.half != nil {
+			b.blendHalf(&s, q0, nq, from, to, tau)
+		} else {
+			b.blendPiece(&s, q0, nq, from, to, tau, out, dout)
+		}
 		return s
 	}
 	if blocks >= memMany || pieces == 1 {
@@ -177,6 +213,19 @@ func (b *bank) blendPiece(s *blend, q0, nq, from, to int, tau float32, out, dout
 	}
 	for j := from; j < to; j += memRows {
 		rows, tile := min(memRows, to-j), buf
+		if blk.rows != nil && dout == nil {
+			blk.alone(j, rows)
+			blk.aloneExponentials(1/tau, rows, s)
+			if b.p.blend != nil && b.d%256 == 0 {
+				for i := range nq {
+					b.p.blend(s.acc[i*b.ld:], b.mem[j*b.d:], blk.few[i*memRows:], b.d, rows)
+				}
+				continue
+			}
+			v, ldv := rowsOf(&tile, b.mem[j*b.d:], b.d, rows, b.d)
+			b.p.product(s.acc, b.ld, blk.few, memRows, 1, v, ldv, 16, nq, b.ld, rows, true)
+			continue
+		}
 		blk.scores(scores, j, rows)
 		b.p.scale(scores[:rows*memQueries], 1/tau, 0)
 		blk.exponentials(scores, old, sub, rows, s)
@@ -231,6 +280,29 @@ func (b *block) exponentials(t, old, sub []float32, rows int, s *blend) {
 	}
 }
 
+// aloneExponentials is exponentials, and the division by tau, for scores of few queries.
+func (b *block) aloneExponentials(scale float32, rows int, s *blend) {
+	for i := range b.nq {
+		row := b.few[i*memRows:][:round16(rows)]
+		b.p.scale(row, scale, 0)
+		old, sub := s.top[i], float32(0)
+		s.top[i] = max(old, b.p.maxRow(row))
+		if s.top[i] != negInf {
+			sub = s.top[i]
+			if keep := exp32(old - sub); keep != 1 {
+				s.sum[i] *= keep
+				b.p.scale(s.acc[i*b.ld:(i+1)*b.ld], keep, 0)
+			}
+		}
+		b.p.expRow(row, row, sub)
+		sum := s.sum[i]
+		for _, x := range row[:rows] { // in the order of many queries
+			sum += x
+		}
+		s.sum[i] = sum
+	}
+}
+
 // weights are the softmax of the scores over tau; they begin with the largest.
 func weights(w []float64, found []rank, tau float32) {
 	sum := 0.0
@@ -243,9 +315,20 @@ func weights(w []float64, found []rank, tau float32) {
 	}
 }
 
+var none = new(kernels.View)
+
+// find is search, by a scan in fewer bits where that is faster.
+func (b *bank) find(k int, near, bounds *kernels.View, done func(q int, found []rank)) {
+	if s := b.scanned(k, near, bounds); s != nil {
+		s.run(done)
+		return
+	}
+	b.search(k, done)
+}
+
 func (p *panel) topK(a *kernels.TopKArgs) {
 	k, score, index := a.Score.Dim(1), a.Score.F32(), a.Index.I32()
-	newBank(p, &a.Query, &a.Mem, &a.Exclude).search(k, func(q int, found []rank) {
+	newBank(p, &a.Query, &a.Mem, &a.Exclude).find(k, &a.Near, &a.Bounds, func(q int, found []rank) {
 		for i, r := range found {
 			score[q*k+i], index[q*k+i] = r.score, r.index
 		}
@@ -261,7 +344,7 @@ func (p *panel) projectTopK(a *kernels.ProjectTopKArgs) {
 		return
 	}
 	all := b.allRows(a)
-	b.search(a.K, func(q int, found []rank) {
+	b.find(a.K, none, none, func(q int, found []rank) {
 		all.tell(a, q, found)
 		w, o := make([]float64, len(found)), make([]float64, d)
 		weights(w, found, a.Tau)
@@ -296,7 +379,7 @@ func (p *panel) projectTopKGrad(a *kernels.ProjectTopKGradArgs) {
 		b.blendAll(a.Tau, out, dout, func(q0, nq int, s *blend) { s.unpack(dq[q0*d:], nq, b, 1/a.Tau) })
 		return
 	}
-	b.search(a.K, func(q int, found []rank) {
+	b.find(a.K, none, none, func(q int, found []rank) {
 		w, g, o := make([]float64, len(found)), make([]float64, len(found)), make([]float64, d)
 		weights(w, found, a.Tau)
 		mean := 0.0

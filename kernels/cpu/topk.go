@@ -41,18 +41,33 @@ func offer(h []rank, r rank) {
 }
 
 // search finds the k nearest rows of every query; done gets them, nearest first. The order of candidates is total, so the result does not depend on
-// how the bank is cut: into few chunks, because each begins with an empty heap, which costs far more insertions than its later rows.
+// how the bank is cut.
 func (b *bank) search(k int, done func(q int, found []rank)) {
 	blocks := ceilDiv(b.n, memQueries)
-	chunks := max(1, min(ceilDiv(searchTasks, blocks), b.m/max(searchRows, 32*k)))
-	chunk := ceilDiv(ceilDiv(b.m, chunks), memRows) * memRows
-	chunks = ceilDiv(b.m, chunk)
+	chunks, chunk := b.chunks(blocks, k)
 	heaps := make([]rank, chunks*b.n*k)
 	Parallel(blocks*chunks, func(u int) {
 		q0, c := u/chunks*memQueries, u%chunks
 		nq := min(memQueries, b.n-q0)
 		b.searchChunk(heaps[(c*b.n+q0)*k:][:nq*k], k, q0, nq, c*chunk, min(b.m, (c+1)*chunk))
 	})
+	b.best(heaps, chunks, k, done)
+}
+
+const (
+	searchTasks = 16   // pieces of work to aim at
+	searchRows  = 4096 // of the bank in a chunk, at least
+)
+
+// chunks are few, of so many rows, because each begins with an empty heap, which costs far more insertions than its later rows.
+func (b *bank) chunks(blocks, k int) (chunks, rows int) {
+	chunks = max(1, min(ceilDiv(searchTasks, blocks), b.m/max(searchRows, 32*k)))
+	rows = ceilDiv(ceilDiv(b.m, chunks), memRows) * memRows
+	return ceilDiv(b.m, rows), rows
+}
+
+// best hands out the k best of all chunks' heaps, those of all queries chunk after chunk.
+func (b *bank) best(heaps []rank, chunks, k int, done func(q int, found []rank)) {
 	Parallel(b.n, func(q int) {
 		h := heaps[q*k : (q+1)*k]
 		for c := 1; c < chunks; c++ {
@@ -73,11 +88,6 @@ func (b *bank) search(k int, done func(q int, found []rank)) {
 	})
 }
 
-const (
-	searchTasks = 16   // pieces of work to aim at
-	searchRows  = 4096 // of the bank in a chunk, at least
-)
-
 // searchChunk fills the heaps of nq queries from q0 with the best of rows from..to-1.
 func (b *bank) searchChunk(heaps []rank, k, q0, nq, from, to int) {
 	for i := range heaps {
@@ -93,26 +103,44 @@ func (b *bank) searchChunk(heaps []rank, k, q0, nq, from, to int) {
 			worst[i] = posInf
 		}
 	}
+	meet := func(i, row int, score float32) {
+		if i >= nq || score < worst[i] || b.exclude != nil && b.exclude[q0+i] == int32(row) { // no query, or the worst was another when the row was looked at
+			return
+		}
+		if score != score {
+			score = negInf // a NaN is no nearest neighbour
+		}
+		h := heaps[i*k : (i+1)*k]
+		offer(h, rank{score, int32(row)})
+		worst[i] = h[0].score
+	}
+	var least [16]float32
 	for j := from; j < to; j += memRows {
 		rows := min(memRows, to-j)
+		if blk.rows != nil {
+			blk.alone(j, rows)
+			for i := range nq {
+				for l := range least {
+					least[l] = worst[i]
+				}
+				b.p.notBelow(hits, blk.few[i*memRows:], least[:], 16, ceilDiv(rows, 16))
+				for r, m := range hits[:ceilDiv(rows, 16)] {
+					for ; m != 0; m &= m - 1 {
+						if row := 16*r + bits.TrailingZeros32(m); row < rows {
+							meet(i, j+row, blk.few[i*memRows+row])
+						}
+					}
+				}
+			}
+			continue
+		}
 		blk.scores(s, j, rows)
 		for c := 0; c < blk.w; c += 16 {
 			b.p.notBelow(hits, s[c:], worst[c:c+16], memQueries, rows)
 			for r, m := range hits[:rows] {
 				for ; m != 0; m &= m - 1 {
 					i := c + bits.TrailingZeros32(m)
-					score := s[r*memQueries+i]
-					if score < worst[i] { // it was not when the row was looked at
-						continue
-					}
-					if score != score {
-						score = negInf // a NaN is no nearest neighbour
-					}
-					if b.exclude == nil || b.exclude[q0+i] != int32(j+r) {
-						h := heaps[i*k : (i+1)*k]
-						offer(h, rank{score, int32(j + r)})
-						worst[i] = h[0].score
-					}
+					meet(i, j+r, s[r*memQueries+i])
 				}
 			}
 		}

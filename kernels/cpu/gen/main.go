@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/build"
 )
 
-var routines = map[string]func(){"gemm": gemm, "pack": pack, "bf16": bf16, "widen": widen, "peak": peak, "winograd": winograd}
+var routines = map[string]func(){"gemm": gemm, "pack": pack, "bf16": bf16, "widen": widen, "peak": peak, "winograd": winograd, "bank": bank}
 
 func main() {
 	// avo's own flags (-out, -stubs, -pkg) are parsed by Generate.
