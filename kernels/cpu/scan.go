@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -57,9 +58,9 @@ type scanner struct {
 }
 
 const (
-	scanQueries  = 256 // that share a tile of the bank
-	scanRescored = 16  // rows that are scored in float32 at once
-	scanList     = 256 // of rows that a query may wait with
+	scanQueries  = 256  // that share a tile of the bank
+	scanRescored = 16   // rows that are scored in float32 at once
+	scanList     = 1024 // of rows that a query may wait with
 	scanMost     = 4096
 	byteColumns  = 32
 )
@@ -79,6 +80,8 @@ type scan struct {
 	first  []int32   // of queries in bytes: where their sums begin
 	sizes  []querySize
 	floors []atomic.Uint32 // bits of the best of the chunks' k-th best scores
+	low    []rank          // heaps of the k best lower bounds of scores, in the chunks that are done
+	lows   []sync.Mutex    // one for scanQueries of them
 }
 
 // querySize is what the bound on a query's errors is made of.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"sync"
 	"unsafe"
 )
 
@@ -14,16 +15,18 @@ func (s *scan) run(done func(q int, found []rank)) {
 	blocks := ceilDiv(s.n, scanQueries)
 	chunks, chunk := s.chunks(blocks, s.k)
 	parts := make([]scanChunk, blocks*chunks)
+	s.low, s.lows = unseenRanks(make([]rank, s.n*s.k)), make([]sync.Mutex, blocks)
 	Parallel(len(parts), func(u int) {
 		q0, c := u/chunks*scanQueries, u%chunks
 		t := &parts[u]
-		*t = scanChunk{scan: s, q0: q0, nq: min(scanQueries, s.n-q0)}
-		t.run(c*chunk, min(s.m, (c+1)*chunk))
+		*t = scanChunk{scan: s, q0: q0, nq: min(scanQueries, s.n-q0), from: c * chunk, to: min(s.m, (c+1)*chunk)}
+		t.run()
 	})
 	heaps := make([]rank, s.n*s.k)
 	Parallel(s.n, func(q int) {
 		gather := getScratch(s.gatherSize())
 		defer gather.put()
+		s.raise(q, s.low[q*s.k].score)
 		h := unseenRanks(heaps[q*s.k : (q+1)*s.k])
 		for _, t := range parts[q/scanQueries*chunks:][:chunks] {
 			i := q - t.q0
@@ -92,23 +95,24 @@ func (s *scan) rescore(q int, list, h []rank, gather []float32) {
 // done and the floor is at its highest; all of it at once where it becomes too long.
 type scanChunk struct {
 	*scan
-	q0, nq int
-	least  []float32 // thresholds of the tile
-	y, ye  float64   // of the tile
-	low    []rank    // heaps of lower bounds
-	list   []rank    // scanList a query
-	count  []int32
-	exact  []rank // heaps of scores in float32; nil: no list became too long
-	gather []float32
-	left   []rank  // what is left of the lists of all queries
-	ends   []int32 // query i's lie before ends[i+1]
+	q0, nq   int
+	from, to int       // rows
+	least    []float32 // thresholds of the tile
+	y, ye    float64   // of the tile
+	low      []rank    // heaps of lower bounds, of this chunk and of those that were done before it began
+	list     []rank    // scanList a query
+	count    []int32
+	exact    []rank // heaps of scores in float32; nil: no list became too long
+	gather   []float32
+	left     []rank  // what is left of the lists of all queries
+	ends     []int32 // query i's lie before ends[i+1]
 }
 
 func ints(f []float32) []int32 { return unsafe.Slice((*int32)(unsafe.Pointer(&f[0])), len(f)) }
 
 func ranks(f []float32) []rank { return unsafe.Slice((*rank)(unsafe.Pointer(&f[0])), len(f)/2) }
 
-func (t *scanChunk) run(from, to int) {
+func (t *scanChunk) run() {
 	wide := round16(t.nq)
 	sc := getScratch(memRows*(t.units+2+memQueries+1) + wide*2 + 2*t.nq*(t.k+scanList) + t.gatherSize())
 	defer sc.put()
@@ -116,12 +120,13 @@ func (t *scanChunk) run(from, to int) {
 	mem, norms, scores := take(&buf, memRows*t.units), take(&buf, 2*memRows), take(&buf, memRows*memQueries)
 	hits := unsafe.Slice((*uint32)(unsafe.Pointer(&take(&buf, memRows)[0])), memRows)
 	t.least, t.count = take(&buf, wide), ints(take(&buf, wide))
-	t.low, t.list, t.gather = unseenRanks(ranks(take(&buf, 2*t.nq*t.k))), ranks(take(&buf, 2*t.nq*scanList)), take(&buf, t.gatherSize())
+	t.low, t.list, t.gather = ranks(take(&buf, 2*t.nq*t.k)), ranks(take(&buf, 2*t.nq*scanList)), take(&buf, t.gatherSize())
 	clear(t.count)
+	t.share(func(all, mine []rank) { copy(mine, all) })
 	var scales []float32
 	w := workers.Get().(*worker)
-	for j := from; j < to; j += memRows {
-		rows := min(memRows, to-j)
+	for j := t.from; j < t.to; j += memRows {
+		rows := min(memRows, t.to-j)
 		at := t.tile(mem, norms, j, rows)
 		if t.bytes {
 			scales = t.bounds[j:][:rows]
@@ -152,12 +157,32 @@ func (t *scanChunk) run(from, to int) {
 	}
 	w.tile = tile{}
 	workers.Put(w)
+	t.share(t.tell)
 	t.ends = make([]int32, t.nq+1)
 	for i := range t.nq {
 		t.left = append(t.left, t.kept(i)...)
 		t.ends[i+1] = int32(len(t.left))
 	}
 	t.low, t.list, t.gather, t.least, t.count = nil, nil, nil, nil, nil // scratch
+}
+
+// share runs fn on each query's heap of lower bounds of all chunks that are done, and that of this one.
+func (t *scanChunk) share(fn func(all, mine []rank)) {
+	t.lows[t.q0/scanQueries].Lock()
+	defer t.lows[t.q0/scanQueries].Unlock()
+	for i := range t.nq {
+		at := (t.q0 + i) * t.k
+		fn(t.scan.low[at:at+t.k], t.low[i*t.k:(i+1)*t.k])
+	}
+}
+
+// tell adds the lower bounds of this chunk's rows to those of all.
+func (t *scanChunk) tell(all, mine []rank) {
+	for _, r := range mine {
+		if int(r.index) >= t.from && int(r.index) < t.to {
+			offer(all, r)
+		}
+	}
 }
 
 // floor is no more than the k-th best score of query i of the chunk.
