@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"syntic/kernels"
-	"syntic/kernels/kerneltest"
 )
 
 // eachPanel runs a test on every set of routines that this machine can run.
@@ -81,23 +80,4 @@ func TestTopCols(t *testing.T) {
 		require.EqualValues(t, 0, sum[9])
 		require.EqualValues(t, 0, src[9])
 	})
-}
-
-// Projection on banks in bfloat16 is held against the reference on the same numbers.
-func TestProjectionOnHalves(t *testing.T) {
-	op := *kernels.ProjectTopK
-	op.Dims = [][]int{{1, 1, 1, 0, 0}, {3, 257, 33, 0, 0}, {5, 1000, 64, 0, 1}, {70, 5000, 96, 0, 0}, {1, 5000, 64, 0, 0}, {2, 2500, 512, 0, 0}, {2, 301, 256, 0, 1}, {65, 300, 512, 0, 0}}
-	op.Make = func(r *kernels.Rand, d []int) kernels.ProjectTopKArgs {
-		a := kernels.ProjectTopK.Make(r, d)
-		half := make([]uint16, a.Mem.Len())
-		kernels.Narrow(half, a.Mem.F32(), kernels.BF16)
-		a.Mem = kernels.Of(half, d[1], d[2])
-		return a
-	}
-	op.Ref = func(a *kernels.ProjectTopKArgs) {
-		b := *a
-		b.Mem = kernels.Of(a.Mem.Floats(), a.Mem.Shape()...)
-		kernels.ProjectTopK.Ref(&b)
-	}
-	kerneltest.Parity(t, &op)
 }
