@@ -6,22 +6,19 @@ import (
 	"syntic/kernels"
 )
 
-// Projection on a bank that is stored in bfloat16, which is read where it lies: queries and exp(scores − top) are rounded to pairs (bf16.go), scores, their largest
-// and all sums stay float32. On a float32 bank these variants are those of float32: a rounded bank would change scores by up to 2⁻⁸ of their size, and weights by
-// exp of 1/Tau times that.
+// Projection on a bank that is stored in bfloat16, which is read where it lies: queries and exp(scores − top) are rounded to pairs (bf16.go), scores,
+// their largest and all sums stay float32. It is taken by name. On a bank of another format, and for the nearest rows, these variants are those of float32:
+// a rounded bank would change scores by up to 2⁻⁸ of their size, and weights by exp of 1/Tau times that.
 func init() {
 	for i, m := range bf16Micros {
 		kernels.ProjectTopK.Add(kernels.Variant[kernels.ProjectTopKArgs]{Name: m.name, Device: kernels.CPU, Rank: i, Operands: kernels.BF16, Within: true, Note: m.note, Available: m.available,
-			Usable: func(a *kernels.ProjectTopKArgs) bool {
-				return a.Mem.DType == kernels.F32 || a.Mem.DType == kernels.BF16 && a.K == 0
-			},
 			Run: func(_ *kernels.Stream, a *kernels.ProjectTopKArgs) error { m.project(a); return nil }})
 	}
 }
 
 func (m *micro) project(a *kernels.ProjectTopKArgs) {
 	p := m.panel()
-	if a.Mem.DType == kernels.F32 {
+	if a.Mem.DType != kernels.BF16 || a.K > 0 {
 		p.projectTopK(a)
 		return
 	}
