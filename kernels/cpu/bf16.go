@@ -22,6 +22,8 @@ type rounding struct {
 	rows func(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, width, n uintptr)
 	// pairs rounds n rows x and n rows y, of width float32 and ld bytes apart, to n rows of pairs (x, y), step bytes apart.
 	pairs func(dst unsafe.Pointer, step uintptr, x, y unsafe.Pointer, ld, width, n uintptr)
+	// zip makes n times, of two neighbouring rows of bfloat16, ld bytes apart, a row of pairs, step bytes apart; width is a multiple of 16.
+	zip func(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, width, n uintptr)
 }
 
 const roundGrain = 1 << 14 // pairs of a piece of work
@@ -43,7 +45,7 @@ func (m *micro) available() bool {
 var bf16Micros = append([]*micro{microGoBF16}, bf16ASM()...)
 
 var microGoBF16 = &micro{name: "bf16_go", note: "bfloat16 operands, in Go; only by name", level: isaGo, mr: 4, nr: 8,
-	run: []func(*tile){nil, tilePairsGo(1), tilePairsGo(2), tilePairsGo(3), tilePairsGo(4)}, pairs: &rounding{plain: microGo, rows: roundRowsGo, pairs: roundPairsGo}}
+	run: []func(*tile){nil, tilePairsGo(1), tilePairsGo(2), tilePairsGo(3), tilePairsGo(4)}, pairs: &rounding{plain: microGo, rows: roundRowsGo, pairs: roundPairsGo, zip: zipRowsGo}}
 
 // matrices rounds a batch of matrices of rows by depth k, deep or transposed, to matrices of the same form and half the depth.
 func (f *rounding) matrices(data []float32, rows, k int, deep bool) *scratch {
@@ -202,6 +204,16 @@ func roundPairsGo(dst unsafe.Pointer, step uintptr, x, y unsafe.Pointer, ld, wid
 		r, s := unsafe.Slice((*float32)(unsafe.Add(x, i*ld)), width), unsafe.Slice((*float32)(unsafe.Add(y, i*ld)), width)
 		for j, v := range r {
 			to[j] = uint32(kernels.F32ToBF16(v)) | uint32(kernels.F32ToBF16(s[j]))<<16
+		}
+	}
+}
+
+func zipRowsGo(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, width, n uintptr) {
+	for i := range n {
+		to := unsafe.Slice((*uint32)(unsafe.Add(dst, i*step)), width)
+		x, y := unsafe.Slice((*uint16)(unsafe.Add(src, 2*i*ld)), width), unsafe.Slice((*uint16)(unsafe.Add(src, (2*i+1)*ld)), width)
+		for j, v := range x {
+			to[j] = uint32(v) | uint32(y[j])<<16
 		}
 	}
 }

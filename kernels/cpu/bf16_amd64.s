@@ -4820,3 +4820,35 @@ next:
 	JNZ  row
 	VZEROUPPER
 	RET
+
+// func zipRows512(dst uintptr, step uintptr, src uintptr, ld uintptr, width uintptr, n uintptr)
+// Requires: AVX, AVX512F
+TEXT ·zipRows512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ step+8(FP), CX
+	MOVQ src+16(FP), DX
+	MOVQ ld+24(FP), BX
+	MOVQ n+40(FP), SI
+	MOVQ width+32(FP), DI
+
+row:
+	MOVQ DX, R8
+	MOVQ AX, R9
+	MOVQ DI, R10
+
+sixteen:
+	VPMOVZXWD (R8), Z0
+	VPMOVZXWD (R8)(BX*1), Z1
+	VPSLLD    $0x10, Z1, Z1
+	VPORD     Z0, Z1, Z0
+	VMOVUPS   Z0, (R9)
+	ADDQ      $0x20, R8
+	ADDQ      $0x40, R9
+	SUBQ      $0x10, R10
+	JNZ       sixteen
+	LEAQ      (DX)(BX*2), DX
+	ADDQ      CX, AX
+	DECQ      SI
+	JNZ       row
+	VZEROUPPER
+	RET

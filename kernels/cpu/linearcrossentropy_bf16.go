@@ -20,11 +20,11 @@ func init() {
 
 // lceHalf is the operands of the products as pairs.
 type lceHalf struct {
-	m           *micro
-	half        int      // pairs of a row: (C+1)/2
-	w, wDown    *scratch // pairs within a row of W, and pairs of neighbouring rows, [rows/2, C]
-	x           *scratch // rows of the band as columns of panels
-	along, down *scratch // exponentials: pairs of rows of X, words bandLD/2 apart; pairs of neighbouring words, bandLD apart
+	m        *micro
+	half     int      // pairs of a row: (C+1)/2
+	w, wDown *scratch // pairs within a row of W, and pairs of neighbouring rows, [rows/2, C]
+	x        *scratch // rows of the band as columns of panels
+	band     *scratch // exponentials: pairs of rows of X, words bandLD/2 apart
 }
 
 func newLCEHalf(t *lce, m *micro) *lceHalf {
@@ -32,7 +32,8 @@ func newLCEHalf(t *lce, m *micro) *lceHalf {
 	h.w = m.pairs.along(t.w, t.v, t.c)
 	h.x = getScratch((min(t.n, lceBand) + m.nr) * h.half)
 	if t.keep {
-		h.along, h.down = getScratch(t.v*t.bandLD/2), getScratch(ceilDiv(t.v, 2)*t.bandLD+m.nr)
+		h.band = getScratch((t.v + 1) * t.bandLD / 2)
+		clear(h.band.f[t.v*t.bandLD/2:]) // what an odd last word is paired with
 	}
 	if !t.DX.Absent() {
 		h.wDown = m.pairs.acrossPadded(t.w, t.v, t.c, m.nr)
@@ -40,7 +41,7 @@ func newLCEHalf(t *lce, m *micro) *lceHalf {
 	return h
 }
 
-func (h *lceHalf) put() { putAll(h.w, h.wDown, h.x, h.along, h.down) }
+func (h *lceHalf) put() { putAll(h.w, h.wDown, h.x, h.band) }
 
 // columns makes the columns of a band.
 func (h *lceHalf) columns(t *lce) {
@@ -56,13 +57,7 @@ func (h *lceHalf) logits(t *lce, s []float32, c0, nv int) {
 
 // round keeps the exponentials s of nv words from c0 on, which is even.
 func (h *lceHalf) round(t *lce, s []float32, c0, nv int) {
-	f := h.m.pairs
-	if t.dw != nil || !t.DBias.Absent() {
-		f.rows(unsafe.Pointer(&h.along.f[c0*t.bandLD/2]), uintptr(2*t.bandLD), unsafe.Pointer(&s[0]), uintptr(4*t.bandLD), uintptr(t.cols), uintptr(nv))
-	}
-	if !t.DX.Absent() {
-		f.pairsOf(h.down.f[c0/2*t.bandLD:], t.bandLD, s, t.bandLD, nv, t.nr)
-	}
+	h.m.pairs.rows(unsafe.Pointer(&h.band.f[c0*t.bandLD/2]), uintptr(2*t.bandLD), unsafe.Pointer(&s[0]), uintptr(4*t.bandLD), uintptr(t.cols), uintptr(nv))
 }
 
 // across is pairs of neighbouring rows of x, ldx apart.
@@ -73,17 +68,20 @@ func (h *lceHalf) across(t *lce, x []float32, ldx int) *scratch {
 }
 
 func (h *lceHalf) dw(t *lce, x *scratch, ldx, c0, nv int) {
-	h.m.products(tilesArgs{c: t.dw[c0*t.c:], ldc: t.c, a: h.along.f[c0*t.bandLD/2:], ars: t.bandLD / 2, aks: 1, b: x.f, ldb: ldx, panel: h.m.nr, rows: nv, cols: t.c, k: ceilDiv(t.nr, 2), alpha: 1, add: t.r0 > 0})
+	h.m.products(tilesArgs{c: t.dw[c0*t.c:], ldc: t.c, a: h.band.f[c0*t.bandLD/2:], ars: t.bandLD / 2, aks: 1, b: x.f, ldb: ldx, panel: h.m.nr, rows: nv, cols: t.c, k: ceilDiv(t.nr, 2), alpha: 1, add: t.r0 > 0})
 }
 
 func (h *lceHalf) dx(t *lce, part []float32, c0, nv int, add bool) {
+	down := getScratch(ceilDiv(nv, 2) * t.bandLD)
+	defer down.put()
+	h.m.pairs.zip(unsafe.Pointer(&down.f[0]), uintptr(4*t.bandLD), unsafe.Pointer(&h.band.f[c0*t.bandLD/2]), uintptr(2*t.bandLD), uintptr(t.cols), uintptr(ceilDiv(nv, 2)))
 	for i := 0; i < t.nr; i += lceRows {
-		h.m.products(tilesArgs{c: part[i*t.c:], ldc: t.c, a: h.down.f[c0/2*t.bandLD+i:], ars: 1, aks: t.bandLD, b: h.wDown.f[c0/2*t.c:], ldb: t.c, panel: h.m.nr, rows: min(lceRows, t.nr-i), cols: t.c, k: ceilDiv(nv, 2), alpha: 1, add: add})
+		h.m.products(tilesArgs{c: part[i*t.c:], ldc: t.c, a: down.f[i:], ars: 1, aks: t.bandLD, b: h.wDown.f[c0/2*t.c:], ldb: t.c, panel: h.m.nr, rows: min(lceRows, t.nr-i), cols: t.c, k: ceilDiv(nv, 2), alpha: 1, add: add})
 	}
 }
 
 // row is the exponentials of a word as they were rounded.
 func (h *lceHalf) row(t *lce, dst []float32, v int) {
-	pairs := h.along.f[v*t.bandLD/2:][:t.cols/2]
+	pairs := h.band.f[v*t.bandLD/2:][:t.cols/2]
 	kernels.Widen(dst, unsafe.Slice((*uint16)(unsafe.Pointer(&pairs[0])), t.cols), kernels.BF16)
 }

@@ -22,6 +22,7 @@ func bf16() {
 	}
 	roundRows()
 	roundPairs()
+	zipRows()
 }
 
 var zmm = []VecPhysical{Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15,
@@ -208,6 +209,36 @@ func roundPairs() {
 	Label("next")
 	ADDQ(ld, x)
 	ADDQ(ld, y)
+	ADDQ(step, dst)
+	DECQ(n)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
+}
+
+// zipRows writes zipRows512(dst, step, src, ld, width, n): n times, two neighbouring rows of bfloat16, ld bytes apart, become a row of pairs with the first
+// row in the lower halves. Rows have a multiple of 16 numbers, those of dst are step bytes apart.
+func zipRows() {
+	TEXT("zipRows512", NOSPLIT, "func(dst, step, src, ld, width, n uintptr)")
+	Doc("zipRows512 makes rows of pairs of rows of bfloat16.")
+	dst, step, src, ld, n := Load(Param("dst"), GP64()), Load(Param("step"), GP64()), Load(Param("src"), GP64()), Load(Param("ld"), GP64()), Load(Param("n"), GP64())
+	width := Load(Param("width"), GP64())
+	Label("row")
+	p, q, left := GP64(), GP64(), GP64()
+	MOVQ(src, p)
+	MOVQ(dst, q)
+	MOVQ(width, left)
+	Label("sixteen")
+	VPMOVZXWD(Mem{Base: p}, Z0)
+	VPMOVZXWD(Mem{Base: p, Index: ld, Scale: 1}, Z1)
+	VPSLLD(Imm(16), Z1, Z1)
+	VPORD(Z0, Z1, Z0)
+	VMOVUPS(Z0, Mem{Base: q})
+	ADDQ(Imm(32), p)
+	ADDQ(Imm(64), q)
+	SUBQ(Imm(16), left)
+	JNZ(LabelRef("sixteen"))
+	LEAQ(Mem{Base: src, Index: ld, Scale: 2}, src)
 	ADDQ(step, dst)
 	DECQ(n)
 	JNZ(LabelRef("row"))
