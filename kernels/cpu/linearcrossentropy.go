@@ -30,6 +30,7 @@ type lce struct {
 	*kernels.LinearCrossEntropyArgs
 	p       *panel
 	half    *lceHalf // products with bfloat16 operands; nil: float32
+	rounded lceHalf
 	n, v, c int
 	ld      int // of rows of X, W and DW: C, or in float32 C up to a multiple of 16
 	group   int // words of a piece of work
@@ -76,8 +77,8 @@ func linearCrossEntropy(a *kernels.LinearCrossEntropyArgs, p *panel, m *micro) {
 	}
 	t.prepare()
 	if m != nil {
-		t.half = newLCEHalf(t, m)
-		defer t.half.put()
+		t.half = &t.rounded
+		t.half.open(t, m)
 	}
 	for t.r0 = 0; t.r0 < t.n; t.r0 += lceBand {
 		t.rows()
