@@ -63,15 +63,19 @@ func (h *lceHalf) round(t *lce, s []float32, c0, nv int) {
 	h.m.pairs.rows(unsafe.Pointer(&h.band[c0*t.bandLD/2]), uintptr(2*t.bandLD), unsafe.Pointer(&s[0]), uintptr(4*t.bandLD), uintptr(t.cols), uintptr(nv))
 }
 
-// across is pairs of neighbouring rows of x, ldx apart.
+// across is pairs of neighbouring rows of x, ldx apart, as panels.
 func (h *lceHalf) across(t *lce, x []float32, ldx int) *scratch {
-	dst := getScratch(ceilDiv(t.nr, 2)*ldx + h.m.nr)
-	h.m.pairs.pairsOf(dst.f, ldx, x, ldx, t.nr, t.c)
+	pairs, nr := ceilDiv(t.nr, 2), h.m.nr
+	dst := getScratch(pairs * ceilDiv(t.c, nr) * nr)
+	for j := 0; j < t.c; j += nr {
+		h.m.pairs.pairsOf(dst.f[j*pairs:], nr, x[j:], ldx, t.nr, min(nr, t.c-j))
+	}
 	return dst
 }
 
-func (h *lceHalf) dw(t *lce, x *scratch, ldx, c0, nv int) {
-	h.m.products(tilesArgs{c: t.dw[c0*t.c:], ldc: t.c, a: h.band[c0*t.bandLD/2:], ars: t.bandLD / 2, aks: 1, b: x.f, ldb: ldx, panel: h.m.nr, rows: nv, cols: t.c, k: ceilDiv(t.nr, 2), alpha: 1, add: t.r0 > 0})
+func (h *lceHalf) dw(t *lce, x *scratch, c0, nv int) {
+	pairs := ceilDiv(t.nr, 2)
+	h.m.products(tilesArgs{c: t.dw[c0*t.c:], ldc: t.c, a: h.band[c0*t.bandLD/2:], ars: t.bandLD / 2, aks: 1, b: x.f, ldb: h.m.nr, panel: h.m.nr * pairs, rows: nv, cols: t.c, k: pairs, alpha: 1, add: t.r0 > 0})
 }
 
 func (h *lceHalf) dx(t *lce, part []float32, c0, nv int, add bool) {

@@ -14,15 +14,17 @@ func (t *lce) gradients(j int) {
 		loops.affine(x[i*ldx:][:t.ld], t.x[(t.r0+i)*t.ld:][:t.ld], scale[i], 0)
 	}
 	var xHalf *scratch
+	step := lceChunk
 	if t.half != nil {
+		step *= 2 // the depth of a product, in pairs
 		xHalf = t.half.across(t, x, ldx)
 		defer xHalf.put()
 	}
-	for c0 := v0; c0 < v1; c0 += lceChunk {
-		nv := min(lceChunk, v1-c0)
+	for c0 := v0; c0 < v1; c0 += step {
+		nv := min(step, v1-c0)
 		if t.dw != nil {
 			if t.half != nil {
-				t.half.dw(t, xHalf, ldx, c0, nv)
+				t.half.dw(t, xHalf, c0, nv)
 			} else {
 				t.p.product(t.dw[c0*t.ld:], t.ld, t.band[c0*t.bandLD:], t.bandLD, 1, x, ldx, 16, nv, t.ld, t.nr, t.r0 > 0)
 			}
