@@ -71,6 +71,8 @@ type winogradJob struct {
 	x, out        []float32
 	bias, res     []float32
 	w             operand
+	weights       uintptr // where w begins
+	size          int     // bytes of a number of w
 	act           kernels.Act
 	top, left     int
 	high, wide    int // tiles of an image
@@ -95,6 +97,7 @@ func (m *micro) winograd(a *kernels.Conv2DArgs) {
 	j := winogradJobs.Get().(*winogradJob)
 	j.m, j.f, j.s, j.act, j.top, j.left = m, winogradOf(m.level), s, a.Act, a.Pad[0], a.Pad[1]
 	j.x, j.out, j.bias, j.res, j.w = a.X.F32(), a.Out.F32(), a.Bias.F32(), a.Residual.F32(), weight(&a.W, s.O, 9*s.I, true)
+	j.weights, j.size = uintptr(a.W.Ptr()), a.W.Bytes()/a.W.Len()
 	j.high, j.wide = ceilDiv(s.OH, winogradOut), ceilDiv(s.OW, winogradOut)
 	j.depth = (evenly(s.I, winogradDepth) + 15) &^ 15
 	j.blocks = ceilDiv(s.I, j.depth)
@@ -179,7 +182,7 @@ func (j *winogradJob) task(i int) {
 			j.w.pack(j.m, taps[tap*block:], nr, c0, min(j.s.O, c0+nr), tap*j.s.I+k0, tap*j.s.I+k0+c)
 		}
 		j.f.weight(unsafe.Pointer(&u[0]), uintptr(4*ustep), unsafe.Pointer(&taps[0]), uintptr(4*block), tmp, uintptr(c*nr/j.f.lanes))
-		j.multiply(&w.tile, k, c, t0, t1, u, sums, ustep, mstep)
+		j.multiply(&w.tile, k, c, t0, t1, c0, u, sums, ustep, mstep)
 	}
 	j.output(t0, t1, c0, sums, rest, mstep)
 	w.tile = tile{}
@@ -187,8 +190,9 @@ func (j *winogradJob) task(i int) {
 	work.put()
 }
 
-// multiply adds the 36 products of block k, of c channels, to the sums of the tiles t0..t1-1.
-func (j *winogradJob) multiply(t *tile, k, c, t0, t1 int, u, sums []float32, ustep, mstep int) {
+// multiply adds the 36 products of block k, of c channels, to the sums of the tiles t0..t1-1, and asks for the weights of the next block meanwhile:
+// short pieces far apart, which no processor foresees.
+func (j *winogradJob) multiply(t *tile, k, c, t0, t1, c0 int, u, sums []float32, ustep, mstep int) {
 	nr, tiles := j.m.nr, t1-t0
 	rows := evenly(tiles, j.m.mr)
 	*t = tile{ars: uintptr(4 * j.depth), acs: 4, bs: uintptr(4 * nr), cs: uintptr(4 * nr), k: c, alpha: 1, mask: uint32(1<<nr - 1), aheadStep: uintptr(4 * rows * j.depth / c)}
@@ -198,6 +202,10 @@ func (j *winogradJob) multiply(t *tile, k, c, t0, t1 int, u, sums []float32, ust
 	for p := range winogradPoints {
 		v := j.v[(k*winogradPoints+p)*j.step+(t0-j.from)*j.depth:]
 		t.b = unsafe.Pointer(&u[p*ustep])
+		if quarter := nr / 4; k+1 < j.blocks {
+			at := (c0+p%4*quarter)*9*j.s.I + p/4*j.s.I + (k+1)*j.depth
+			fetchRows(j.weights+uintptr(j.size*at), uintptr(9*j.size*j.s.I), uintptr(ceilDiv(j.size*j.depth, 64)), uintptr(quarter))
+		}
 		for r := 0; r < tiles; r += rows {
 			t.a, t.c = unsafe.Pointer(&v[r*j.depth]), unsafe.Pointer(&sums[p*mstep+r*nr])
 			t.ahead = uintptr(t.a) + uintptr(4*rows*j.depth) // the next rows

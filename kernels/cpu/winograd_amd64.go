@@ -39,3 +39,8 @@ func winogradOutput512(dst unsafe.Pointer, line, pixel uintptr, src unsafe.Point
 
 //go:noescape
 func winogradOutput256(dst unsafe.Pointer, line, pixel uintptr, src unsafe.Pointer, step uintptr, bias, res, tmp unsafe.Pointer, n uintptr, floor float32)
+
+// fetchRows asks for cache lines of rows, ld bytes apart, that will soon be read. p is no pointer: it may lead anywhere.
+//
+//go:noescape
+func fetchRows(p, ld, lines, rows uintptr)

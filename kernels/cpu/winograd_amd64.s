@@ -4,6 +4,28 @@
 
 #include "textflag.h"
 
+// func fetchRows(p uintptr, ld uintptr, lines uintptr, rows uintptr)
+// Requires: MMX+
+TEXT ·fetchRows(SB), NOSPLIT, $0-32
+	MOVQ p+0(FP), AX
+	MOVQ ld+8(FP), CX
+	MOVQ lines+16(FP), DX
+	MOVQ rows+24(FP), BX
+
+row:
+	MOVQ AX, SI
+	MOVQ DX, DI
+
+line:
+	PREFETCHT1 (SI)
+	ADDQ       $0x40, SI
+	DECQ       DI
+	JNZ        line
+	ADDQ       CX, AX
+	DECQ       BX
+	JNZ        row
+	RET
+
 // func winogradInput512(dst uintptr, step uintptr, src uintptr, line uintptr, pixel uintptr, tmp uintptr, n uintptr)
 // Requires: AVX, AVX512F
 TEXT ·winogradInput512(SB), NOSPLIT, $0-56

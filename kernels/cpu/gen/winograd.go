@@ -12,6 +12,7 @@ import (
 // matrices): each is a transform along the lines of a small square, then one along its columns, on a vector of channels at a time. What lies
 // between is kept in tmp.
 func winograd() {
+	fetchRows()
 	for _, v := range []lanes{{"512", 64}, {"256", 32}} {
 		v.winogradInput()
 		v.winogradWeight()
@@ -295,5 +296,23 @@ func (v lanes) winogradOutput() {
 	Store(n, Param("n"))
 	JNZ(LabelRef("channels"))
 	VZEROUPPER()
+	RET()
+}
+
+// fetchRows writes fetchRows(p, ld, lines, rows): asks for so many cache lines of each of some rows, ld bytes apart.
+func fetchRows() {
+	TEXT("fetchRows", NOSPLIT, "func(p, ld, lines, rows uintptr)")
+	Doc("fetchRows asks for lines of rows ahead of their use.")
+	p, ld, lines, rows := param("p"), param("ld"), param("lines"), param("rows")
+	Label("row")
+	q, n := begin(p), begin(lines)
+	Label("line")
+	PREFETCHT1(Mem{Base: q})
+	ADDQ(Imm(64), q)
+	DECQ(n)
+	JNZ(LabelRef("line"))
+	ADDQ(ld, p)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
 	RET()
 }
