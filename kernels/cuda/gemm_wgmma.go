@@ -29,18 +29,19 @@ type gemmOut struct {
 	act                 kernels.Act
 }
 
-// gemmRounded rounds the operands where they lie otherwise than wgmma takes them, never transposing, and multiplies them.
+// gemmRounded rounds the operands, but B where it lies as wgmma takes it, and multiplies them. A is turned only where both are transposed, for which
+// there is no kernel.
 func gemmRounded(s *kernels.Stream, a *kernels.GEMMArgs, format kernels.DType) error {
 	batch, m, n, k := a.Sizes()
 	left, right := operandOf(&a.A, format, a.TransA), operandOf(&a.B, format, !a.TransB)
-	var ws arena
-	at, bt := part(-1), part(-1)
-	inPlace := func(v *kernels.View, o operand) bool { return v.DType == format && o.aligned() }
-	if !inPlace(&a.A, left) {
-		left.ld = roundUp(left.inner, 8)
-		at = ws.take(2 * left.batch * left.lines * left.ld)
+	turn := a.TransA && a.TransB
+	if turn {
+		left.lines, left.inner, left.across = m, k, false
 	}
-	if !inPlace(&a.B, right) {
+	var ws arena
+	left.ld = roundUp(left.inner, 8)
+	at, bt := ws.take(2*left.batch*left.lines*left.ld), part(-1)
+	if a.B.DType != format || !right.aligned() {
 		right.ld = roundUp(right.inner, 8)
 		bt = ws.take(2 * right.batch * right.lines * right.ld)
 	}
@@ -48,17 +49,13 @@ func gemmRounded(s *kernels.Stream, a *kernels.GEMMArgs, format kernels.DType) e
 		return err
 	}
 	defer ws.space.free()
-	for v, o := range map[*kernels.View]*operand{&a.A: &left, &a.B: &right} {
-		to := at
-		if v == &a.B {
-			to = bt
-		}
-		if to < 0 {
-			continue
-		}
-		o.p = ws.at(to, 0)
-		total := o.batch * o.lines * o.ld
-		if err := launch(s, "round_rows_"+suffixOf(format), each(total), *v, int32(v.DType), o.p, int64(total), int32(o.lines), int32(o.inner), int64(o.ld), false); err != nil {
+	left.p = ws.at(at, 0)
+	if err := left.round(s, &a.A, turn); err != nil {
+		return err
+	}
+	if bt >= 0 {
+		right.p = ws.at(bt, 0)
+		if err := right.round(s, &a.B, false); err != nil {
 			return err
 		}
 	}
@@ -80,17 +77,12 @@ func suffixOf(format kernels.DType) string {
 
 // gemmWGMMA launches the products, one launch for each mmaApart of K. Tiles are narrow where wide ones would be emptier.
 func gemmWGMMA(s *kernels.Stream, a, b operand, o *gemmOut) error {
-	layout, cols := "nt", wgmmaCols
+	layout, cols := "nt", wgmmaWide(o.n)
 	switch {
 	case a.across && b.across:
 		layout = "tn"
-	case a.across:
-		layout = "tt"
 	case b.across:
 		layout = "nn"
-	}
-	if roundUp(o.n, wgmmaCols/2) < roundUp(o.n, wgmmaCols) {
-		cols /= 2
 	}
 	left, err := a.tensorMap(wgmmaRows)
 	if err != nil {
@@ -110,7 +102,7 @@ func gemmWGMMA(s *kernels.Stream, a, b operand, o *gemmOut) error {
 			act = o.act
 		}
 		if err := launch(s, fmt.Sprintf("gemm_wgmma_%s_%s_%d", layout, suffixOf(a.format), cols), persistent(s, tiles), left, right, a.step(), b.step(), o.out, bias, residual,
-			int32(o.batch), int32(o.m), int32(o.n), int32(k0), int32(min(o.k-k0, mmaApart)), o.alpha, o.accumulate || k0 > 0, int32(act)); err != nil {
+			int32(o.batch), int32(o.m), int32(o.n), int32(k0/wgmmaSlab), int32(ceilDiv(min(o.k-k0, mmaApart), wgmmaSlab)), o.alpha, o.accumulate || k0 > 0, int32(act)); err != nil {
 			return err
 		}
 	}

@@ -51,6 +51,12 @@ type operand struct {
 // aligned tells whether the tensor memory accelerator can read it.
 func (o operand) aligned() bool { return uintptr(o.p)%16 == 0 && o.ld%8 == 0 }
 
+// round fills the operand with the numbers of v, rounded; turned: v has its lines along the other side.
+func (o operand) round(s *kernels.Stream, v *kernels.View, turned bool) error {
+	total := o.batch * o.lines * o.ld
+	return launch(s, "round_rows_"+suffixOf(o.format), each(total), *v, int32(v.DType), o.p, int64(total), int32(o.lines), int32(o.inner), int64(o.ld), turned)
+}
+
 // step is 1 where each of the batch has its own, 0 where all share one.
 func (o operand) step() int32 { return min(1, int32(o.batch)-1) }
 
@@ -69,6 +75,14 @@ func mapFormat(format kernels.DType) driver.Element {
 		return driver.MapF16
 	}
 	return driver.MapBF16
+}
+
+// wgmmaWide is how many columns tiles of n columns have: half as many where whole ones would be emptier.
+func wgmmaWide(n int) int {
+	if roundUp(n, wgmmaCols/2) < roundUp(n, wgmmaCols) {
+		return wgmmaCols / 2
+	}
+	return wgmmaCols
 }
 
 // persistent is a grid of one block for each multiprocessor, or for each tile if they are fewer.

@@ -43,3 +43,10 @@ func TestHopperAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestConvOfHopper is parity of convolutions by wgmma where patches, channels and places of the filter go round the ring and overhang.
+func TestConvOfHopper(t *testing.T) {
+	op := *kernels.Conv2D
+	op.Dims = [][]int{{3, 9, 7, 72, 136, 3, 3, 1, 1, 1, 1, 1, 17}, {2, 12, 20, 136, 40, 3, 2, 1, 0, 1, 2, 0, 11}, {1, 16, 16, 320, 16, 3, 3, 1, 1, 1, 1, 1, 32}}
+	kerneltest.Parity(t, &op)
+}

@@ -43,7 +43,7 @@ struct Maxima {
 #define MAXIMA(T)                                                                                                                               \
   KERNEL(topk_max_wgmma_##T, kThreads, kRingBytes, GRID_CONSTANT TensorMap query, GRID_CONSTANT TensorMap mem, const int *exclude, i64 q0, int rows, i64 m, \
          int d, float *maxima, i64 chunks) {                                                                                                    \
-    wgmma_tiles<0, 0, 256, T>(query, mem, Sweep{(rows + kHigh - 1) / kHigh, (int)((m + 255) / 256), 1, 0, (d + kDeep - 1) / kDeep, 0, 0},        \
+    wgmma_tiles<0, 0, 256, T>(Matrices<0, 0>{query, mem, 0, 0}, Sweep{(rows + kHigh - 1) / kHigh, (int)((m + 255) / 256), 1, 0, (d + kDeep - 1) / kDeep}, \
                               Maxima{exclude ? exclude + q0 : nullptr, rows, m, maxima, chunks});                                               \
   }
 MAXIMA(bf16)

@@ -1,4 +1,5 @@
-// Tiles of a product of two matrices of 16-bit numbers by Hopper's tensor cores, for gemm_wgmma, infonce_wgmma and topk_wgmma: sm_90a alone.
+// Tiles of a product of two matrices of 16-bit numbers by Hopper's tensor cores, for gemm_wgmma, conv_wgmma, infonce_wgmma and topk_wgmma: sm_90a
+// alone.
 //
 // A block is three warpgroups of 128 threads. The first has one thread at work: through tensor maps it has the tensor memory accelerator fill a ring of
 // stages with slabs of 64 along K. The other two have 64 rows each of a tile of 128 × N: they multiply a stage by wgmma, sums in their registers, and
@@ -23,9 +24,9 @@ template <int N> struct Ring {
 enum { kRingBytes = Ring<256>::kBytes };
 static_assert((int)Ring<128>::kBytes == (int)kRingBytes, "both rings take 192 KB");
 
-// Sweep says which products a launch makes: batch · down · across tiles, each over slabs of K from k0 on. step_a, step_b: 1, or 0 for one operand for all.
+// Sweep says which products a launch makes: batch · down · across tiles, each over `slabs` slabs of K from number `first` on.
 struct Sweep {
-  int down, across, batch, k0, slabs, step_a, step_b;
+  int down, across, batch, first, slabs;
 };
 
 // Spot is a tile: the first of its rows and columns, its batch, its number by rows of tiles.
@@ -56,7 +57,29 @@ DEV int col_in(int i) { return i / 4 * 8 + lane_id() % 4 * 2 + (i & 1); }
 // sync_workers is a barrier for the two warpgroups that multiply.
 DEV void sync_workers() { sync_named(1, kWorkers); }
 
-template <int TA, int TB, int N> DEV void fetch(unsigned char *ring, u64 *full, u64 *empty, const TensorMap &a, const TensorMap &b, const Sweep &s) {
+// Matrices has the operands of a product of matrices fetched: 3-d maps of [batch, lines, inner].
+template <int TA, int TB> struct Matrices {
+  const TensorMap &a, &b;
+  int step_a, step_b;  // 1, or 0 where the batch shares one
+
+  template <int N> DEV_METHOD void load(unsigned char *left, unsigned char *right, const Spot &t, int slab, u64 *full) const {
+    const int k = slab * kDeep;
+    if (TA) {
+#pragma unroll
+      for (int j = 0; j < kHigh / 64; ++j) tma_load_3d(left + j * kAtom, &a, t.row + 64 * j, k, t.batch * step_a, full);
+    } else {
+      tma_load_3d(left, &a, k, t.row, t.batch * step_a, full);
+    }
+    if (TB) {
+#pragma unroll
+      for (int j = 0; j < N / 64; ++j) tma_load_3d(right + j * kAtom, &b, t.col + 64 * j, k, t.batch * step_b, full);
+    } else {
+      tma_load_3d(right, &b, k, t.col, t.batch * step_b, full);
+    }
+  }
+};
+
+template <int N, class Operands> DEV void fetch(unsigned char *ring, u64 *full, u64 *empty, const Operands &operands, const Sweep &s) {
   typedef Ring<N> R;
   int stage = 0, round = 0;
   const i64 tiles = (i64)s.down * s.across * s.batch;
@@ -64,30 +87,18 @@ template <int TA, int TB, int N> DEV void fetch(unsigned char *ring, u64 *full, 
     const Spot t = spot_of<N>(s, i);
     for (int slab = 0; slab < s.slabs; ++slab) {
       unsigned char *to = ring + stage * R::kStage;
-      const int k = s.k0 + slab * kDeep;
       mbar_wait(empty + stage, (round & 1) ^ 1);  // at once in the first round
       mbar_arrive_expect(full + stage, R::kStage);
-      if (TA) {
-#pragma unroll
-        for (int j = 0; j < kHigh / 64; ++j) tma_load_3d(to + j * kAtom, &a, t.row + 64 * j, k, t.batch * s.step_a, full + stage);
-      } else {
-        tma_load_3d(to, &a, k, t.row, t.batch * s.step_a, full + stage);
-      }
-      to += kHigh * kDeep * 2;
-      if (TB) {
-#pragma unroll
-        for (int j = 0; j < N / 64; ++j) tma_load_3d(to + j * kAtom, &b, t.col + 64 * j, k, t.batch * s.step_b, full + stage);
-      } else {
-        tma_load_3d(to, &b, k, t.col, t.batch * s.step_b, full + stage);
-      }
+      operands.template load<N>(to, to + kHigh * kDeep * 2, t, s.first + slab, full + stage);
       if (++stage == R::kStages) stage = 0, ++round;
     }
   }
 }
 
-// wgmma_tiles makes the products of a sweep and calls done(acc, spot) for each tile, on the threads that multiply. The launch has kThreads threads and
-// kRingBytes of dynamic shared memory; any number of blocks gives the same bits.
-template <int TA, int TB, int N, class T, class Done> DEV void wgmma_tiles(const TensorMap &a, const TensorMap &b, const Sweep &s, Done done) {
+// wgmma_tiles makes the products of a sweep and calls done(acc, spot) for each tile, on the threads that multiply. One thread has a slab fetched by
+// operands.load<N>(left, right, spot, slab, full). The launch has kThreads threads and kRingBytes of dynamic shared memory; any number of blocks gives
+// the same bits.
+template <int TA, int TB, int N, class T, class Operands, class Done> DEV void wgmma_tiles(const Operands &operands, const Sweep &s, Done done) {
   typedef Ring<N> R;
   SHARED_DYNAMIC(unsigned char, ring);
   SHARED(u64, full, [R::kStages]);
@@ -99,7 +110,7 @@ template <int TA, int TB, int N, class T, class Done> DEV void wgmma_tiles(const
   sync_block();
   if (warp_id() < 4) {
     registers_fewer<40>();
-    if (thread_x() == 0) fetch<TA, TB, N>(ring, full, empty, a, b, s);
+    if (thread_x() == 0) fetch<N>(ring, full, empty, operands, s);
     return;
   }
   registers_more<232>();
