@@ -18,14 +18,18 @@ type Engine struct {
 	Env     []string // see [Start]
 }
 
-// OurEngine is the program at path, which is this one, with a number of threads and products rounded as a precision class says.
-func OurEngine(path string, threads int, class kernelsDType, kernels string) Engine {
-	e := Engine{Name: Ours, Command: []string{path, "bench", "serve"}, Env: []string{"GOMAXPROCS=" + strconv.Itoa(threads)}}
+// OurEngine is the program at path, which is this one, with a number of threads, on a device, and products rounded as a precision class says.
+func OurEngine(path string, threads int, device string, class kernelsDType, kernels string) Engine {
+	e := Engine{Name: Ours, Command: []string{path, "bench", "serve", "--device", device}, Env: []string{"GOMAXPROCS=" + strconv.Itoa(threads)}}
 	if class == InBF16 {
 		if kernels != "" {
 			kernels = "," + kernels
 		}
-		kernels = "*=bf16" + kernels
+		rounded := "*=bf16"
+		if device != "cpu" {
+			rounded = "*=mma_bf16"
+		}
+		kernels = rounded + kernels
 	}
 	if kernels != "" {
 		e.Env = append(e.Env, "SYNTIC_KERNEL="+kernels)

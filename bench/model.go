@@ -39,10 +39,10 @@ type Work struct {
 	free []func()
 }
 
-// Open makes weights and inputs, random and from a fixed seed. Close frees them.
-func (w Workload) Open() (work *Work, err error) {
+// Open makes weights and inputs on a device, random and from a fixed seed. Close frees them.
+func (w Workload) Open(dev *tensor.Device) (work *Work, err error) {
 	defer tensor.Catch(&err)
-	work = &Work{Workload: w, dev: tensor.CPU()}
+	work = &Work{Workload: w, dev: dev}
 	w.make(work)
 	return work, nil
 }
@@ -50,7 +50,10 @@ func (w Workload) Open() (work *Work, err error) {
 // Call does the work once.
 func (w *Work) Call() (err error) {
 	defer tensor.Catch(&err)
-	return w.call()
+	if err := w.call(); err != nil {
+		return err
+	}
+	return w.dev.Sync()
 }
 
 // Close frees weights and inputs.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"syntic/tensor"
 )
 
 func TestFindWorkloads(t *testing.T) {
@@ -39,7 +41,7 @@ func TestWorkloadsRun(t *testing.T) {
 	} {
 		found, err := FindWorkloads(name)
 		require.NoError(t, err)
-		w, err := found[0].Open()
+		w, err := found[0].Open(tensor.CPU())
 		require.NoError(t, err, name)
 		tally, err := Count(w.Call)
 		require.NoError(t, err, name)
@@ -78,7 +80,7 @@ func TestRandomWeightsAreStoredAsTheClassSays(t *testing.T) {
 	found, err := FindWorkloads("gemm/77x512x512")
 	require.NoError(t, err)
 	for _, w := range found {
-		work, err := w.Open()
+		work, err := w.Open(tensor.CPU())
 		require.NoError(t, err)
 		tally, err := Count(work.Call)
 		require.NoError(t, err)

@@ -171,7 +171,7 @@ func MeasureRow(ctx context.Context, s Setup, row Row, all bool, pace Pace, c Ce
 		parts = append(parts, part{r, w})
 		return nil
 	}
-	if err := open(OurEngine(s.Self, s.Threads, row.Class(), s.Kernels), found[0]); err != nil {
+	if err := open(OurEngine(s.Self, s.Threads, "cpu", row.Class(), s.Kernels), found[0]); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", row.Case, err)
 	}
 	peers := row.Peers

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"syntic/tensor"
 )
 
 func TestRows(t *testing.T) {
@@ -50,7 +52,7 @@ func TestEnginesOfPeers(t *testing.T) {
 // playRow is what this binary does when a row starts it: as `syntic bench serve`, or as peer.py ENGINE, of which one is well, one not installed, one broken.
 func playRow() {
 	if os.Args[1] == "bench" {
-		if err := Serve(os.Stdin, os.Stdout); err != nil {
+		if err := Serve(os.Stdin, os.Stdout, tensor.CPU()); err != nil {
 			os.Exit(1)
 		}
 		return

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"syntic/tensor"
 )
 
 // Request is a line that a measured process reads. Do is "load" (Case: make weights and inputs, compile, but do not compute yet), "run" (the loaded case, Repeats
@@ -41,7 +43,7 @@ type Reply struct {
 }
 
 // Serve answers requests until in ends: the side of the engine in every comparison.
-func Serve(in io.Reader, out io.Writer) error {
+func Serve(in io.Reader, out io.Writer, dev *tensor.Device) error {
 	lines, answers := bufio.NewScanner(in), json.NewEncoder(out)
 	var work *Work
 	defer func() {
@@ -54,7 +56,7 @@ func Serve(in io.Reader, out io.Writer) error {
 		err := json.Unmarshal(lines.Bytes(), &q)
 		var r Reply
 		if err == nil {
-			r, err = answer(q, &work)
+			r, err = answer(q, dev, &work)
 		}
 		if err != nil {
 			r = Reply{Error: err.Error(), Unknown: r.Unknown}
@@ -66,7 +68,7 @@ func Serve(in io.Reader, out io.Writer) error {
 	return lines.Err()
 }
 
-func answer(q Request, work **Work) (r Reply, err error) {
+func answer(q Request, dev *tensor.Device, work **Work) (r Reply, err error) {
 	if q.Do != "load" && *work == nil {
 		return r, fmt.Errorf("%s without a case: want load first", q.Do)
 	}
@@ -81,7 +83,7 @@ func answer(q Request, work **Work) (r Reply, err error) {
 			return Reply{Unknown: true}, fmt.Errorf("case %q: want one workload", q.Case)
 		}
 		r.Version = Describe().Commit
-		*work, err = found[0].Open()
+		*work, err = found[0].Open(dev)
 		debug.FreeOSMemory() // what making them left behind is not theirs
 		return r, err
 	case "run":

@@ -12,13 +12,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"syntic/tensor"
 )
 
 func TestServe(t *testing.T) {
 	var out bytes.Buffer
 	in := strings.Join([]string{`{"do":"run","calls":1,"repeats":1}`, `{"do":"load","case":"gemm/77x512x512/f32"}`, `{"do":"run","calls":2,"repeats":3}`, `{"do":"count"}`,
 		`{"do":"run","calls":0,"repeats":3}`, `{"do":"load","case":"nothing"}`, `{"do":"dance"}`, `{`, `{"do":"load","case":"gemm/77x512x512/f32"}`, `{"do":"free"}`, `{"do":"count"}`}, "\n")
-	require.NoError(t, Serve(strings.NewReader(in), &out))
+	require.NoError(t, Serve(strings.NewReader(in), &out, tensor.CPU()))
 	var all []Reply
 	for d := json.NewDecoder(&out); d.More(); {
 		var r Reply
@@ -130,6 +132,6 @@ func TestPeersThatFail(t *testing.T) {
 
 func TestEnvironment(t *testing.T) {
 	assert.Equal(t, []string{"B=2", "A=3", "D=4"}, environment([]string{"A=1", "B=2", "C=3"}, []string{"A=3", "C", "D=4"}))
-	assert.Contains(t, OurEngine("x", 2, InBF16, "gemm=bf16_go").Env, "SYNTIC_KERNEL=*=bf16,gemm=bf16_go")
-	assert.Equal(t, []string{"GOMAXPROCS=1"}, OurEngine("x", 1, InF32, "").Env)
+	assert.Contains(t, OurEngine("x", 2, "cpu", InBF16, "gemm=bf16_go").Env, "SYNTIC_KERNEL=*=bf16,gemm=bf16_go")
+	assert.Equal(t, []string{"GOMAXPROCS=1"}, OurEngine("x", 1, "cpu", InF32, "").Env)
 }

@@ -35,10 +35,12 @@ type Result struct {
 	Fastest float64 `json:"fastest"` // seconds
 	Slowest float64 `json:"slowest"` // seconds
 	Calls   int     `json:"calls"`
-	GFLOPs  float64 `json:"gflops"` // 10⁹ operations a second, from Op.Cost and the median
-	GBytes  float64 `json:"gbytes"` // 10⁹ bytes a second, from Op.Cost and the median
-	Share   float64 `json:"share"`  // of the ceiling, see [Ceiling.Share]
-	Limit   string  `json:"limit"`  // compute or memory
+	GFLOPs  float64 `json:"gflops"`            // 10⁹ operations a second, from Op.Cost and the median
+	GBytes  float64 `json:"gbytes"`            // 10⁹ bytes a second, from Op.Cost and the median
+	Share   float64 `json:"share"`             // of the ceiling, see [Ceiling.Share]
+	Limit   string  `json:"limit"`             // compute or memory
+	Nominal float64 `json:"nominal,omitempty"` // share of what the data sheet of a GPU names
+	Clocks  string  `json:"clocks,omitempty"`  // of a GPU, behind the last call
 }
 
 // Run measures every variant of op that the device can run at each size and hands the results to each, in order. It stops between
@@ -66,6 +68,10 @@ func run(ctx context.Context, op kernels.AnyOp, sizes []Size, o Options, ceiling
 	}
 	b := kernels.BackendOf(kind)
 	s, err := b.NewStream(dev.Index())
+	var g *gauge
+	if err == nil && kind != kernels.CPU {
+		g, err = newGauge(kind, dev.Index())
+	}
 	if err != nil {
 		return err
 	}
@@ -94,12 +100,23 @@ func run(ctx context.Context, op kernels.AnyOp, sizes []Size, o Options, ceiling
 			}
 			ran = true
 			r := Result{Op: op.String(), Size: size.Name, Dims: size.Dims, Device: on, Variant: v.Name, Picked: chosen == v.Name}
-			if err = r.measure(func() error { return c.Run(s, v.Name) }, func() error { return b.Sync(s) }, c.Cost, o.Time); err != nil {
+			call := func() error { return c.Run(s, v.Name) }
+			if kind == kernels.CPU {
+				err = r.measure(call, c.Cost, o.Time)
+			} else {
+				err = r.measureOn(g, call, c.Cost, o.Time)
+			}
+			if err != nil {
 				err = fmt.Errorf("%v %v: %w", op, size.Dims, err)
 				break
 			}
-			if kind == kernels.CPU { // the ceiling is the CPU's
-				r.Share, r.Limit = ceiling.Share(c.Cost, r.Seconds)
+			of := ceiling
+			if kind != kernels.CPU {
+				of = ceiling.of(v)
+			}
+			r.Share, r.Limit = of.Share(c.Cost, r.Seconds)
+			if n, ok := Nominal(dev.Name()); ok && kind != kernels.CPU {
+				r.Nominal, _ = n.of(v).Share(c.Cost, r.Seconds)
 			}
 			err = each(r)
 		}
@@ -141,8 +158,8 @@ func newCase(op kernels.AnyOp, dims []int) (c *kernels.Case, err error) {
 // maxSamples bounds the median's memory.
 const maxSamples = 1001
 
-// measure warms up and repeats. Calls shorter than the clock's grain are timed several together; on a device so many that waiting for it does not count.
-func (r *Result) measure(run, sync func() error, cost kernels.Cost, least time.Duration) error {
+// measure warms up and repeats. Calls shorter than the clock's grain are timed several together.
+func (r *Result) measure(run func() error, cost kernels.Cost, least time.Duration) error {
 	calls := func(n int) (time.Duration, error) {
 		start := time.Now()
 		for range n {
@@ -150,13 +167,9 @@ func (r *Result) measure(run, sync func() error, cost kernels.Cost, least time.D
 				return 0, err
 			}
 		}
-		err := sync()
-		return time.Since(start), err
+		return time.Since(start), nil
 	}
-	grain := 20 * time.Microsecond
-	if r.Device != "" {
-		grain = 2 * time.Millisecond
-	}
+	const grain = 20 * time.Microsecond
 	once, err := calls(1) // pages, caches, scratch
 	if err != nil {
 		return err
@@ -181,5 +194,24 @@ func (r *Result) measure(run, sync func() error, cost kernels.Cost, least time.D
 	r.Seconds, r.Fastest, r.Slowest = each(samples[len(samples)/2]), each(samples[0]), each(samples[len(samples)-1])
 	r.Calls = len(samples) * together
 	r.GFLOPs, r.GBytes = cost.FLOPs/r.Seconds/1e9, cost.Bytes/r.Seconds/1e9
+	return nil
+}
+
+// measureOn is measure on a device, by its clock: a warm-up until calls get no faster, then calls each of which finds the caches full of other memory.
+func (r *Result) measureOn(g *gauge, run func() error, cost kernels.Cost, least time.Duration) error {
+	if err := g.steady(run, min(4*least, 2*time.Second)); err != nil {
+		return err
+	}
+	var samples []float64
+	for began := time.Now(); len(samples) < 3 || time.Since(began) < least && len(samples) < maxSamples; {
+		took, err := g.once(run)
+		if err != nil {
+			return err
+		}
+		samples = append(samples, took)
+	}
+	slices.Sort(samples)
+	r.Seconds, r.Fastest, r.Slowest, r.Calls = samples[len(samples)/2], samples[0], samples[len(samples)-1], len(samples)
+	r.GFLOPs, r.GBytes, r.Clocks = cost.FLOPs/r.Seconds/1e9, cost.Bytes/r.Seconds/1e9, g.c.Conditions(g.s.Device)
 	return nil
 }

@@ -15,11 +15,12 @@ func (k DeviceKind) String() string { return [...]string{"cpu", "cuda"}[k] }
 
 // DeviceInfo describes one device of a backend.
 type DeviceInfo struct {
-	Kind   DeviceKind
-	Index  int
-	Name   string // the vendor's name of it
-	Memory int64  // bytes
-	Detail string // driver, generation, images, for people
+	Kind     DeviceKind
+	Index    int
+	Name     string // the vendor's name of it
+	Memory   int64  // bytes
+	Detail   string // driver, generation, images, for people
+	Emulated bool   // no GPU: the emulator, whose times mean nothing
 }
 
 // Backend is what a family of devices must do besides its ops: memory, copies, streams. Pointers it hands out are 64-byte aligned.

@@ -91,6 +91,19 @@ func (d *Device) String() string {
 	return fmt.Sprintf("%v:%d", d.info.Kind, d.info.Index)
 }
 
+// Name is the vendor's name of it, Emulated whether it is no GPU but the emulator of one.
+func (d *Device) Name() string   { return d.info.Name }
+func (d *Device) Emulated() bool { return d.info.Emulated }
+
+// Sync waits until it has done all that was asked.
+func (d *Device) Sync() (err error) {
+	s, err := d.backend.NewStream(d.info.Index)
+	if err != nil {
+		return err
+	}
+	return d.backend.Sync(s)
+}
+
 // Index is its number among those of its kind.
 func (d *Device) Index() int { return d.info.Index }
 

@@ -32,13 +32,12 @@ func benchKernelCmd() *cobra.Command {
 			"cache may read faster than memory and pass 100 %. * marks the variant that is picked by default. Leave the machine alone meanwhile.",
 		Example: "  syntic bench kernel gemm conv2d --sizes real\n  syntic bench kernel gemm --sizes '1,512,512,512,0,0,0' --time 1s\n  syntic bench kernel --sizes real --json > results.jsonl",
 		RunE: func(cmd *cobra.Command, names []string) error {
-			if o.Device = globals.Device; o.Device == "auto" {
-				o.Device = "cpu" // the GPU is measured when it is asked for
+			dev, err := benchDevice()
+			if err != nil {
+				return err
 			}
-			if _, err := tensor.Open(o.Device); err != nil {
-				return cli.Usage(err)
-			}
-			return benchKernel(cmd.Context(), names, o, asJSON, cmd.OutOrStdout())
+			o.Device = dev.String()
+			return benchKernel(cmd.Context(), names, o, dev, asJSON, cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
@@ -49,7 +48,7 @@ func benchKernelCmd() *cobra.Command {
 	return cmd
 }
 
-func benchKernel(ctx context.Context, names []string, o bench.Options, asJSON bool, out io.Writer) error {
+func benchKernel(ctx context.Context, names []string, o bench.Options, dev *tensor.Device, asJSON bool, out io.Writer) error {
 	if o.Time < 0 {
 		return cli.Usage(fmt.Errorf("--time %v: want 0 or more", o.Time))
 	}
@@ -63,7 +62,11 @@ func benchKernel(ctx context.Context, names []string, o bench.Options, asJSON bo
 		}
 	}
 	machine := bench.Describe()
-	ceiling, err := bench.Measure()
+	measure := bench.Measure
+	if !dev.IsCPU() {
+		measure = func() (bench.Ceiling, error) { return bench.MeasureDevice(dev) }
+	}
+	ceiling, err := measure()
 	if err != nil {
 		return err
 	}
@@ -79,7 +82,11 @@ func benchKernel(ctx context.Context, names []string, o bench.Options, asJSON bo
 		}
 		return nil
 	}
-	fmt.Fprintf(out, "%s, instruction set %s, %d threads; ceiling %.4g GFLOP/s, %.3g GB/s read\n", machine.CPU.Name, machine.CPU.Used, machine.Threads, ceiling.FLOPs/1e9, ceiling.Bytes/1e9)
+	if !dev.IsCPU() {
+		fmt.Fprintln(out, gpuLine(dev, ceiling))
+	} else {
+		fmt.Fprintf(out, "%s, instruction set %s, %d threads; ceiling %.4g GFLOP/s, %.3g GB/s read\n", machine.CPU.Name, machine.CPU.Used, machine.Threads, ceiling.FLOPs/1e9, ceiling.Bytes/1e9)
+	}
 	for _, op := range list {
 		if err := benchTable(ctx, op.Name, o, ceiling, out); err != nil {
 			return err
@@ -112,6 +119,30 @@ func benchTable(ctx context.Context, op string, o bench.Options, ceiling bench.C
 		}
 	}
 	return err
+}
+
+// benchDevice is the device to measure: the CPU unless a GPU is asked for by name.
+func benchDevice() (*tensor.Device, error) {
+	name := globals.Device
+	if name == "auto" {
+		name = "cpu"
+	}
+	dev, err := tensor.Open(name)
+	return dev, cli.Usage(err)
+}
+
+// gpuLine says what a GPU was seen to do, what its data sheet says, and that times of the emulator mean nothing.
+func gpuLine(dev *tensor.Device, c bench.Ceiling) string {
+	line := fmt.Sprintf("%s %s; measured ceiling %.4g GFLOP/s, of 16 bits %.4g, %.4g GB/s copied", dev, dev.Name(), c.FLOPs/1e9, c.Half/1e9, c.Bytes/1e9)
+	if n, ok := bench.Nominal(dev.Name()); ok {
+		line += fmt.Sprintf("; data sheet %.4g, %.4g, %.4g", n.FLOPs/1e9, n.Half/1e9, n.Bytes/1e9)
+	} else {
+		line += "; what its data sheet says is not known here"
+	}
+	if dev.Emulated() {
+		line += "; EMULATED: the times mean nothing"
+	}
+	return line
 }
 
 // seconds writes a time with three digits and its unit.

@@ -14,6 +14,7 @@ import (
 
 	"syntic/bench"
 	"syntic/cmd/internal/cli"
+	"syntic/tensor"
 )
 
 // recordFlags say where records go.
@@ -168,6 +169,10 @@ func benchModel(cmd *cobra.Command, names []string, o *benchModelOptions) error 
 			return cli.Usage(fmt.Errorf("--threads %d: want 1 or more", n))
 		}
 	}
+	dev, err := benchDevice()
+	if err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -176,7 +181,7 @@ func benchModel(cmd *cobra.Command, names []string, o *benchModelOptions) error 
 	if err != nil {
 		return err
 	}
-	measured := measureModels(cmd.Context(), self, found, o, sink, cmd.ErrOrStderr())
+	measured := measureModels(cmd.Context(), self, dev, found, o, sink, cmd.ErrOrStderr())
 	if o.format == "table" && len(sink.all) > 0 { // what was measured before an interrupt is shown
 		if err := modelTable(cmd.OutOrStdout(), sink.all); err != nil {
 			return err
@@ -193,19 +198,26 @@ func benchModel(cmd *cobra.Command, names []string, o *benchModelOptions) error 
 	return measured
 }
 
-func measureModels(ctx context.Context, self string, found []bench.Workload, o *benchModelOptions, sink *recordSink, log io.Writer) error {
+func measureModels(ctx context.Context, self string, dev *tensor.Device, found []bench.Workload, o *benchModelOptions, sink *recordSink, log io.Writer) error {
 	ceilings := map[int]bench.Ceiling{}
 	for _, threads := range o.threads {
-		c, err := bench.MeasureWith(threads)
+		measure := func() (bench.Ceiling, error) { return bench.MeasureWith(threads) }
+		if !dev.IsCPU() {
+			measure = func() (bench.Ceiling, error) { return bench.MeasureDevice(dev) }
+		}
+		c, err := measure()
 		if err != nil {
 			return err
+		}
+		if !dev.IsCPU() {
+			fmt.Fprintln(log, gpuLine(dev, c))
 		}
 		ceilings[threads] = c
 	}
 	for i, w := range found {
 		for _, threads := range o.threads {
 			fmt.Fprintf(log, "%d/%d %s, %d threads\n", i+1, len(found), w, threads)
-			e := bench.OurEngine(self, threads, w.DType, os.Getenv(cli.KernelEnv))
+			e := bench.OurEngine(self, threads, dev.String(), w.DType, os.Getenv(cli.KernelEnv))
 			r, err := bench.MeasureModel(ctx, e, w, threads, o.pace, ceilings[threads])
 			if err != nil {
 				return fmt.Errorf("%s: %w", w, err)
@@ -294,6 +306,12 @@ func benchServeCmd() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Answer requests to measure, one JSON object a line", Args: cobra.NoArgs, Hidden: true,
 		Long: "Answer requests on standard input, one JSON object a line, as bench/peers/README.md describes them: the engine's side of bench model and bench peers.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return bench.Serve(cmd.InOrStdin(), cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dev, err := benchDevice()
+			if err != nil {
+				return err
+			}
+			return bench.Serve(cmd.InOrStdin(), cmd.OutOrStdout(), dev)
+		},
 	}
 }

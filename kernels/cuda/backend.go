@@ -91,7 +91,7 @@ func (backend) Devices() []kernels.DeviceInfo {
 	for i := range n {
 		name, _ := driver.Name(i)
 		memory, _ := driver.Memory(i)
-		l = append(l, kernels.DeviceInfo{Kind: kernels.CUDA, Index: i, Name: name, Memory: memory, Detail: detail(i)})
+		l = append(l, kernels.DeviceInfo{Kind: kernels.CUDA, Index: i, Name: name, Memory: memory, Detail: detail(i), Emulated: driver.Emulated()})
 	}
 	return l
 }

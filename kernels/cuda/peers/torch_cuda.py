@@ -1,6 +1,8 @@
-"""PyTorch on the GPU at the sizes that `syntic bench kernel --json` wrote to a file: torch_cuda.py FILE [--dry]. JSON lines {"peer", "op", "dims", …}.
+"""PyTorch on the GPU at the sizes that `syntic bench kernel --json` wrote to a file: torch_cuda.py FILE [--dry]. JSON lines {"peer", "op", "dims", …};
+with --models, where diffusers and transformers are installed, also whole models of random weights: {"peer", "case", …}.
 
-Float32 as ours, without TF32. Each is the fastest of the settings that torch has for it: eager, or a backend of scaled_dot_product_attention. A
+Float32 as ours, without TF32. Each is the fastest of the settings that torch has for it: eager, compile, a backend of scaled_dot_product_attention, for InfoNCE also tiles
+that keep no similarities (as Inf-CL, arXiv 2410.17243, in plain torch). "all" has the others. What torch refuses is told on stderr. A
 convolution or product here has no epilogue. --dry runs on the CPU, to try the script: its times mean nothing.
 """
 import json
@@ -49,17 +51,17 @@ def seconds(fn):
 
 def report(op, dims, settings):
     """settings: name -> function; those that torch refuses are left out."""
-    best = None
+    took = {}
     with torch.inference_mode():
         for name, fn in settings.items():
             try:
-                took = seconds(fn)
-            except RuntimeError:
-                continue
-            if best is None or took < best[1]:
-                best = name, took
-    if best:
-        print(json.dumps({"peer": "torch", "op": op, "dims": dims, "setting": best[0], "seconds": best[1], "version": torch.__version__}), flush=True)
+                took[name] = seconds(fn)
+            except Exception as e:  # memory, a backend that does not take the sizes, a compiler that is not there
+                print(f"{op} {dims} {name}: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}", file=sys.stderr)
+    if took:
+        best = min(took, key=took.get)
+        row = {"peer": "torch", **({"case": dims} if op is None else {"op": op, "dims": dims}), "setting": best, "seconds": took[best], "all": took, "version": torch.__version__}
+        print(json.dumps(row), flush=True)
 
 
 def rand(*shape):
@@ -94,8 +96,84 @@ def conv(b, h, w, i, o, kh, kw, stride, top, left, *_):
     return {"eager": lambda: F.conv2d(x, weight, stride=stride, padding=(top, left))}
 
 
+def compiled(fn):
+    return torch.compile(fn, mode="max-autotune-no-cudagraphs" if DEVICE == "cuda" else None)
+
+
+def infonce(n, m, d, flags, *_):
+    if n != m:
+        return {}
+    x, y = (F.normalize(rand(n, d)).requires_grad_(True) for _ in range(2))
+    target, scale = torch.arange(n, device=DEVICE), 50.0
+
+    def loss(x, y):
+        s = scale * x @ y.T
+        return (F.cross_entropy(s, target) + F.cross_entropy(s.T, target)) / 2
+
+    def trained(loss):
+        def call():
+            with torch.inference_mode(False), torch.enable_grad():
+                x.grad = y.grad = None
+                loss(x, y).backward()
+        return call
+
+    def tiles(side=4096):
+        with torch.no_grad():
+            blocks = [slice(i, min(i + side, n)) for i in range(0, n, side)]
+            rows, cols = (torch.full((n,), -torch.inf, device=DEVICE) for _ in range(2))
+            for i in blocks:
+                for j in blocks:
+                    s = scale * x[i] @ y[j].T
+                    rows[i], cols[j] = torch.logaddexp(rows[i], s.logsumexp(1)), torch.logaddexp(cols[j], s.logsumexp(0))
+            dx, dy = -2 * scale * y.detach(), -2 * scale * x.detach()
+            for i in blocks:
+                for j in blocks:
+                    s = scale * x[i] @ y[j].T
+                    p = scale * ((s - rows[i, None]).exp() + (s - cols[None, j]).exp())
+                    dx[i] += p @ y[j]
+                    dy[j] += p.T @ x[i]
+            return dx / (2 * n), dy / (2 * n)
+    return {"eager": trained(loss), "compile": trained(compiled(loss)), "tiles": tiles}
+
+
+def topk(n, m, d, k, *_):
+    q, mem = F.normalize(rand(n, d)), F.normalize(rand(m, d))
+    call = lambda: (q @ mem.T).topk(k)  # noqa: E731
+    return {"eager": call, "compile": compiled(call)}
+
+
+def project(n, m, d, k, *_):
+    q, mem = F.normalize(rand(n, d)), F.normalize(rand(m, d))
+
+    def call():
+        s = q @ mem.T
+        if k == 0:
+            return (s / 0.05).softmax(-1) @ mem
+        v, i = s.topk(k)
+        return ((v / 0.05).softmax(-1)[:, None] @ mem[i])[:, 0]
+    return {"eager": call, "compile": compiled(call)}
+
+
+def models():
+    """Whole models at the sizes of `syntic bench model`, in float32 as ours there."""
+    try:
+        from diffusers import UNet2DConditionModel
+        from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+    except ImportError as e:
+        print(f"models left out: {e}", file=sys.stderr)
+        return
+    size = {"sample_size": 8, "block_out_channels": (32, 64), "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"), "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+            "layers_per_block": 1, "attention_head_dim": 8} if DRY else {"sample_size": 64, "attention_head_dim": 8}
+    with torch.device(DEVICE):
+        unet = UNet2DConditionModel(cross_attention_dim=768, **size).eval()
+        clip = CLIPVisionModelWithProjection(CLIPVisionConfig(num_hidden_layers=1 if DRY else 12, patch_size=32, projection_dim=512)).eval()
+    x, text, px = rand(1, 4, size["sample_size"], size["sample_size"]), rand(1, 77, 768), rand(2 if DRY else 32, 3, 224, 224)
+    for case, net, args in [("sd-unet/512/f32", unet, (x, 801, text)), ("clip-image/b32/f32", clip, (px,))]:
+        report(None, case, {"eager": lambda: net(*args), "compile": lambda fast=compiled(net): fast(*args)})
+
+
 def main():
-    makers = {"gemm": gemm, "softmax": softmax, "attention": attention, "conv2d": conv}
+    makers = {"gemm": gemm, "softmax": softmax, "attention": attention, "conv2d": conv, "infonce": infonce, "topk": topk, "project_topk": project}
     done = set()
     for line in open(sys.argv[1]):
         row = json.loads(line)
@@ -103,6 +181,8 @@ def main():
         if at[0] in makers and "variant" in row and at not in done:
             done.add(at)
             report(row["op"], row["dims"], makers[row["op"]](*row["dims"]))
+    if "--models" in sys.argv:
+        models()
 
 
 if __name__ == "__main__":

@@ -74,11 +74,11 @@ step device 60 "$here/kernels.test" -test.v -test.run '^TestDevice$'
 if [ -n "$dry" ]; then
   step correct 600 "$here/kernels.test" -test.run "$some"
   step same-bits 300 env SYNTIC_RUNS=30 "$here/kernels.test" -test.run '^TestParity$/^(softmax|crossentropy)$'
-  step models 600 "$here/ondevice.test" -test.run 'CLIP|Decoder'
+  step models 600 env SYNTIC_BINARY="$here/syntic" "$here/ondevice.test" -test.run "CLIP|Decoder"
 else
   step correct 300 "$here/kernels.test" -test.run '^TestParity$'
   step same-bits 300 env SYNTIC_RUNS=30 "$here/kernels.test" -test.run '^TestParity$'
-  step models 60 "$here/ondevice.test" -test.v
+  step models 120 env SYNTIC_BINARY="$here/syntic" "$here/ondevice.test" -test.v
 fi
 
 # 3. No access out of bounds, no race in shared memory, nothing read that was not written.
@@ -92,12 +92,18 @@ fi
 
 # 4. Times: ours, then torch's at the same sizes.
 sizes=real each=100ms
-[ -z "$dry" ] || { sizes=test each=0s ops="softmax crossentropy"; }
+[ -z "$dry" ] || { sizes=test each=0s ops="softmax crossentropy select"; }
 for op in $ops; do
   step "time-$op" 60 "$here/syntic" bench kernel "$op" --device cuda --sizes "$sizes" --time "$each" --json && sed 1d "$out/time-$op.log" >> "$log"
 done
+# whole models; on the emulator, where they would take hours, a product in their place
+cases="sd-unet/512/f32 clip-image/b32/f32" pace="--time 3s"
+[ -z "$dry" ] || { cases="gemm/77x512x512/f32" pace="--time 0s --rounds 1"; }
+for case in $cases; do
+  step "time-${case%%/*}" 180 "$here/syntic" bench model "$case" --device cuda $pace --json && grep '^{' "$out/time-${case%%/*}.log" >> "$log"
+done
 if "$python" -c 'import torch' 2> /dev/null; then
-  step torch 300 "$python" "$here/torch_cuda.py" "$log" ${dry:+--dry} && grep '^{' "$out/torch.log" >> "$log"
+  step torch 420 "$python" "$here/torch_cuda.py" "$log" --models ${dry:+--dry} && grep '^{' "$out/torch.log" >> "$log"
 else
   omit torch "$python has no torch"
 fi
@@ -120,9 +126,13 @@ print("\nstep                              result")
 for r in rows:
     if "step" in r:
         print(f"{r['step'][:32]:33} {'passed' if r['ok'] else 'left out: ' + r['left_out'] if r['ok'] is None else 'FAILED'}")
-torch = {(r["op"], tuple(r["dims"])): r for r in rows if r.get("peer") == "torch"}
+torch = {(r["op"], tuple(r["dims"])): r for r in rows if r.get("peer") == "torch" and "op" in r}
 print(f"\n{'op':20} {'size':34} {'variant':18} {'ours':>11} {'torch':>11}  ours/torch")
+whole = {r["case"]: r for r in rows if r.get("peer") == "torch" and "case" in r}
 for r in rows:
+    if "median" in r and "case" in r:
+        t = whole.get(r["case"])
+        print(f"{r['case'][:55]:55} {'':18} {r['median'] * 1e3:9.2f}ms " + (f"{t['seconds'] * 1e3:9.2f}ms  {r['median'] / t['seconds']:.2f}" if t else ""))
     if "variant" in r and r.get("device"):
         t = torch.get((r["op"], tuple(r["dims"])))
         print(f"{r['op']:20} {' '.join(map(str, r['dims']))[:34]:34} {r['variant']:18} {r['seconds'] * 1e6:9.1f}us " + (f"{t['seconds'] * 1e6:9.1f}us  {r['seconds'] / t['seconds']:.2f}" if t else ""))

@@ -1,0 +1,56 @@
+//go:build cuda
+
+package ondevice
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// program is the command line, compiled with the tag cuda: $SYNTIC_BINARY, for machines without Go, or built here.
+func program(t *testing.T) string {
+	if path := os.Getenv("SYNTIC_BINARY"); path != "" {
+		return path
+	}
+	path := filepath.Join(t.TempDir(), "syntic")
+	cmd := exec.Command("go", "build", "-tags", "cuda", "-o", path, "syntic/cmd/syntic")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	text, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(text))
+	return path
+}
+
+// TestCommands runs the whole method on the device, from captions to scores, at the least size, then the verbs one by one. The models are those of the
+// drawn world, as trained.
+func TestCommands(t *testing.T) {
+	syntic, dir := program(t), t.TempDir()
+	run := func(args string) string {
+		cmd := exec.Command(syntic, append(strings.Fields(args), "--device", "cuda")...)
+		cmd.Dir = dir
+		var said strings.Builder
+		cmd.Stderr = &said
+		out, err := cmd.Output()
+		require.NoError(t, err, "%s: %s", args, said.String())
+		return string(out)
+	}
+	sets := ""
+	for _, set := range strings.Fields("data.count=3 data.test_count=1 synth.steps=2 eval.rows=syntic eval.settings=in_domain train.epochs=1 decoder.width=32 decoder.heads=4" +
+		" decode.beams=2 memory.top_k=0 decoder.ffn=32 train.batch=2 eval.bootstrap=10") {
+		sets += " --set " + set
+	}
+	assert.Contains(t, run("run --out run"+sets), "report: ")
+	for _, file := range []string{"run/results.json", "run/captions.json", "run/report.html"} {
+		assert.FileExists(t, filepath.Join(dir, file))
+	}
+	run("generate --prompt ball --steps 2 --out ball.png")
+	run("encode images ball.png --out features.safetensors")
+	assert.NotEmpty(t, strings.TrimSpace(run("caption --model run ball.png")))
+	run("train --out trained" + sets)
+	assert.DirExists(t, filepath.Join(dir, "trained", "model"))
+}
