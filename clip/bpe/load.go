@@ -53,9 +53,9 @@ func Load(path string, clean Cleaning) (*Tokenizer, error) {
 	return t, nil
 }
 
-// ForModel is the tokenizer in a model's folder, or that of all of OpenAI's models where the folder has none: neither vocab.json nor tokenizer.json.
+// ForModel is the tokenizer in a model's folder, or that of all of OpenAI's models where the folder has none: no vocab.json, merges.txt or tokenizer.json.
 func ForModel(dir string, clean Cleaning) (*Tokenizer, error) {
-	for _, name := range []string{"vocab.json", "tokenizer.json"} {
+	for _, name := range []string{"vocab.json", "merges.txt", "tokenizer.json"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); !os.IsNotExist(err) {
 			return Load(dir, clean)
 		}

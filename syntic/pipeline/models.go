@@ -152,6 +152,9 @@ func openCLIP(dev *tensor.Device, dir string) (*encoder, error) {
 		return nil, err
 	}
 	tok, err := bpe.ForModel(dir, bpe.OpenAI)
+	if err == nil {
+		err = m.Text.CheckTokenizer(tok)
+	}
 	if err != nil {
 		m.Close()
 		return nil, err

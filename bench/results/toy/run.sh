@@ -39,7 +39,7 @@ if wanted ablation "$@"; then
   mv "$work/ablation.part" "$work/ablation.txt"
 fi
 if wanted nocaps "$@"; then
-  "$syntic" run --recipe toy-nocaps --set seeds=1 --out "$work/nocaps" --alone >"$work/nocaps.part"
+  "$syntic" run --recipe toy-nocaps --set seeds=3 --out "$work/nocaps" --alone >"$work/nocaps.part"
   mv "$work/nocaps.part" "$work/nocaps.txt"
 fi
 for line in "${sweeps[@]}"; do
