@@ -5,7 +5,8 @@ import (
 	"math"
 )
 
-// AttentionArgs are the operands of softmax attention; heads lie inside a token's row, as linear layers write them.
+// AttentionArgs are the operands of softmax attention; heads lie inside a token's row, as linear layers write them. Queries, keys and values of one
+// projection may be read where it wrote them, side by side in a token's row: Q is then [B, N, 3, H, D], K and V are absent.
 //
 //	S[n, m] = Scale · ⟨Q[n], K[m]⟩ + Bias[n, m]        per batch and head
 //	Out[n]  = Σ_m softmax_m(S[n, :]) · V[m]
@@ -14,8 +15,8 @@ import (
 // Key m takes part for query n if KeyMask[b, m] is not 0 and, with Causal, m ≤ n + M − N (the last query sees the last key).
 // A bias of −Inf takes a key out too. A row with no key left gives zeros and LSE −Inf.
 type AttentionArgs struct {
-	Q       View // [B, N, H, D]
-	K, V    View // [B, M, H, D]
+	Q       View // [B, N, H, D], or [B, N, 3, H, D]
+	K, V    View // [B, M, H, D], or absent
 	KeyMask View // i32 [B, M], optional: 1 keep, 0 drop
 	Bias    View // [B or 1, H or 1, N, M], optional
 	Out     View // [B, N, H, D]
@@ -42,16 +43,20 @@ var Attention = register(&Op[AttentionArgs]{
 	Tol:   5e-6, // the scores' rounding goes through exp
 })
 
-// B, N, M, H, D and flags: 1 causal, 2 key mask, 4 bias [B, H, N, M], 8 bias [1, H, N, M], 16 bias [B, 1, N, M], 32 no LSE
+// B, N, M, H, D and flags: 1 causal, 2 key mask, 4 bias [B, H, N, M], 8 bias [1, H, N, M], 16 bias [B, 1, N, M], 32 no LSE, 64 packed: Q alone
 func attentionDims() [][]int {
 	return [][]int{{1, 1, 1, 1, 1, 0}, {2, 17, 17, 3, 40, 0}, {1, 33, 33, 2, 64, 1}, {2, 21, 21, 2, 64, 2}, {1, 19, 77, 2, 40, 32}, {2, 5, 1, 2, 16, 2},
-		{2, 65, 65, 1, 24, 7}, {2, 70, 50, 2, 80, 8}, {1, 40, 13, 2, 7, 1}, {1, 13, 40, 2, 33, 17}, {2, 64, 64, 4, 16, 0}, {1, 256, 200, 2, 32, 2}, {1, 37, 530, 1, 160, 1}, {1, 150, 300, 1, 64, 3}, {1, 150, 600, 1, 16, 1}, {4, 300, 20, 4, 8, 0}}
+		{2, 65, 65, 1, 24, 7}, {2, 70, 50, 2, 80, 8}, {1, 40, 13, 2, 7, 1}, {1, 13, 40, 2, 33, 17}, {2, 64, 64, 4, 16, 0}, {1, 256, 200, 2, 32, 2}, {1, 37, 530, 1, 160, 1}, {1, 150, 300, 1, 64, 3}, {1, 150, 600, 1, 16, 1}, {4, 300, 20, 4, 8, 0},
+		{2, 17, 17, 3, 40, 64}, {1, 70, 70, 2, 64, 67}, {2, 33, 33, 1, 24, 68}}
 }
 
 func makeAttention(r *Rand, d []int) AttentionArgs {
 	b, n, m, h, e := d[0], d[1], d[2], d[3], d[5]
 	a := AttentionArgs{Q: r.Normal(b, n, h, d[4]), K: r.Normal(b, m, h, d[4]), V: r.Normal(b, m, h, d[4]), Out: Poison(b, n, h, d[4]),
 		Scale: float32(1 / math.Sqrt(float64(d[4]))), Causal: e&1 != 0}
+	if e&64 != 0 {
+		a.Q, a.K, a.V = r.Normal(b, n, 3, h, d[4]), View{}, View{}
+	}
 	if e&2 != 0 {
 		a.KeyMask = r.Ints(2, b, m)
 	}
@@ -81,16 +86,44 @@ func attentionPairs(b, n, m, h int, causal bool) float64 {
 	return p * float64(b*h)
 }
 
+// Packed tells whether one projection made queries, keys and values.
+func (a *AttentionArgs) Packed() bool { return a.Q.Rank() == 5 }
+
 // Sizes are B, N, M, H and D.
 func (a *AttentionArgs) Sizes() (b, n, m, h, d int) {
+	if a.Packed() {
+		return a.Q.Dim(0), a.Q.Dim(1), a.Q.Dim(1), a.Q.Dim(3), a.Q.Dim(4)
+	}
 	return a.Q.Dim(0), a.Q.Dim(1), a.K.Dim(1), a.Q.Dim(2), a.Q.Dim(3)
+}
+
+// Rows are float32 queries, keys and values in host memory, and how far apart those of neighbouring tokens lie.
+func (a *AttentionArgs) Rows() (q, k, v []float32, step int) {
+	return attentionRows(a, &a.Q, &a.K, &a.V)
+}
+
+func attentionRows(a *AttentionArgs, x, y, z *View) (q, k, v []float32, step int) {
+	_, _, _, h, d := a.Sizes()
+	if a.Packed() {
+		return x.F32(), x.F32()[h*d:], x.F32()[2*h*d:], 3 * h * d
+	}
+	return x.F32(), y.F32(), z.F32(), h * d
+}
+
+func (a *AttentionArgs) fits(b, n, m, h, d *int) bool {
+	if a.Packed() {
+		three := 3
+		*m = a.Q.Dim(1)
+		return a.Q.Bind(b, n, &three, h, d) && a.K.Absent() && a.V.Absent()
+	}
+	return a.Q.Bind(b, n, h, d) && a.K.Bind(b, m, h, d) && a.V.Bind(b, m, h, d)
 }
 
 func (a *AttentionArgs) check() error {
 	var b, n, m, h, d int
-	if !a.Q.Bind(&b, &n, &h, &d) || !a.K.Bind(&b, &m, &h, &d) || !a.V.Bind(&b, &m, &h, &d) || !a.Out.Bind(&b, &n, &h, &d) ||
+	if !a.fits(&b, &n, &m, &h, &d) || !a.Out.Bind(&b, &n, &h, &d) ||
 		!a.LSE.IsOpt(b, h, n) || !a.KeyMask.IsOpt(b, m) || (!a.KeyMask.Absent() && a.KeyMask.DType != I32) || !biasFits(&a.Bias, b, h, n, m) {
-		return fmt.Errorf("q %v, k %v, v %v, key mask %v, bias %v, out %v, lse %v: want q, out [B, N, H, D], k, v [B, M, H, D], key mask i32 [B, M], bias [B or 1, H or 1, N, M], lse [B, H, N]",
+		return fmt.Errorf("q %v, k %v, v %v, key mask %v, bias %v, out %v, lse %v: want q, out [B, N, H, D], k, v [B, M, H, D], or q [B, N, 3, H, D] alone, key mask i32 [B, M], bias [B or 1, H or 1, N, M], lse [B, H, N]",
 			a.Q, a.K, a.V, a.KeyMask, a.Bias, a.Out, a.LSE)
 	}
 	return nil
@@ -116,8 +149,10 @@ func BiasStrides(bias *View) (b, h int) {
 
 // attentionRow is row n of the scores in float64, −Inf where a key does not take part, and their log-sum-exp.
 func attentionRow(a *AttentionArgs, b, h, n int, s []float64) (lse float64) {
-	_, nn, mm, hh, d := a.Sizes()
-	q, k, bias, mask := a.Q.F32()[((b*nn+n)*hh+h)*d:], a.K.F32(), a.Bias.F32(), a.KeyMask.I32()
+	_, nn, mm, _, d := a.Sizes()
+	q, k, _, step := a.Rows()
+	bias, mask := a.Bias.F32(), a.KeyMask.I32()
+	q = q[(b*nn+n)*step+h*d:]
 	sb, sh := BiasStrides(&a.Bias)
 	top := math.Inf(-1)
 	for m := range s {
@@ -127,7 +162,7 @@ func attentionRow(a *AttentionArgs, b, h, n int, s []float64) (lse float64) {
 		}
 		dot := 0.0
 		for i := 0; i < d; i++ {
-			dot += float64(q[i]) * float64(k[((b*mm+m)*hh+h)*d+i])
+			dot += float64(q[i]) * float64(k[(b*mm+m)*step+h*d+i])
 		}
 		s[m] = dot * float64(a.Scale)
 		if bias != nil {
@@ -147,7 +182,8 @@ func attentionRow(a *AttentionArgs, b, h, n int, s []float64) (lse float64) {
 
 func attentionRef(a *AttentionArgs) {
 	bs, nn, mm, hh, d := a.Sizes()
-	v, out, lse := a.V.F32(), a.Out.F32(), a.LSE.F32()
+	_, _, v, step := a.Rows()
+	out, lse := a.Out.F32(), a.LSE.F32()
 	s, o := make([]float64, mm), make([]float64, d)
 	for b := 0; b < bs; b++ {
 		for h := 0; h < hh; h++ {
@@ -160,7 +196,7 @@ func attentionRef(a *AttentionArgs) {
 					}
 					p := math.Exp(s[m] - l)
 					for i := range o {
-						o[i] += p * float64(v[((b*mm+m)*hh+h)*d+i])
+						o[i] += p * float64(v[(b*mm+m)*step+h*d+i])
 					}
 				}
 				for i, x := range o {
@@ -180,8 +216,8 @@ func attentionRef(a *AttentionArgs) {
 //	DQ = Scale · DS · K,  DK = Scale · DSᵀ · Q,  DV = Pᵀ · DOut
 type AttentionGradArgs struct {
 	Q, K, V, KeyMask, Bias View // as in the forward pass
-	Out, LSE, DOut         View
-	DQ, DK, DV             View
+	Out, LSE, DOut         View // [B, N, H, D], LSE [B, H, N]
+	DQ, DK, DV             View // as Q, K and V: DQ alone where Q is
 	Scale                  float32
 	Causal                 bool
 }
@@ -194,8 +230,11 @@ var AttentionGrad = register(&Op[AttentionGradArgs]{
 		f := makeAttention(r, d)
 		f.LSE = Poison(d[0], d[3], d[1])
 		attentionRef(&f)
-		return AttentionGradArgs{f.Q, f.K, f.V, f.KeyMask, f.Bias, f.Out, f.LSE, r.Normal(f.Q.Shape()...),
-			Poison(f.Q.Shape()...), Poison(f.K.Shape()...), Poison(f.V.Shape()...), f.Scale, f.Causal}
+		a := AttentionGradArgs{f.Q, f.K, f.V, f.KeyMask, f.Bias, f.Out, f.LSE, r.Normal(f.Out.Shape()...), Poison(f.Q.Shape()...), View{}, View{}, f.Scale, f.Causal}
+		if !f.Packed() {
+			a.DK, a.DV = Poison(f.K.Shape()...), Poison(f.V.Shape()...)
+		}
+		return a
 	},
 	Views: func(a *AttentionGradArgs) (in, out []*View) {
 		return views(&a.Q, &a.K, &a.V, &a.KeyMask, &a.Bias, &a.Out, &a.LSE, &a.DOut), views(&a.DQ, &a.DK, &a.DV)
@@ -211,14 +250,20 @@ var AttentionGrad = register(&Op[AttentionGradArgs]{
 		if err := f.check(); err != nil {
 			return err
 		}
-		if a.LSE.Absent() || !a.DOut.Is(a.Q.Shape()...) || !a.DQ.Is(a.Q.Shape()...) || !a.DK.Is(a.K.Shape()...) || !a.DV.Is(a.V.Shape()...) {
+		if a.LSE.Absent() || !a.DOut.Is(a.Out.Shape()...) || !a.DQ.Is(a.Q.Shape()...) || (f.Packed() && (!a.DK.Absent() || !a.DV.Absent())) ||
+			(!f.Packed() && (!a.DK.Is(a.K.Shape()...) || !a.DV.Is(a.V.Shape()...))) {
 			return fmt.Errorf("q %v, k %v, v %v, lse %v, dout %v, dq %v, dk %v, dv %v: want lse given, dout and gradients shaped as their operands",
 				a.Q, a.K, a.V, a.LSE, a.DOut, a.DQ, a.DK, a.DV)
 		}
 		return nil
 	},
-	Ref: attentionGradRef,
-	Tol: 1e-5, // LSE arrives rounded to float32
+	Ref:  attentionGradRef,
+	Tol:  1e-5, // LSE arrives rounded to float32
+	Meet: 6,    // DQ is of DS and K, DS of P, which is of Q and K, and of DOut and V
+	Renew: func(a *AttentionGradArgs) {
+		f := a.Forward()
+		attentionRef(&f)
+	},
 })
 
 // Forward are the arguments of the forward pass.
@@ -226,40 +271,52 @@ func (a *AttentionGradArgs) Forward() AttentionArgs {
 	return AttentionArgs{a.Q, a.K, a.V, a.KeyMask, a.Bias, a.Out, a.LSE, a.Scale, a.Causal}
 }
 
+// GradRows are the gradients of queries, keys and values in host memory, and how far apart those of neighbouring tokens lie.
+func (a *AttentionGradArgs) GradRows() (dq, dk, dv []float32, step int) {
+	f := a.Forward()
+	return attentionRows(&f, &a.DQ, &a.DK, &a.DV)
+}
+
 func attentionGradRef(a *AttentionGradArgs) {
 	f := a.Forward()
 	bs, nn, mm, hh, d := f.Sizes()
-	q, k, v, dout := a.Q.F32(), a.K.F32(), a.V.F32(), a.DOut.F32()
-	dq, dk, dv, s := make([]float64, len(q)), make([]float64, len(k)), make([]float64, len(k)), make([]float64, mm)
+	q, k, v, step := f.Rows()
+	toQ, toK, toV, _ := a.GradRows()
+	dout := a.DOut.F32()
+	dq, dk, dv, s := make([]float64, bs*nn*hh*d), make([]float64, bs*mm*hh*d), make([]float64, bs*mm*hh*d), make([]float64, mm)
 	for b := 0; b < bs; b++ {
 		for h := 0; h < hh; h++ {
 			for n := 0; n < nn; n++ {
 				l := attentionRow(&f, b, h, n, s)
-				qn := ((b*nn+n)*hh + h) * d
+				qn, qs := ((b*nn+n)*hh+h)*d, (b*nn+n)*step+h*d // in rows without and with gaps
 				dp, delta := make([]float64, mm), 0.0
 				for m := range s {
 					if s[m] = math.Exp(s[m] - l); math.IsInf(l, -1) {
 						s[m] = 0
 					}
 					for i := 0; i < d; i++ {
-						dp[m] += float64(dout[qn+i]) * float64(v[((b*mm+m)*hh+h)*d+i])
+						dp[m] += float64(dout[qn+i]) * float64(v[(b*mm+m)*step+h*d+i])
 					}
 					delta += s[m] * dp[m]
 				}
 				for m := range s {
-					km, ds := ((b*mm+m)*hh+h)*d, s[m]*(dp[m]-delta)*float64(a.Scale)
+					km, ks, ds := ((b*mm+m)*hh+h)*d, (b*mm+m)*step+h*d, s[m]*(dp[m]-delta)*float64(a.Scale)
 					for i := 0; i < d; i++ {
-						dq[qn+i] += ds * float64(k[km+i])
-						dk[km+i] += ds * float64(q[qn+i])
+						dq[qn+i] += ds * float64(k[ks+i])
+						dk[km+i] += ds * float64(q[qs+i])
 						dv[km+i] += s[m] * float64(dout[qn+i])
 					}
 				}
 			}
 		}
 	}
-	narrow(a.DQ.F32(), dq)
-	narrow(a.DK.F32(), dk)
-	narrow(a.DV.F32(), dv)
+	for i := range bs * nn {
+		narrow(toQ[i*step:], dq[i*hh*d:(i+1)*hh*d])
+	}
+	for i := range bs * mm {
+		narrow(toK[i*step:], dk[i*hh*d:(i+1)*hh*d])
+		narrow(toV[i*step:], dv[i*hh*d:(i+1)*hh*d])
+	}
 }
 
 func narrow(dst []float32, src []float64) {

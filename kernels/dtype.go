@@ -13,12 +13,13 @@ const (
 	I32
 	U8
 	I8
+	TF32 // float32 of which products see 10 bits behind the point; no View has it
 )
 
 // Size is the number of bytes of one element.
 func (d DType) Size() int {
 	switch d {
-	case F32, I32:
+	case F32, I32, TF32:
 		return 4
 	case BF16, F16:
 		return 2
@@ -27,7 +28,7 @@ func (d DType) Size() int {
 }
 
 func (d DType) String() string {
-	return [...]string{"f32", "bf16", "f16", "i32", "u8", "i8"}[d]
+	return [...]string{"f32", "bf16", "f16", "i32", "u8", "i8", "tf32"}[d]
 }
 
 // BF16ToF32 widens a bfloat16; exact.
@@ -85,6 +86,19 @@ func Narrow(dst []uint16, src []float32, d DType) {
 	default:
 		panic("kernels: " + d.String() + " is no float format of 16 bits")
 	}
+}
+
+// Round rounds float32 numbers in place to BF16, F16 or TF32 (to nearest; ties to even, for TF32 away from zero). It panics if d is another format.
+func Round(x []float32, d DType) {
+	if d == TF32 {
+		for i, f := range x {
+			x[i] = math.Float32frombits((math.Float32bits(f) + 1<<12) &^ (1<<13 - 1))
+		}
+		return
+	}
+	half := make([]uint16, len(x))
+	Narrow(half, x, d)
+	Widen(x, half, d)
 }
 
 // F32ToF16 rounds to the nearest IEEE binary16, ties to even; too large becomes infinity.

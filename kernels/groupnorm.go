@@ -20,7 +20,8 @@ type GroupNormArgs struct {
 }
 
 // B, P, C, groups, SiLU; a group of two would have a gradient of nothing but rounding
-var groupNormDims = [][]int{{1, 1, 3, 1, 0}, {2, 9, 6, 3, 1}, {1, 63, 32, 32, 1}, {3, 5, 40, 8, 0}, {2, 257, 64, 32, 1}, {1, 1100, 20, 4, 1}, {2, 64, 33, 1, 0}, {1, 17, 7, 7, 1}, {1, 40, 288, 32, 1}}
+var groupNormDims = [][]int{{1, 1, 3, 1, 0}, {2, 9, 6, 3, 1}, {1, 63, 32, 32, 1}, {3, 5, 40, 8, 0}, {2, 257, 64, 32, 1}, {1, 1100, 20, 4, 1}, {2, 64, 33, 1, 0}, {1, 17, 7, 7, 1}, {1, 40, 288, 32, 1},
+	{1, 401, 128, 32, 1}}
 
 // GroupNorm normalises groups of channels.
 var GroupNorm = register(&Op[GroupNormArgs]{

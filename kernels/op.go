@@ -21,7 +21,9 @@ type Op[A any] struct {
 	Cost  func(a *A) Cost              // for benchmarks and the roofline
 	Check func(a *A) error             // wanted against found shapes
 	Ref   func(a *A)                   // plain loops in float64; never made faster
+	Renew func(a *A)                   // makes inputs that follow from others again, after a test changed those; nil: none do
 	Tol   float64                      // of parity, relative to the largest value of an output; 0 means 2e-6
+	Meet  int                          // how many rounded numbers meet in one of an output where a variant rounds operands; 0 means 2, those of a product
 	list  []*Variant[A]                // by falling rank
 	spare *sync.Pool                   // of *A, for Do; a pointer, so that tests may copy an Op
 }
@@ -50,6 +52,7 @@ type AnyOp interface {
 	CaseDims(i int) []int
 	NewCall(dims []int) *Call
 	Tolerance() float64
+	Roundings() int
 }
 
 // VariantInfo tells of a variant without its type.
@@ -70,6 +73,7 @@ type Case struct {
 	Cost    Cost
 	In, Out []*View
 	Ref     func()
+	Renew   func()
 	Check   func() error
 	Usable  func(variant string) bool
 	Run     func(s *Stream, variant string) error // "" takes the default choice
@@ -107,6 +111,9 @@ func (o *Op[A]) Tolerance() float64 {
 	}
 	return o.Tol
 }
+
+// Roundings is how many rounded numbers meet in one number of an output of a variant that rounds operands.
+func (o *Op[A]) Roundings() int { return max(2, o.Meet) }
 
 var overrides struct {
 	sync.Mutex
@@ -290,7 +297,10 @@ func (o *Op[A]) NewCase(i int, seed uint64) *Case { return o.NewCaseOf(o.Dims[i]
 // Check tells of the others.
 func (o *Op[A]) NewCaseOf(dims []int, seed uint64) *Case {
 	a := o.Make(NewRand(seed), dims)
-	c := &Case{Dims: dims, Cost: o.Cost(&a), Ref: func() { o.Ref(&a) }, Check: func() error { return o.Check(&a) }}
+	c := &Case{Dims: dims, Cost: o.Cost(&a), Ref: func() { o.Ref(&a) }, Check: func() error { return o.Check(&a) }, Renew: func() {}}
+	if o.Renew != nil {
+		c.Renew = func() { o.Renew(&a) }
+	}
 	in, out := o.Views(&a)
 	for _, v := range in {
 		if !v.Absent() {

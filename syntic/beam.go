@@ -161,7 +161,7 @@ func (q *search) step(s *tensor.Scope, x *tensor.Tensor, at int) best {
 	}
 	for i, b := range q.m.Blocks {
 		var now past
-		h, now = b.forward(c, h, q.cache[i], mask, nil)
+		h, now = b.step(c, h, q.cache[i], mask)
 		q.free(s, q.cache[i])
 		q.cache[i] = past{c.Keep(now.k), c.Keep(now.v)}
 	}

@@ -219,21 +219,38 @@ func newBlock(dev *tensor.Device, sh Shape) *Block {
 // past is what a layer keeps of the tokens before: keys and values [B, M, C].
 type past struct{ k, v *tensor.Tensor }
 
-// forward takes x [B, N, C] behind the tokens of before, if any. mask i32 [B, M] says which of all keys may be seen; nil: all.
-func (b *Block) forward(s *tensor.Scope, x *tensor.Tensor, before past, mask *tensor.Tensor, drop *dropout) (*tensor.Tensor, past) {
-	n, c := x.Dim(1), x.Dim(2)
-	h := s.Linear(b.Norm1.Forward(s, x), b.Attn.In.Weight, b.Attn.In.Bias) // [B, N, 3C]
-	qkv := s.Split(h, 2, 3)
+// forward maps x [B, N, C] to the same shape; no token sees those after it. mask i32 [B, N] says which may be seen at all; nil: all.
+func (b *Block) forward(s *tensor.Scope, x, mask *tensor.Tensor, drop *dropout) *tensor.Tensor {
+	c := x.Dim(2)
+	qkv := s.Reshape(b.project(s, x), x.Dim(0), x.Dim(1), 3, b.heads, c/b.heads) // attention reads it in place
+	a := s.SelfAttention(qkv, tensor.AttentionOptions{Causal: true, KeyMask: mask})
+	return b.finish(s, a, x, drop)
+}
+
+// step is forward behind the tokens of before, if any, whose keys and values it keeps with its own: mask is [B, M] of them all.
+func (b *Block) step(s *tensor.Scope, x *tensor.Tensor, before past, mask *tensor.Tensor) (*tensor.Tensor, past) {
+	qkv := s.Split(b.project(s, x), 2, 3)
 	now := past{qkv[1], qkv[2]}
 	if before.k != nil {
 		now = past{s.Concat(1, before.k, now.k), s.Concat(1, before.v, now.v)} // [B, M, C]
 	}
-	split := func(t *tensor.Tensor, n int) *tensor.Tensor { return s.Reshape(t, t.Dim(0), n, b.heads, c/b.heads) }
-	m := now.k.Dim(1)
-	a := s.Attention(split(qkv[0], n), split(now.k, m), split(now.v, m), tensor.AttentionOptions{Causal: true, KeyMask: mask})
-	x = drop.residual(s, s.Reshape(a, a.Dim(0), n, c), b.Attn.Out, x)
-	h = s.LinearAct(b.Norm2.Forward(s, x), b.MLP.In.Weight, b.MLP.In.Bias, b.act) // [B, N, FFN]
-	return drop.residual(s, h, b.MLP.Out, x), now
+	split := func(t *tensor.Tensor) *tensor.Tensor {
+		return s.Reshape(t, t.Dim(0), t.Dim(1), b.heads, t.Dim(2)/b.heads)
+	}
+	a := s.Attention(split(qkv[0]), split(now.k), split(now.v), tensor.AttentionOptions{Causal: true, KeyMask: mask})
+	return b.finish(s, a, x, nil), now
+}
+
+// project makes queries, keys and values [B, N, 3C].
+func (b *Block) project(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
+	return s.Linear(b.Norm1.Forward(s, x), b.Attn.In.Weight, b.Attn.In.Bias)
+}
+
+// finish is what comes after the attention a [B, N, heads, C/heads] of x.
+func (b *Block) finish(s *tensor.Scope, a, x *tensor.Tensor, drop *dropout) *tensor.Tensor {
+	x = drop.residual(s, s.Reshape(a, x.Shape()...), b.Attn.Out, x)
+	h := s.LinearAct(b.Norm2.Forward(s, x), b.MLP.In.Weight, b.MLP.In.Bias, b.act) // [B, N, FFN]
+	return drop.residual(s, h, b.MLP.Out, x)
 }
 
 // at adds the embeddings of positions from.. to x [B, N, C].
@@ -247,7 +264,7 @@ func (m *GPT2) hidden(s *tensor.Scope, x, mask *tensor.Tensor, drop *dropout) *t
 	x = drop.apply(s, m.at(s, x, 0))
 	s.Trace(m, "embeddings", x)
 	for _, b := range m.Blocks {
-		x, _ = b.forward(s, x, past{}, mask, drop)
+		x = b.forward(s, x, mask, drop)
 		s.Trace(b, "", x)
 	}
 	x = m.Norm.Forward(s, x)

@@ -20,27 +20,50 @@ func (s *Scope) Attention(q, k, v *Tensor, o AttentionOptions) *Tensor {
 	if q.Rank() != 4 {
 		fail("attention of q %v: want [B, N, H, D]", q)
 	}
+	return s.attention(q, k, v, o)
+}
+
+// SelfAttention is Attention of queries, keys and values side by side in qkv [B, N, 3, H, D], as one projection to 3·H·D numbers makes them: they are
+// read where they lie, and the gradient is written so too.
+func (s *Scope) SelfAttention(qkv *Tensor, o AttentionOptions) *Tensor {
+	if qkv.Rank() != 5 || qkv.Dim(2) != 3 {
+		fail("self-attention of %v: want [B, N, 3, H, D]", qkv)
+	}
+	return s.attention(qkv, nil, nil, o)
+}
+
+// attention is that of q, k and v, or of a packed q alone.
+func (s *Scope) attention(q, k, v *Tensor, o AttentionOptions) *Tensor {
+	b, n, h, d := q.Dim(0), q.Dim(1), q.Dim(-2), q.Dim(-1)
 	if o.Scale == 0 {
-		o.Scale = float32(1 / math.Sqrt(float64(q.Dim(3))))
+		o.Scale = float32(1 / math.Sqrt(float64(d)))
 	}
 	if s.tracks(o.Bias) {
 		fail("attention: no gradient flows to the bias %v; detach it", o.Bias)
 	}
-	out, record := s.Empty(q.Shape()...), s.tracks(q, k, v)
+	out, record := s.Empty(b, n, h, d), s.tracks(q, k, v)
 	a := kernels.AttentionArgs{Q: q.View(), K: k.View(), V: v.View(), KeyMask: o.KeyMask.View(), Bias: o.Bias.View(), Out: out.v, Scale: o.Scale, Causal: o.Causal}
 	if record {
-		a.LSE = s.Empty(q.Dim(0), q.Dim(2), q.Dim(1)).v
+		a.LSE = s.Empty(b, h, n).v
 	}
 	run(s, kernels.Attention, a)
 	if record {
 		a := a // or every call would keep its arguments on the heap for the gradient
 		s.record(out, func(g *Gradients, dout *Tensor) {
-			dq, dk, dv := s.Empty(q.Shape()...), s.Empty(k.Shape()...), s.Empty(v.Shape()...)
+			like := func(t *Tensor) *Tensor {
+				if t == nil {
+					return nil
+				}
+				return s.Empty(t.Shape()...)
+			}
+			dq, dk, dv := like(q), like(k), like(v)
 			run(s, kernels.AttentionGrad, kernels.AttentionGradArgs{Q: a.Q, K: a.K, V: a.V, KeyMask: a.KeyMask, Bias: a.Bias, Out: a.Out, LSE: a.LSE,
-				DOut: dout.View(), DQ: dq.v, DK: dk.v, DV: dv.v, Scale: a.Scale, Causal: a.Causal})
+				DOut: dout.View(), DQ: dq.View(), DK: dk.View(), DV: dv.View(), Scale: a.Scale, Causal: a.Causal})
 			g.Add(q, dq)
-			g.Add(k, dk)
-			g.Add(v, dv)
+			if k != nil {
+				g.Add(k, dk)
+				g.Add(v, dv)
+			}
 		})
 	}
 	return out

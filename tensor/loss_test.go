@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"syntic/kernels"
 	"syntic/tensor"
 )
 
@@ -126,4 +127,27 @@ func TestLinearCrossEntropyIsCrossEntropy(t *testing.T) {
 	near(t, "dx", both[0].dx, both[1].dx, 4e-6)
 	near(t, "dw", both[0].dw, both[1].dw, 4e-6)
 	near(t, "db", both[0].db, both[1].db, 4e-6)
+}
+
+// Queries, keys and values of one projection are read where they lie: the only op that runs is the attention, and its bits are those of separate operands.
+func TestSelfAttention(t *testing.T) {
+	s := tensor.NewScope(tensor.CPU())
+	defer s.Close()
+	qkv := s.Randn(tensor.Key{Seed: 3}, 2, 37, 3, 4, 24)
+	part := s.Split(s.Reshape(qkv, 2, 37, 3*96), 2, 3)
+	for i, p := range part {
+		part[i] = s.Reshape(p, 2, 37, 4, 24)
+	}
+	o := tensor.AttentionOptions{Causal: true}
+	want := s.Attention(part[0], part[1], part[2], o)
+	var ran []string
+	kernels.SetProfiler(func(op, _ string, _ kernels.Cost, run func() error) error {
+		ran = append(ran, op)
+		return run()
+	})
+	got := s.SelfAttention(qkv, o)
+	kernels.SetProfiler(nil)
+	require.Equal(t, []string{"attention"}, ran)
+	require.Equal(t, want.Float32s(), got.Float32s())
+	require.Panics(t, func() { s.SelfAttention(s.Zeros(1, 2, 2, 1, 4), o) })
 }

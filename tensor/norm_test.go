@@ -12,7 +12,7 @@ import (
 	"syntic/tensor/safetensors"
 )
 
-// norms, softmax, resampling, dropout and the box losses join the walk of TestGradients
+// norms, softmax, resampling, dropout, the box losses and packed attention join the walk of TestGradients
 func init() {
 	type in = []*tensor.Tensor
 	add := func(name string, shapes [][]int, lo, hi float32, fn func(s *tensor.Scope, x in) *tensor.Tensor) {
@@ -43,6 +43,10 @@ func init() {
 	add("box_both", [][]int{{3, 4}}, 0.25, 0.35, func(s *tensor.Scope, x in) *tensor.Tensor {
 		l, g := box(s, x)
 		return s.AddScaled(l, 5, g, 2)
+	})
+	add("attention_packed", [][]int{{2, 4, 3, 2, 3}}, 0, 0, func(s *tensor.Scope, x in) *tensor.Tensor {
+		mask := s.FromInt32s([]int32{1, 0, 1, 1, 1, 1, 1, 0}, 2, 4)
+		return s.SelfAttention(x[0], tensor.AttentionOptions{Causal: true, KeyMask: mask})
 	})
 }
 

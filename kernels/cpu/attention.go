@@ -27,7 +27,7 @@ func flashKeys(m, d int) int { return min(m, max(64, min(256, 1<<15/d&^15))) }
 type attnHead struct {
 	p          *panel
 	n, m, d    int
-	ld         int       // from one token to the next: H·D
+	ld, ldo    int       // from one token to the next of q, k, v and their gradients, of out and its gradient
 	q, k, v    []float32 // of the head's first token
 	mask       []int32   // of the batch item; nil if every one of the m keys is kept
 	bias       []float32 // [N, biasLd]; nil if none
@@ -37,14 +37,16 @@ type attnHead struct {
 	causal     bool
 	offset     int // query n sees keys below n + offset with causal
 	base, lse0 int // offsets of the head's first token in [B, N, H, D], of its first row in [B, H, N]
-	key0       int // the same in [B, M, H, D]
+	q0, key0   int // offsets of its first query and key
 }
 
 func attnHeadOf(p *panel, a *kernels.AttentionArgs, unit int) attnHead {
 	_, n, m, h, d := a.Sizes()
 	b, hh := unit/h, unit%h
-	t := attnHead{p: p, n: n, m: m, d: d, ld: h * d, scale: a.Scale, mul: a.Scale * log2e, causal: a.Causal, offset: m - n + 1, base: b*n*h*d + hh*d, key0: b*m*h*d + hh*d, lse0: unit * n}
-	t.q, t.k, t.v = a.Q.F32()[t.base:], a.K.F32()[t.key0:], a.V.F32()[t.key0:]
+	q, k, v, ld := a.Rows()
+	t := attnHead{p: p, n: n, m: m, d: d, ld: ld, ldo: h * d, scale: a.Scale, mul: a.Scale * log2e, causal: a.Causal, offset: m - n + 1,
+		base: b*n*h*d + hh*d, q0: b*n*ld + hh*d, key0: b*m*ld + hh*d, lse0: unit * n}
+	t.q, t.k, t.v = q[t.q0:], k[t.key0:], v[t.key0:]
 	if bias := a.Bias.F32(); bias != nil {
 		sb, sh := kernels.BiasStrides(&a.Bias)
 		t.bias, t.biasLd = bias[b*sb+hh*sh:], m
@@ -162,7 +164,7 @@ func (t *attnHead) finish(st *attnSums, out, lse []float32, i, nq int) {
 	for c := 0; c < nq; c += 16 {
 		t.p.mulCols(st.o[c:], inv[c:], attnStrip, t.d)
 	}
-	t.p.turn(out[t.base+i*t.ld:], t.ld, st.o, attnStrip, t.d, nq)
+	t.p.turn(out[t.base+i*t.ldo:], t.ldo, st.o, attnStrip, t.d, nq)
 }
 
 func (p *panel) attention(a *kernels.AttentionArgs) {

@@ -52,9 +52,10 @@ func (p *panel) attentionGrad(a *kernels.AttentionGradArgs) {
 		clear(dk)
 		clear(dv)
 		t.backward(mem, a.Out.F32()[t.base:], a.DOut.F32()[t.base:], a.LSE.F32()[t.lse0:][:n], dq, dk, dv)
-		unpackRows(a.DQ.F32()[t.base:], t.ld, dq, n, d, a.Scale)
-		unpackRows(a.DK.F32()[t.key0:], t.ld, dk, m, d, 1)
-		unpackRows(a.DV.F32()[t.key0:], t.ld, dv, m, d, 1)
+		toQ, toK, toV, _ := a.GradRows()
+		unpackRows(toQ[t.q0:], t.ld, dq, n, d, a.Scale)
+		unpackRows(toK[t.key0:], t.ld, dk, m, d, 1)
+		unpackRows(toV[t.key0:], t.ld, dv, m, d, 1)
 	})
 }
 
@@ -81,13 +82,13 @@ func (t *attnHead) backward(mem, out, dout, lse, dq, dk, dv []float32) {
 	packRows(q, t.q, t.ld, t.n, d, t.scale)
 	clear(delta)
 	for i := 0; i < t.n && t.m > attnKeys; i++ { // otherwise rowGrad has it from the probabilities
-		s, g := float32(0), dout[i*t.ld:][:d]
-		for l, x := range out[i*t.ld:][:d] {
+		s, g := float32(0), dout[i*t.ldo:][:d]
+		for l, x := range out[i*t.ldo:][:d] {
 			s += x * g[l]
 		}
 		delta[i] = s
 	}
-	do, ldo := rowsOf(&mem, dout, t.ld, t.n, d)
+	do, ldo := rowsOf(&mem, dout, t.ldo, t.n, d)
 	for j0 := 0; j0 < t.m; j0 += attnKeys {
 		j1, buf := min(j0+attnKeys, t.m), mem
 		kt, vt := take(&buf, round16(j1-j0)*d), take(&buf, round16(j1-j0)*d)
@@ -103,7 +104,7 @@ func (t *attnHead) backward(mem, out, dout, lse, dq, dk, dv []float32) {
 			}
 			w := round16(all)
 			p.product(s, ls, q[i0*dp:], dp, 1, kt, 16, d*16, nq, w, d, false)
-			p.product(g, ls, dout[i0*t.ld:], t.ld, 1, vt, 16, d*16, nq, w, d, false)
+			p.product(g, ls, dout[i0*t.ldo:], t.ldo, 1, vt, 16, d*16, nq, w, d, false)
 			for i := range nq {
 				t.rowGrad(s[i*ls:][:w], g[i*ls:][:w], i0+i, j0, j1, lse[i0+i], delta[i0+i])
 			}

@@ -15,8 +15,8 @@
 //     schedules, and holds it against the float64 reference; -count=1, for go test does not see that a .cu changed. SYNTIC_EMU_SEED=n takes other schedules; errors name kernel, block, thread and line.
 //  4. kernels/cuda/scripts/toolkit.sh DIR once; CUDA_HOME=DIR go generate ./kernels/cuda compiles what changed. Commit .cu, .go and image/NAME.*.
 //  5. Work space: ws, err := workspace(s, bytes); defer ws.free(). Dynamic shared memory that depends on sizes: launchWith(s, name, config, …).
-//  6. Tiles of products: src/tiled.cuh for GEMM and convolution, src/tile.cuh for similarities that are not kept (and mma.sync). Indices of elements are
-//     i64: index_test.go runs blocks beyond element 2³¹.
+//  6. Tiles of products: src/tiled.cuh by FFMA; src/tile.cuh by mma.sync and for similarities that are not kept, src/product.cuh the epilogue of those
+//     that are; src/attention_mma.cuh for attention. Indices of elements are i64: index_test.go runs blocks beyond element 2³¹.
 //     Products by wgmma and the tensor memory accelerator: src/wgmma.cuh with an epilogue; such a file is named *_wgmma.cu and compiled for sm_90a alone.
 //  7. Keep earlier rungs with lower Rank. No atomics on floats in a variant that is not Unordered: the same call must give the same bits.
 package cuda

@@ -112,11 +112,7 @@ func TestIndicesOfAttention(t *testing.T) {
 				if c.format != kernels.F32 {
 					args = append(args, int32(c.format))
 				}
-				args = append(args, none, int32(n), int32(n), int32(heads))
-				if c.format == kernels.F32 {
-					args = append(args, int32(d))
-				}
-				f.run(c.kernel, append(args, int64(0), int64(0), float32(0.3), int32(n))...)
+				f.run(c.kernel, append(args, none, int32(n), int32(n), int32(heads), int32(d), int64(heads*d), int64(0), int64(0), float32(0.3), int32(n))...)
 				for i := range n {
 					all = append(all, f.get(unsafe.Add(out, i*heads*row), row/4)...)
 				}

@@ -12,12 +12,18 @@ import (
 
 // halved is a view of the same numbers rounded to 16 bits.
 func halved(v kernels.View, format kernels.DType) kernels.View {
+	if v.Absent() {
+		return v
+	}
 	half := make([]uint16, v.Len())
 	kernels.Narrow(half, v.F32(), format)
 	return kernels.NewView(format, unsafe.Pointer(&half[0]), v.Shape()...)
 }
 
 func widened(v kernels.View) kernels.View {
+	if v.Absent() {
+		return v
+	}
 	return kernels.Of(v.Floats(), v.Shape()...)
 }
 

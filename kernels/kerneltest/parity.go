@@ -64,7 +64,7 @@ func accurate(t *testing.T, op kernels.AnyOp, i int, v kernels.VariantInfo, name
 	t.Helper()
 	tol := op.Tolerance()
 	if v.Operands != kernels.F32 {
-		tol = max(tol, productTol(v.Operands))
+		tol = max(tol, productTol(v.Operands, op.Roundings()))
 		roundedBy(t, op, i, v, run)
 	}
 	for j := range got.Out {
@@ -78,12 +78,12 @@ func accurate(t *testing.T, op kernels.AnyOp, i int, v kernels.VariantInfo, name
 	}
 }
 
-// productTol is the relative error of a product of two numbers that were both rounded to d: (1 + u)² − 1, where u is half a unit in the last
-// of the significant digits. It bounds the error of a sum of K products relative to the sum of their sizes; relative to the largest output it is
+// productTol is the relative error of a product of n numbers that were all rounded to d, two but for chains of products: (1 + u)ⁿ − 1, where u is half
+// a unit in the last of the significant digits. It bounds the error of a sum of K products relative to the sum of their sizes; relative to the largest output it is
 // still more than enough, for outputs of random terms grow as √K, and so do their errors, to which the K roundings add with changing signs.
-func productTol(d kernels.DType) float64 {
-	u := map[kernels.DType]float64{kernels.BF16: 1.0 / (1 << 8), kernels.F16: 1.0 / (1 << 11)}[d]
-	return (1+u)*(1+u) - 1
+func productTol(d kernels.DType, n int) float64 {
+	u := map[kernels.DType]float64{kernels.BF16: 1.0 / (1 << 8), kernels.F16: 1.0 / (1 << 11), kernels.TF32: 1.0 / (1 << 11)}[d]
+	return math.Pow(1+u, float64(n)) - 1
 }
 
 // roundedBy holds a variant that rounds its operands against the reference of operands that are rounded already: there its rounding changes
@@ -97,17 +97,16 @@ func roundedBy(t *testing.T, op kernels.AnyOp, i int, v kernels.VariantInfo, run
 				continue
 			}
 			x := in.Floats() // in place, or a copy
-			half := make([]uint16, len(x))
-			kernels.Narrow(half, x, v.Operands)
-			kernels.Widen(x, half, v.Operands)
+			kernels.Round(x, v.Operands)
 			if in.DType != kernels.F32 {
 				kernels.Narrow(in.U16(), x, in.DType)
 			}
 		}
+		c.Renew()
 	}
 	tol := op.Tolerance()
 	if v.Within {
-		tol = max(tol, productTol(v.Operands))
+		tol = max(tol, productTol(v.Operands, 2))
 	}
 	want.Ref()
 	require.NoError(t, run(got))

@@ -58,6 +58,10 @@ DEV void ldmatrix_x4_trans(unsigned (&r)[4], const void *row, EMU_HERE) { emu::l
 DEV void ldmatrix_x2(unsigned (&r)[2], const void *row, EMU_HERE) { emu::ld<2, false>(r, row, {"ldmatrix", file, line}); }
 DEV void ldmatrix_x2_trans(unsigned (&r)[2], const void *row, EMU_HERE) { emu::ld<2, true>(r, row, {"ldmatrix", file, line}); }
 
+// Two numbers as an operand of mma, lo in the low half.
+DEV unsigned pack_bf16(float lo, float hi) { return f32_to_bf16_bits(lo) | (unsigned)f32_to_bf16_bits(hi) << 16; }
+DEV unsigned pack_f16(float lo, float hi) { return f32_to_f16_bits(lo) | (unsigned)f32_to_f16_bits(hi) << 16; }
+
 // -- mma.sync: D[16][8] += A[16][K] · B[K][8], sums in float32 --
 namespace emu {
 struct Mma { float *d; const u32 *a, *b; };

@@ -104,20 +104,14 @@ KERNEL(conv_tiled_f32, 256, 0, const float *x, const void *weight, const float *
   Window window;
   window.begin(x, CONV, row0);
   const Matrix y = {weight, dtype, col0, co, depth, 0, depth, 1};
-  float sum[4][4];
-  tiled_product(window, y, 0, depth, sum);
-#pragma unroll
-  for (int i = 0; i < 4; ++i)
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const i64 row = row0 + thread_x() / 16 * 4 + i;
-      const int col = col0 + thread_x() % 16 * 4 + j;
-      if (row >= (i64)b * oh * ow || col >= co) continue;
-      float v = sum[i][j];
-      if (bias) v += bias[col];
-      if (residual) v += residual[row * co + col];
-      out[row * co + col] = act(f, v);
-    }
+  tiled_product(window, y, 0, depth, [&](int i, int j, float v) {
+    const i64 row = row0 + i;
+    const int col = col0 + j;
+    if (row >= (i64)b * oh * ow || col >= co) return;
+    if (bias) v += bias[col];
+    if (residual) v += residual[row * co + col];
+    out[row * co + col] = act(f, v);
+  });
 }
 
 KERNEL(conv_grad_x_tiled_f32, 256, 0, const float *dout, const void *weight, float *dx, SIZES, int dtype) {
@@ -126,16 +120,9 @@ KERNEL(conv_grad_x_tiled_f32, 256, 0, const float *dout, const void *weight, flo
   Spread spread;
   spread.begin(dout, CONV, row0);
   const Turned y = {weight, dtype, col0, CONV};
-  float sum[4][4];
-  tiled_product(spread, y, 0, kh * kw * co, sum);
-#pragma unroll
-  for (int i = 0; i < 4; ++i)
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const i64 row = row0 + thread_x() / 16 * 4 + i;
-      const int col = col0 + thread_x() % 16 * 4 + j;
-      if (row < (i64)b * h * w && col < ci) dx[row * ci + col] = sum[i][j];
-    }
+  tiled_product(spread, y, 0, kh * kw * co, [&](int i, int j, float v) {
+    if (row0 + i < (i64)b * h * w && col0 + j < ci) dx[(row0 + i) * ci + col0 + j] = v;
+  });
 }
 
 // part[s] is the sum over the s-th run of `run` pixels, a multiple of 256: few tiles and many pixels would leave the device idle. grid: tiles × parts
@@ -146,13 +133,7 @@ KERNEL(conv_grad_w_tiled_f32, 256, 0, const float *x, const float *dout, float *
   Tapped tapped;
   tapped.begin(x, CONV, col0);
   const Matrix g = {dout, kF32, row0, co, pixels, 0, 1, co};
-  float sum[4][4];
-  tiled_product(g, tapped, k0, k1, sum);
-#pragma unroll
-  for (int i = 0; i < 4; ++i)
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const int row = row0 + thread_x() / 16 * 4 + i, col = col0 + thread_x() % 16 * 4 + j;
-      if (row < co && col < width) part[((i64)s * co + row) * width + col] = sum[i][j];
-    }
+  tiled_product(g, tapped, k0, k1, [&](int i, int j, float v) {
+    if (row0 + i < co && col0 + j < width) part[((i64)s * co + row0 + i) * width + col0 + j] = v;
+  });
 }

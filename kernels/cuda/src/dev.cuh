@@ -44,9 +44,6 @@ DEV float to_f32(f16 x) { return f16_bits_to_f32(x.bits); }
 DEV void store(float *p, float x) { *p = x; }
 DEV void store(bf16 *p, float x) { p->bits = f32_to_bf16_bits(x); }
 DEV void store(f16 *p, float x) { p->bits = f32_to_f16_bits(x); }
-// pack_bf16 is two numbers as an operand of mma: lo in the low half.
-DEV u32 pack_bf16(float lo, float hi) { return f32_to_bf16_bits(lo) | (u32)f32_to_bf16_bits(hi) << 16; }
-DEV u32 pack_f16(float lo, float hi) { return f32_to_f16_bits(lo) | (u32)f32_to_f16_bits(hi) << 16; }
 
 // Formats as kernels.DType numbers them.
 enum { kF32, kBF16, kF16 };

@@ -1,7 +1,7 @@
-// out[b] = act(alpha · A[b] · B[b]ᵀ + bias + residual[b]) (+ out[b]) by mma.sync of 16-bit operands, sums in float32, epilogue on the registers.
-// Third rung, after gemm_tiled: 128×128 tiles, slabs of 32 through three stages of cp.async. Both operands lie in rows along K, `ld` apart, a multiple
-// of 8; round_* lay them so, transposed where they must be. Limit: mma.sync. Measured: not yet, emulated only.
-#include "tile.cuh"
+// out[b] = act(alpha · A[b] · B[b]ᵀ + bias + residual[b]) (+ out[b]) by mma.sync of 16-bit or tf32 operands, sums in float32, one launch with its epilogue.
+// Third rung, after gemm_tiled: 128×128 tiles, slabs of 64 bytes through three stages of cp.async. Both operands lie in rows along K, `ld` apart, a
+// multiple of 16 bytes; round_* lay them so, transposed where they must be. Limit: mma.sync. Measured: not yet, emulated only.
+#include "product.cuh"
 
 // to[b][r][l] = x[b]'s element (r, l), rounded; x is [rows, depth], with trans [depth, rows], of any float format
 template <class T> DEV void round_rows(const void *x, int dtype, T *to, i64 n, int rows, int depth, i64 ld, int trans) {
@@ -12,36 +12,23 @@ template <class T> DEV void round_rows(const void *x, int dtype, T *to, i64 n, i
 }
 KERNEL(round_rows_bf16, 256, 0, const void *x, int dtype, bf16 *to, i64 n, int rows, int depth, i64 ld, int trans) { round_rows(x, dtype, to, n, rows, depth, ld, trans); }
 KERNEL(round_rows_f16, 256, 0, const void *x, int dtype, f16 *to, i64 n, int rows, int depth, i64 ld, int trans) { round_rows(x, dtype, to, n, rows, depth, ld, trans); }
+KERNEL(round_rows_tf32, 256, 0, const void *x, int dtype, tf32 *to, i64 n, int rows, int depth, i64 ld, int trans) { round_rows(x, dtype, to, n, rows, depth, ld, trans); }
 
 template <class T>
 DEV void gemm_mma(const T *a, const T *b, i64 lda, i64 ldb, float *out, const float *bias, const float *residual, int m, int n, int k, i64 step_a, i64 step_b, float alpha, int accumulate, int f) {
   SHARED_DYNAMIC(unsigned char, smem);
   const int across = (n + kTile - 1) / kTile, down = (m + kTile - 1) / kTile;
   const int col0 = block_x() % across * kTile, row0 = block_x() / across % down * kTile;
-  const i64 batch = block_x() / across / down;
+  const i64 batch = block_x() / across / down, at = batch * m * n;
   float acc[4][4][4] = {};
   tile_mma<false, false, 3>(smem, a + batch * step_a + row0 * lda, lda, m - row0, b + batch * step_b + col0 * ldb, ldb, n - col0, k, acc);
-#pragma unroll
-  for (int i = 0; i < 4; ++i)
-#pragma unroll
-    for (int j = 0; j < 4; ++j)
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const int row = row0 + acc_row(i, e), col = col0 + acc_col(j, e);
-        if (row >= m || col >= n) continue;
-        const i64 at = (batch * m + row) * n + col;
-        float v = acc[i][j][e] * alpha;
-        if (bias) v += bias[col];
-        if (residual) v += residual[at];
-        if (accumulate) v += out[at];
-        out[at] = act(f, v);
-      }
+  finish(smem, acc, {out + at, bias, residual ? residual + at : nullptr, alpha, accumulate, f}, row0, m, col0, n);
 }
-KERNEL(gemm_mma_bf16, 256, stage_bytes(3), const bf16 *a, const bf16 *b, i64 lda, i64 ldb, float *out, const float *bias, const float *residual, int m, int n, int k, i64 step_a, i64 step_b, float alpha,
-       int accumulate, int f) {
-  gemm_mma(a, b, lda, ldb, out, bias, residual, m, n, k, step_a, step_b, alpha, accumulate, f);
-}
-KERNEL(gemm_mma_f16, 256, stage_bytes(3), const f16 *a, const f16 *b, i64 lda, i64 ldb, float *out, const float *bias, const float *residual, int m, int n, int k, i64 step_a, i64 step_b, float alpha,
-       int accumulate, int f) {
-  gemm_mma(a, b, lda, ldb, out, bias, residual, m, n, k, step_a, step_b, alpha, accumulate, f);
-}
+#define GEMM(T)                                                                                                                                                \
+  KERNEL(gemm_mma_##T, 256, stage_bytes(3), const T *a, const T *b, i64 lda, i64 ldb, float *out, const float *bias, const float *residual, int m, int n, int k, \
+         i64 step_a, i64 step_b, float alpha, int accumulate, int f) {                                                                                         \
+    gemm_mma(a, b, lda, ldb, out, bias, residual, m, n, k, step_a, step_b, alpha, accumulate, f);                                                              \
+  }
+GEMM(bf16)
+GEMM(f16)
+GEMM(tf32)

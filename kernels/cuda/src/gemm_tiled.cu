@@ -10,19 +10,14 @@ KERNEL(gemm_tiled_f32, 256, 0, const float *a, const void *b, float *out, const 
   const i64 batch = block_x() / tiles_n / tiles_m;
   const Matrix x = {a, kF32, row0, m, k, batch * step_a, trans_a ? 1 : k, trans_a ? m : 1};
   const Matrix y = {b, dtype_b, col0, n, k, batch * step_b, trans_b ? k : 1, trans_b ? 1 : n};
-  float sum[4][4];
-  tiled_product(x, y, 0, k, sum);
-#pragma unroll
-  for (int i = 0; i < 4; ++i)
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const int row = row0 + thread_x() / 16 * 4 + i, col = col0 + thread_x() % 16 * 4 + j;
-      if (row >= m || col >= n) continue;
-      const i64 at = (batch * m + row) * n + col;
-      float v = sum[i][j] * alpha;
-      if (bias) v += bias[col];
-      if (residual) v += residual[at];
-      if (accumulate) v += out[at];
-      out[at] = act(f, v);
-    }
+  tiled_product(x, y, 0, k, [&](int i, int j, float sum) {
+    const int row = row0 + i, col = col0 + j;
+    if (row >= m || col >= n) return;
+    const i64 at = (batch * m + row) * n + col;
+    float v = sum * alpha;
+    if (bias) v += bias[col];
+    if (residual) v += residual[at];
+    if (accumulate) v += out[at];
+    out[at] = act(f, v);
+  });
 }

@@ -1,5 +1,5 @@
 // Layer, group and row normalisation, forward and backward. First rung: one block a row or group, three passes over it from L2; column sums by one
-// block for 32 columns, rows in a fixed order. Bound by memory.
+// block for 32 columns, rows in a fixed order. Bound by memory. group_norm_part and group_norm_join are the second rung of group_norm_f32.
 #include "dev.cuh"
 
 // x, out [N, C]; gain, bias [C], mean, rstd [N] may be absent; out may be x
@@ -88,6 +88,53 @@ KERNEL(group_norm_f32, 256, 0, const float *x, const float *gain, const float *b
   if (thread_x() == 0) {
     if (mean_out) mean_out[block_x()] = mean;
     if (rstd_out) rstd_out[block_x()] = rstd;
+  }
+}
+
+// Second rung of group_norm_f32: an image is cut into `parts` runs of `run` pixels, so that many blocks share it and each reads whole pixels. First every
+// run leaves its groups' means and sums of squares about them, then each block joins those of its image in a fixed order (Chan et al. 1983) and writes
+// its run. At most 256 groups. Limit: two reads and a write of memory. Measured: not yet, emulated only.
+struct Moment { float mean, square; };
+KERNEL(group_norm_part, 256, 0, const float *x, Moment *part, i64 p, int c, int groups, int parts, i64 run) {
+  const int width = c / groups, s = block_x() % parts;
+  const i64 from = s * run, rows = p - from < run ? p - from : run, n = rows * width;
+  x += ((i64)(block_x() / parts) * p + from) * c;
+  for (int g = warp_id(); g < groups; g += 8) {
+    float sum = 0, sq = 0;
+    for (i64 e = lane_id(); e < n; e += 32) sum += x[e / width * c + g * width + e % width];
+    const float mean = warp_sum(sum) / n;
+    for (i64 e = lane_id(); e < n; e += 32) {
+      const float d = x[e / width * c + g * width + e % width] - mean;
+      sq += d * d;
+    }
+    sq = warp_sum(sq);
+    if (lane_id() == 0) part[(i64)block_x() * groups + g] = {mean, sq};
+  }
+}
+
+KERNEL(group_norm_join, 256, 0, const float *x, const Moment *part, const float *gain, const float *bias, float *out, float *mean_out, float *rstd_out, i64 p, int c, int groups, int parts,
+       i64 run, float eps, int f) {
+  SHARED(Moment, stat, [256]);  // mean and 1/σ
+  const int width = c / groups, s = block_x() % parts, b = block_x() / parts, g = thread_x();
+  const i64 from = s * run, rows = p - from < run ? p - from : run;
+  if (g < groups) {
+    part += (i64)b * parts * groups + g;
+    float mean = 0, sq = 0;
+    for (int i = 0; i < parts; ++i) mean += part[i * groups].mean * ((float)(p - i * run < run ? p - i * run : run) / p);
+    for (int i = 0; i < parts; ++i) {
+      const float d = part[i * groups].mean - mean;
+      sq += part[i * groups].square + d * d * ((float)(p - i * run < run ? p - i * run : run) * width);
+    }
+    stat[g] = {mean, rsqrt_(sq / ((float)p * width) + eps)};
+    if (s == 0 && mean_out) mean_out[(i64)b * groups + g] = mean;
+    if (s == 0 && rstd_out) rstd_out[(i64)b * groups + g] = stat[g].square;
+  }
+  sync_block();
+  const i64 base = ((i64)b * p + from) * c;
+  for (i64 e = thread_x(); e < rows * c; e += 256) {
+    const int k = (int)(e % c);
+    const Moment m = stat[k / width];
+    out[base + e] = act(f, (x[base + e] - m.mean) * m.square * gain[k] + bias[k]);
   }
 }
 

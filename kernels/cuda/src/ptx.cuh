@@ -49,9 +49,20 @@ DEV int atomic_cas(int *p, int want, int v) { return atomicCAS(p, want, v); }
 DEV unsigned bits_of(float f) { return __float_as_uint(f); }
 DEV float float_of(unsigned u) { return __uint_as_float(u); }
 DEV unsigned short f32_to_bf16_bits(float f) {
-  unsigned b = bits_of(f);
-  if ((b & 0x7fffffffu) > 0x7f800000u) return 0x7fff;
-  return (unsigned short)((b + 0x7fffu + (b >> 16 & 1u)) >> 16);
+  unsigned short h;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(h) : "f"(f));
+  return h;
+}
+// Two numbers as an operand of mma, lo in the low half: one instruction, where rounding by hand takes more than the exponential before it.
+DEV unsigned pack_bf16(float lo, float hi) {
+  unsigned r;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(hi), "f"(lo));
+  return r;
+}
+DEV unsigned pack_f16(float lo, float hi) {
+  unsigned r;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(hi), "f"(lo));
+  return r;
 }
 DEV unsigned short f32_to_f16_bits(float f) {
   unsigned short h;

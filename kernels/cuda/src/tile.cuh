@@ -1,50 +1,20 @@
 // Tiles of a product of two matrices by a block of 256 threads, for kernels that look at similarities and do not keep them: infonce_*, topk_*, project_*.
 //
-//   tile_f32        64×64 by FFMA, operands of any float format, float32 sums; dot_f32 repeats its sums bit by bit for one pair of rows
-//   tile_mma<…>     128×128 by mma.sync of 16-bit operands, slabs of 32 along K through 1 or more stages of cp.async
+//   tile_f32        64×64 by FFMA (tiled.cuh), operands of any float format; dot_f32 repeats its sums bit by bit for one pair of rows
+//   tile_mma<…>     128×128 by mma.sync, slabs of 64 bytes along K through 1 or more stages of cp.async; loaders may gather the operands
 //   tile_stats …    what becomes of a tile in shared memory, whoever made it: the same for both
 #ifndef SYNTIC_TILE_CUH
 #define SYNTIC_TILE_CUH
-#include "dev.cuh"
+#include "mma.cuh"
+#include "tiled.cuh"
 
 // -- float32 --
-enum { kSmall = 64, kSmallDepth = 16, kApart = 256 };  // sums of 256 products are added up apart, so that long rows cost no digits
+enum { kSmall = kSide, kApart = 256 };  // tiled_product adds up sums of 256 products apart
 
 // tile_f32 fills s[r][c] with ⟨row a0 + r of a, row b0 + c of b⟩, 0 for r ≥ rows or c ≥ cols. Rows have d elements and follow each other.
 DEV void tile_f32(float (&s)[kSmall][kSmall + 1], const void *a, int dtype_a, i64 a0, int rows, const void *b, int dtype_b, i64 b0, int cols, int d) {
-  SHARED(float, ta, [kSmallDepth][kSmall + 4]);
-  SHARED(float, tb, [kSmallDepth][kSmall + 4]);
-  const int tx = thread_x() % 16, ty = thread_x() / 16;
-  float sum[4][4] = {}, part[4][4] = {};
-  for (int k0 = 0; k0 < d; k0 += kSmallDepth) {
-    for (int e = thread_x(); e < kSmall * kSmallDepth; e += 256) {
-      const int r = e / kSmallDepth, k = e % kSmallDepth;
-      ta[k][r] = r < rows && k0 + k < d ? load_any(a, dtype_a, (a0 + r) * d + k0 + k) : 0.f;
-      tb[k][r] = r < cols && k0 + k < d ? load_any(b, dtype_b, (b0 + r) * d + k0 + k) : 0.f;
-    }
-    sync_block();
-#pragma unroll
-    for (int l = 0; l < kSmallDepth; ++l) {
-      float x[4], y[4];
-#pragma unroll
-      for (int i = 0; i < 4; ++i) x[i] = ta[l][ty * 4 + i], y[i] = tb[l][tx * 4 + i];
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-#pragma unroll
-        for (int j = 0; j < 4; ++j) part[i][j] = fma_(x[i], y[j], part[i][j]);
-    }
-    sync_block();
-    if ((k0 / kSmallDepth + 1) * kSmallDepth % kApart == 0) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-#pragma unroll
-        for (int j = 0; j < 4; ++j) sum[i][j] += part[i][j], part[i][j] = 0;
-    }
-  }
-#pragma unroll
-  for (int i = 0; i < 4; ++i)
-#pragma unroll
-    for (int j = 0; j < 4; ++j) s[ty * 4 + i][tx * 4 + j] = sum[i][j] + part[i][j];
+  const Matrix x = {a, dtype_a, 0, rows, d, a0 * d, d, 1}, y = {b, dtype_b, 0, cols, d, b0 * d, d, 1};
+  tiled_product(x, y, 0, d, [&](int r, int c, float v) { s[r][c] = v; });
   sync_block();
 }
 
@@ -58,41 +28,42 @@ DEV float dot_f32(const void *a, int dtype_a, i64 ra, const void *b, int dtype_b
   return sum + part;
 }
 
-// -- 16-bit operands on tensor cores --
-enum { kTile = 128, kSlab = 32, kPitch = kSlab + 8, kPitchT = kTile + 8, kStageHalf = kTile * kPitch };  // pitches without bank conflicts for ldmatrix
-constexpr int stage_bytes(int stages) { return stages * 2 * kStageHalf * 2; }
+// -- on tensor cores --
+enum { kTile = 128, kPitchT = kTile + 8 };
+// Slab is 64 bytes along K of one operand: numbers in 16 bytes, along K, from row to row (no bank conflicts for ldmatrix), in all.
+template <class T> struct Slab { enum { chunk = 16 / sizeof(T), depth = 4 * chunk, pitch = 5 * chunk, size = kTile * pitch }; };
+constexpr int stage_bytes(int stages) { return stages * 2 * kTile * 80; }
 enum { kTileBytes = kTile * (kTile + 1) * 4 };  // of a float32 tile that takes the place of the stages
 constexpr int tile_bytes(int stages) { return stage_bytes(stages) > kTileBytes ? stage_bytes(stages) : kTileBytes; }
 
-DEV void mma16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2], bf16) { mma_m16n8k16_bf16(d, a, b); }
-DEV void mma16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2], f16) { mma_m16n8k16_f16(d, a, b); }
-
-// load_slab starts the copy of one operand's slab k0..k0+31: rows along K (ld apart), or with Trans rows along the tile's side. What lies beyond count
-// or depth becomes 0. ld is a multiple of 8 and p of 16 bytes.
+// load_slab starts the copy of one operand's slab from k0: rows along K (ld apart), or with Trans rows along the tile's side (16-bit numbers alone). What
+// lies beyond count or depth becomes 0. ld is a multiple of 16 bytes, and so is p.
 template <bool Trans, class T> DEV void load_slab(T *to, const T *p, i64 ld, int count, int k0, int depth) {
+  constexpr int chunk = Slab<T>::chunk;
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
     const int c = thread_x() + i * 256;
-    const int side = Trans ? c % 16 * 8 : c / 4, k = k0 + (Trans ? c / 16 : c % 4 * 8);
+    const int side = Trans ? c % 16 * 8 : c / 4, k = k0 + (Trans ? c / 16 : c % 4 * chunk);
     int left = Trans ? (k < depth ? count - side : 0) : (side < count ? depth - k : 0);
-    left = left < 0 ? 0 : left > 8 ? 8 : left;
+    left = left < 0 ? 0 : left > chunk ? chunk : left;
     const T *from = left ? p + (Trans ? k * ld + side : side * ld + k) : p;
-    cp_async16_zfill(to + (Trans ? c / 16 * kPitchT + side : side * kPitch + c % 4 * 8), from, left * 2);
+    cp_async16_zfill(to + (Trans ? c / 16 * kPitchT + side : side * Slab<T>::pitch + c % 4 * chunk), from, left * (int)sizeof(T));
   }
 }
 
 // multiply_slab adds the products of a slab: warp (w/4, w%4) has 64×32 of the tile.
 template <bool TA, bool TB, class T> DEV void multiply_slab(const T *sa, const T *sb, float (&acc)[4][4][4]) {
+  constexpr int chunk = Slab<T>::chunk, pitch = Slab<T>::pitch;
   const int l = lane_id(), wm = warp_id() / 4 * 64, wn = warp_id() % 4 * 32;
 #pragma unroll
-  for (int k = 0; k < kSlab; k += 16) {
+  for (int k = 0; k < Slab<T>::depth; k += 2 * chunk) {
     u32 a[4][4], b[4][2];
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       if (TA)
         ldmatrix_x4_trans(a[i], sa + (k + l / 16 * 8 + l % 8) * kPitchT + wm + i * 16 + l / 8 % 2 * 8);
       else
-        ldmatrix_x4(a[i], sa + (wm + i * 16 + l % 16) * kPitch + k + l / 16 * 8);
+        ldmatrix_x4(a[i], sa + (wm + i * 16 + l % 16) * pitch + k + l / 16 * chunk);
     }
 #pragma unroll
     for (int j = 0; j < 2; ++j) {
@@ -100,7 +71,7 @@ template <bool TA, bool TB, class T> DEV void multiply_slab(const T *sa, const T
       if (TB)
         ldmatrix_x4_trans(r, sb + (k + l / 8 % 2 * 8 + l % 8) * kPitchT + wn + j * 16 + l / 16 * 8);
       else
-        ldmatrix_x4(r, sb + (wn + j * 16 + l / 16 * 8 + l % 8) * kPitch + k + l / 8 % 2 * 8);
+        ldmatrix_x4(r, sb + (wn + j * 16 + l / 16 * 8 + l % 8) * pitch + k + l / 8 % 2 * chunk);
       b[2 * j][0] = r[0], b[2 * j][1] = r[1], b[2 * j + 1][0] = r[2], b[2 * j + 1][1] = r[3];
     }
 #pragma unroll
@@ -110,15 +81,13 @@ template <bool TA, bool TB, class T> DEV void multiply_slab(const T *sa, const T
   }
 }
 
-// tile_mma adds A·B to acc. A is [rows, depth], with TA [depth, rows]; B is [cols, depth], with TB [depth, cols]. smem holds stage_bytes(kStages).
-// With one stage a slab is fetched, then multiplied; with more, the next ones are under way meanwhile.
-template <bool TA, bool TB, int kStages, class T>
-DEV void tile_mma(unsigned char *smem, const T *a, i64 lda, int rows, const T *b, i64 ldb, int cols, int depth, float (&acc)[4][4][4]) {
-  T *stage = (T *)smem;
-  const int slabs = (depth + kSlab - 1) / kSlab;
+// tile_mma_of adds A·B to acc over `slabs` slabs; load_a(to, s) and load_b(to, s) start the copies of slab s, which come in order. smem holds
+// stage_bytes(kStages). With one stage a slab is fetched, then multiplied; with more, the next ones are under way meanwhile.
+template <bool TA, bool TB, int kStages, class T, class A, class B> DEV void tile_mma_of(T *stage, A &load_a, B &load_b, int slabs, float (&acc)[4][4][4]) {
+  constexpr int size = Slab<T>::size;
 #pragma unroll
   for (int s = 0; s < kStages - 1; ++s) {
-    if (s < slabs) load_slab<TA>(stage + s * 2 * kStageHalf, a, lda, rows, s * kSlab, depth), load_slab<TB>(stage + (s * 2 + 1) * kStageHalf, b, ldb, cols, s * kSlab, depth);
+    if (s < slabs) load_a(stage + s * 2 * size, s), load_b(stage + (s * 2 + 1) * size, s);
     cp_async_commit();
   }
   for (int s = 0; s < slabs; ++s) {
@@ -127,18 +96,26 @@ DEV void tile_mma(unsigned char *smem, const T *a, i64 lda, int rows, const T *b
       cp_async_wait<(kStages > 1 ? kStages - 2 : 0)>();
       sync_block();  // slab s is there for all, and all are done with the slab that the next copy overwrites
     }
-    if (next < slabs)
-      load_slab<TA>(stage + in * 2 * kStageHalf, a, lda, rows, next * kSlab, depth), load_slab<TB>(stage + (in * 2 + 1) * kStageHalf, b, ldb, cols, next * kSlab, depth);
+    if (next < slabs) load_a(stage + in * 2 * size, next), load_b(stage + (in * 2 + 1) * size, next);
     cp_async_commit();
     if (kStages == 1) {
       cp_async_wait<0>();
       sync_block();
     }
-    multiply_slab<TA, TB>(stage + now * 2 * kStageHalf, stage + (now * 2 + 1) * kStageHalf, acc);
+    multiply_slab<TA, TB>(stage + now * 2 * size, stage + (now * 2 + 1) * size, acc);
     if (kStages == 1) sync_block();
   }
   cp_async_wait<0>();
   sync_block();
+}
+
+// tile_mma is the same for operands in memory. A is [rows, depth], with TA [depth, rows]; B is [cols, depth], with TB [depth, cols].
+template <bool TA, bool TB, int kStages, class T>
+DEV void tile_mma(unsigned char *smem, const T *a, i64 lda, int rows, const T *b, i64 ldb, int cols, int depth, float (&acc)[4][4][4]) {
+  constexpr int step = Slab<T>::depth;
+  auto load_a = [&](T *to, int s) { load_slab<TA>(to, a, lda, rows, s * step, depth); };
+  auto load_b = [&](T *to, int s) { load_slab<TB>(to, b, ldb, cols, s * step, depth); };
+  tile_mma_of<TA, TB, kStages>((T *)smem, load_a, load_b, (depth + step - 1) / step, acc);
 }
 
 // acc_row and acc_col are the place in the tile of element e of acc[i][j].
