@@ -21,9 +21,10 @@ type Use struct {
 
 // Opcodes are the low 12 bits of the 16 bytes of an instruction, as nvdisasm -hex shows them (sm_90).
 const (
-	opHMMA    = 0x23c
-	opHGMMA   = 0x9f0
-	opUTMALDG = 0x5b4
+	opHMMA     = 0x23c
+	opHGMMA    = 0x9f0
+	opHGMMAReg = 0xdf0 // with one operand in registers
+	opUTMALDG  = 0x5b4
 )
 
 // Attributes of a kernel in .nv.info: three bytes of format and number, then the length, then the number of the symbol and a value.
@@ -71,7 +72,7 @@ func (u *Use) code(f *elf.File, kernel string) error {
 	}
 	for i := 0; i+16 <= len(data); i += 16 {
 		switch binary.LittleEndian.Uint16(data[i:]) & 0xfff {
-		case opHGMMA:
+		case opHGMMA, opHGMMAReg:
 			u.HGMMA++
 		case opHMMA:
 			u.HMMA++
