@@ -56,7 +56,8 @@ func (m *Model) LossWith(s *tensor.Scope, px *tensor.Tensor, targets []Target, o
 	rows := logits.Dim(0) * q
 	logits, boxes = s.Reshape(logits, rows, k+1), s.Reshape(boxes, rows, 4)
 
-	match := m.match(s.Concat(1, s.Detach(logits), s.Detach(boxes)).Float32s(), len(states), targets) // the host waits once a step, here: Assign is no work for a GPU
+	// the host waits for the device here, once a step: the Hungarian method goes one row after the other
+	match := m.match(s.Concat(1, s.Detach(logits), s.Detach(boxes)).Float32s(), len(states), targets)
 	class, weight := make([]int32, rows), make([]float32, rows)
 	var index []int32
 	var want []float32
