@@ -5,7 +5,7 @@ import "syntic/kernels"
 func init() {
 	addVector(kernels.Resize, "rows blended first, then columns", resizeRun)
 	addVector(kernels.ResizeGrad, "by input row: rows gathered first, then columns", resizeGradRun)
-	addGo(kernels.MaxPool, "by output row", maxPoolRun)
+	addVector(kernels.MaxPool, "by output row", maxPoolRun)
 	addGo(kernels.MaxPoolGrad, "by input row", maxPoolGradRun)
 }
 
@@ -72,7 +72,7 @@ func resizeGradRun(v *vector, a *kernels.ResizeGradArgs) {
 	})
 }
 
-func maxPoolRun(a *kernels.MaxPoolArgs) {
+func maxPoolRun(v *vector, a *kernels.MaxPoolArgs) {
 	h, w, c, oh, ow := a.X.Dim(1), a.X.Dim(2), a.X.Dim(3), a.Out.Dim(1), a.Out.Dim(2)
 	x, o, index, kernel, stride, pad := a.X.F32(), a.Out.F32(), a.Index.I32(), a.Kernel, a.Stride, a.Pad
 	Ranges(a.X.Dim(0)*oh, rowGrain(ow*c*kernel), func(lo, hi int) {
@@ -86,7 +86,7 @@ func maxPoolRun(a *kernels.MaxPoolArgs) {
 						if index != nil {
 							idx = index[(r*ow+i)*c : (r*ow+i+1)*c]
 						}
-						maxInto(out, idx, x[((r/oh*h+y)*w+u)*c:][:c], int32(y*w+u), first)
+						maxInto(v, out, idx, x[((r/oh*h+y)*w+u)*c:][:c], int32(y*w+u), first)
 						first = false
 					}
 				}
@@ -96,7 +96,7 @@ func maxPoolRun(a *kernels.MaxPoolArgs) {
 }
 
 // maxInto keeps the larger of out and x and where it came from; NaN is larger than all.
-func maxInto(out []float32, idx []int32, x []float32, at int32, first bool) {
+func maxInto(v *vector, out []float32, idx []int32, x []float32, at int32, first bool) {
 	if first {
 		copy(out, x)
 		for k := range idx {
@@ -105,10 +105,7 @@ func maxInto(out []float32, idx []int32, x []float32, at int32, first bool) {
 		return
 	}
 	if idx == nil {
-		out = out[:len(x)]
-		for k, v := range x {
-			out[k] = max(out[k], v)
-		}
+		v.larger(out, x)
 		return
 	}
 	for k, v := range x {

@@ -12,6 +12,7 @@ type vector struct {
 	mul     func(dst, a, b []float32, p float32)    // dst = p·a·b
 	affine  func(dst, x []float32, p, q float32)    // dst = p·x + q
 	lerp    func(x, y []float32, t float32)         // x += t·(y − x)
+	larger  func(dst, x []float32)                  // dst = the larger of both; NaN is larger than all
 	sum     func(x []float32) float32
 	dot     func(a, b []float32) float32
 	sqDev   func(x []float32, m float32) float32             // Σ (x − m)²

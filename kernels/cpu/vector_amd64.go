@@ -10,8 +10,8 @@ import "syntic/kernels"
 func vectorsASM() []*vector {
 	a, b := goVector(), goVector()
 	a.level, b.level = isaAVX2, isaAVX512
-	a.axpby, a.mul, a.affine, a.lerp, a.subMul = axpby256, mul256, affine256, lerp256, subMul256
-	b.axpby, b.mul, b.affine, b.lerp, b.subMul = axpby512, mul512, affine512, lerp512, subMul512
+	a.axpby, a.mul, a.affine, a.lerp, a.subMul, a.larger = axpby256, mul256, affine256, lerp256, subMul256, larger256
+	b.axpby, b.mul, b.affine, b.lerp, b.subMul, b.larger = axpby512, mul512, affine512, lerp512, subMul512, larger512
 	a.sum, a.dot, a.sqDev, a.dotDev, a.maxOf, a.expSum = sum256, dot256, sqDev256, dotDev256, maxOf256, expSum256
 	b.sum, b.dot, b.sqDev, b.dotDev, b.maxOf, b.expSum = sum512, dot512, sqDev512, dotDev512, maxOf512, expSum512
 	a.normRow, a.rowGrad, a.addDev = normRow256, rowGrad256, addDev256

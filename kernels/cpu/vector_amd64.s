@@ -2025,6 +2025,65 @@ lacc:
 	VZEROUPPER
 	RET
 
+// func larger512(dst []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·larger512(SB), NOSPLIT, $0-48
+	MOVQ dst_len+8(FP), CX
+	MOVQ dst_base+0(FP), DX
+	MOVQ x_base+24(FP), BX
+	XORQ AX, AX
+
+lacd:
+	CMPQ    CX, $0x00000020
+	JL      lace
+	VMOVUPS (DX)(AX*1), Z0
+	VMOVUPS (BX)(AX*1), Z1
+	VMAXPS  Z1, Z0, Z1
+	VCMPPS  $0x03, Z0, Z0, K1
+	VMOVAPS Z0, K1, Z1
+	VMOVUPS Z1, (DX)(AX*1)
+	VMOVUPS 64(DX)(AX*1), Z0
+	VMOVUPS 64(BX)(AX*1), Z1
+	VMAXPS  Z1, Z0, Z1
+	VCMPPS  $0x03, Z0, Z0, K1
+	VMOVAPS Z0, K1, Z1
+	VMOVUPS Z1, 64(DX)(AX*1)
+	ADDQ    $0x00000080, AX
+	SUBQ    $0x00000020, CX
+	JMP     lacd
+
+lace:
+lacf:
+	CMPQ    CX, $0x00000010
+	JL      lacg
+	VMOVUPS (DX)(AX*1), Z0
+	VMOVUPS (BX)(AX*1), Z1
+	VMAXPS  Z1, Z0, Z1
+	VCMPPS  $0x03, Z0, Z0, K1
+	VMOVAPS Z0, K1, Z1
+	VMOVUPS Z1, (DX)(AX*1)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000010, CX
+	JMP     lacf
+
+lacg:
+	TESTQ     CX, CX
+	JZ        lach
+	MOVQ      $0x00000001, SI
+	SHLXQ     CX, SI, SI
+	DECQ      SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(AX*1), K1, Z0
+	VMOVUPS.Z (BX)(AX*1), K1, Z1
+	VMAXPS    Z1, Z0, Z1
+	VCMPPS    $0x03, Z0, Z0, K2
+	VMOVAPS   Z0, K2, Z1
+	VMOVUPS   Z1, K1, (DX)(AX*1)
+
+lach:
+	VZEROUPPER
+	RET
+
 // func lerp512(x []float32, y []float32, t float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·lerp512(SB), NOSPLIT, $0-52
@@ -2034,9 +2093,9 @@ TEXT ·lerp512(SB), NOSPLIT, $0-52
 	XORQ         AX, AX
 	VBROADCASTSS t+48(FP), Z0
 
-lacd:
+laci:
 	CMPQ        CX, $0x00000020
-	JL          lace
+	JL          lacj
 	VMOVUPS     (DX)(AX*1), Z1
 	VMOVUPS     (BX)(AX*1), Z2
 	VSUBPS      Z1, Z2, Z2
@@ -2049,12 +2108,12 @@ lacd:
 	VMOVUPS     Z1, 64(DX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         lacd
+	JMP         laci
 
-lace:
-lacf:
+lacj:
+lack:
 	CMPQ        CX, $0x00000010
-	JL          lacg
+	JL          lacl
 	VMOVUPS     (DX)(AX*1), Z1
 	VMOVUPS     (BX)(AX*1), Z2
 	VSUBPS      Z1, Z2, Z2
@@ -2062,11 +2121,11 @@ lacf:
 	VMOVUPS     Z1, (DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lacf
+	JMP         lack
 
-lacg:
+lacl:
 	TESTQ       CX, CX
-	JZ          lach
+	JZ          lacm
 	MOVQ        $0x00000001, SI
 	SHLXQ       CX, SI, SI
 	DECQ        SI
@@ -2077,7 +2136,7 @@ lacg:
 	VFMADD231PS Z0, Z2, Z1
 	VMOVUPS     Z1, K1, (DX)(AX*1)
 
-lach:
+lacm:
 	VZEROUPPER
 	RET
 
@@ -2091,9 +2150,9 @@ TEXT ·subMul512(SB), NOSPLIT, $0-76
 	XORQ         AX, AX
 	VBROADCASTSS s+72(FP), Z0
 
-laci:
+lacn:
 	CMPQ    CX, $0x00000020
-	JL      lacj
+	JL      laco
 	VMOVUPS (BX)(AX*1), Z1
 	VMOVUPS (SI)(AX*1), Z2
 	VSUBPS  Z0, Z1, Z1
@@ -2106,12 +2165,12 @@ laci:
 	VMOVUPS Z1, 64(DX)(AX*1)
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x00000020, CX
-	JMP     laci
+	JMP     lacn
 
-lacj:
-lack:
+laco:
+lacp:
 	CMPQ    CX, $0x00000010
-	JL      lacl
+	JL      lacq
 	VMOVUPS (BX)(AX*1), Z1
 	VMOVUPS (SI)(AX*1), Z2
 	VSUBPS  Z0, Z1, Z1
@@ -2119,11 +2178,11 @@ lack:
 	VMOVUPS Z1, (DX)(AX*1)
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, CX
-	JMP     lack
+	JMP     lacp
 
-lacl:
+lacq:
 	TESTQ     CX, CX
-	JZ        lacm
+	JZ        lacr
 	MOVQ      $0x00000001, DI
 	SHLXQ     CX, DI, DI
 	DECQ      DI
@@ -2134,7 +2193,7 @@ lacl:
 	VMULPS    Z2, Z1, Z1
 	VMOVUPS   Z1, K1, (DX)(AX*1)
 
-lacm:
+lacr:
 	VZEROUPPER
 	RET
 
@@ -2150,9 +2209,9 @@ TEXT ·normRow512(SB), NOSPLIT, $0-104
 	VBROADCASTSS m+96(FP), Z0
 	VBROADCASTSS r+100(FP), Z1
 
-lacn:
+lacs:
 	CMPQ        CX, $0x00000020
-	JL          laco
+	JL          lact
 	VMOVUPS     (BX)(AX*1), Z2
 	VMOVUPS     (SI)(AX*1), Z3
 	VMOVUPS     (DI)(AX*1), Z4
@@ -2169,12 +2228,12 @@ lacn:
 	VMOVUPS     Z2, 64(DX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         lacn
+	JMP         lacs
 
-laco:
-lacp:
+lact:
+lacu:
 	CMPQ        CX, $0x00000010
-	JL          lacq
+	JL          lacv
 	VMOVUPS     (BX)(AX*1), Z2
 	VMOVUPS     (SI)(AX*1), Z3
 	VMOVUPS     (DI)(AX*1), Z4
@@ -2184,11 +2243,11 @@ lacp:
 	VMOVUPS     Z2, (DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lacp
+	JMP         lacu
 
-lacq:
+lacv:
 	TESTQ       CX, CX
-	JZ          lacr
+	JZ          lacw
 	MOVQ        $0x00000001, R8
 	SHLXQ       CX, R8, R8
 	DECQ        R8
@@ -2201,7 +2260,7 @@ lacq:
 	VFMADD213PS Z4, Z3, Z2
 	VMOVUPS     Z2, K1, (DX)(AX*1)
 
-lacr:
+lacw:
 	VZEROUPPER
 	RET
 
@@ -2219,9 +2278,9 @@ TEXT ·rowGrad512(SB), NOSPLIT, $0-112
 	VBROADCASTSS b+104(FP), Z2
 	VBROADCASTSS c+108(FP), Z3
 
-lacs:
+lacx:
 	CMPQ         CX, $0x00000020
-	JL           lact
+	JL           lacy
 	VMOVUPS      (BX)(AX*1), Z4
 	VMOVUPS      (SI)(AX*1), Z5
 	VMOVUPS      (DI)(AX*1), Z6
@@ -2240,12 +2299,12 @@ lacs:
 	VMOVUPS      Z5, 64(DX)(AX*1)
 	ADDQ         $0x00000080, AX
 	SUBQ         $0x00000020, CX
-	JMP          lacs
+	JMP          lacx
 
-lact:
-lacu:
+lacy:
+lacz:
 	CMPQ         CX, $0x00000010
-	JL           lacv
+	JL           lada
 	VMOVUPS      (BX)(AX*1), Z4
 	VMOVUPS      (SI)(AX*1), Z5
 	VMOVUPS      (DI)(AX*1), Z6
@@ -2256,11 +2315,11 @@ lacu:
 	VMOVUPS      Z5, (DX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, CX
-	JMP          lacu
+	JMP          lacz
 
-lacv:
+lada:
 	TESTQ        CX, CX
-	JZ           lacw
+	JZ           ladb
 	MOVQ         $0x00000001, R8
 	SHLXQ        CX, R8, R8
 	DECQ         R8
@@ -2274,7 +2333,7 @@ lacv:
 	VFNMADD231PS Z3, Z4, Z5
 	VMOVUPS      Z5, K1, (DX)(AX*1)
 
-lacw:
+ladb:
 	VZEROUPPER
 	RET
 
@@ -2289,9 +2348,9 @@ TEXT ·addDev512(SB), NOSPLIT, $0-80
 	VBROADCASTSS m+72(FP), Z0
 	VBROADCASTSS r+76(FP), Z1
 
-lacx:
+ladc:
 	CMPQ        CX, $0x00000020
-	JL          lacy
+	JL          ladd
 	VMOVUPS     (DX)(AX*1), Z2
 	VMOVUPS     (BX)(AX*1), Z3
 	VMOVUPS     (SI)(AX*1), Z4
@@ -2308,12 +2367,12 @@ lacx:
 	VMOVUPS     Z2, 64(DX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         lacx
+	JMP         ladc
 
-lacy:
-lacz:
+ladd:
+lade:
 	CMPQ        CX, $0x00000010
-	JL          lada
+	JL          ladf
 	VMOVUPS     (DX)(AX*1), Z2
 	VMOVUPS     (BX)(AX*1), Z3
 	VMOVUPS     (SI)(AX*1), Z4
@@ -2323,11 +2382,11 @@ lacz:
 	VMOVUPS     Z2, (DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lacz
+	JMP         lade
 
-lada:
+ladf:
 	TESTQ       CX, CX
-	JZ          ladb
+	JZ          ladg
 	MOVQ        $0x00000001, DI
 	SHLXQ       CX, DI, DI
 	DECQ        DI
@@ -2340,7 +2399,7 @@ lada:
 	VFMADD231PS Z3, Z4, Z2
 	VMOVUPS     Z2, K1, (DX)(AX*1)
 
-ladb:
+ladg:
 	VZEROUPPER
 	RET
 
@@ -2355,9 +2414,9 @@ TEXT ·normCols512(SB), NOSPLIT, $0-120
 	MOVQ bias_base+96(FP), R8
 	XORQ AX, AX
 
-ladc:
+ladh:
 	CMPQ        CX, $0x00000020
-	JL          ladd
+	JL          ladi
 	VMOVUPS     (BX)(AX*1), Z0
 	VMOVUPS     (SI)(AX*1), Z1
 	VMOVUPS     (DI)(AX*1), Z2
@@ -2374,12 +2433,12 @@ ladc:
 	VMOVUPS     Z0, 64(DX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         ladc
+	JMP         ladh
 
-ladd:
-lade:
+ladi:
+ladj:
 	CMPQ        CX, $0x00000010
-	JL          ladf
+	JL          ladk
 	VMOVUPS     (BX)(AX*1), Z0
 	VMOVUPS     (SI)(AX*1), Z1
 	VMOVUPS     (DI)(AX*1), Z2
@@ -2389,11 +2448,11 @@ lade:
 	VMOVUPS     Z0, (DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lade
+	JMP         ladj
 
-ladf:
+ladk:
 	TESTQ       CX, CX
-	JZ          ladg
+	JZ          ladl
 	MOVQ        $0x00000001, R9
 	SHLXQ       CX, R9, R9
 	DECQ        R9
@@ -2406,7 +2465,7 @@ ladf:
 	VFMADD213PS Z3, Z2, Z0
 	VMOVUPS     Z0, K1, (DX)(AX*1)
 
-ladg:
+ladl:
 	VZEROUPPER
 	RET
 
@@ -2419,9 +2478,9 @@ TEXT ·sqDevCols512(SB), NOSPLIT, $0-72
 	MOVQ mean_base+48(FP), SI
 	XORQ AX, AX
 
-ladh:
+ladm:
 	CMPQ        CX, $0x00000020
-	JL          ladi
+	JL          ladn
 	VMOVUPS     (DX)(AX*1), Z0
 	VMOVUPS     (BX)(AX*1), Z1
 	VMOVUPS     (SI)(AX*1), Z2
@@ -2436,12 +2495,12 @@ ladh:
 	VMOVUPS     Z0, 64(DX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         ladh
+	JMP         ladm
 
-ladi:
-ladj:
+ladn:
+lado:
 	CMPQ        CX, $0x00000010
-	JL          ladk
+	JL          ladp
 	VMOVUPS     (DX)(AX*1), Z0
 	VMOVUPS     (BX)(AX*1), Z1
 	VMOVUPS     (SI)(AX*1), Z2
@@ -2450,11 +2509,11 @@ ladj:
 	VMOVUPS     Z0, (DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         ladj
+	JMP         lado
 
-ladk:
+ladp:
 	TESTQ       CX, CX
-	JZ          ladl
+	JZ          ladq
 	MOVQ        $0x00000001, DI
 	SHLXQ       CX, DI, DI
 	DECQ        DI
@@ -2466,7 +2525,7 @@ ladk:
 	VFMADD231PS Z1, Z1, Z0
 	VMOVUPS     Z0, K1, (DX)(AX*1)
 
-ladl:
+ladq:
 	VZEROUPPER
 	RET
 
@@ -2480,9 +2539,9 @@ TEXT ·mulDev512(SB), NOSPLIT, $0-96
 	MOVQ mean_base+72(FP), DI
 	XORQ AX, AX
 
-ladm:
+ladr:
 	CMPQ        CX, $0x00000020
-	JL          ladn
+	JL          lads
 	VMOVUPS     (DX)(AX*1), Z0
 	VMOVUPS     (BX)(AX*1), Z1
 	VMOVUPS     (SI)(AX*1), Z2
@@ -2499,12 +2558,12 @@ ladm:
 	VMOVUPS     Z0, 64(DX)(AX*1)
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         ladm
+	JMP         ladr
 
-ladn:
-lado:
+lads:
+ladt:
 	CMPQ        CX, $0x00000010
-	JL          ladp
+	JL          ladu
 	VMOVUPS     (DX)(AX*1), Z0
 	VMOVUPS     (BX)(AX*1), Z1
 	VMOVUPS     (SI)(AX*1), Z2
@@ -2514,11 +2573,11 @@ lado:
 	VMOVUPS     Z0, (DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lado
+	JMP         ladt
 
-ladp:
+ladu:
 	TESTQ       CX, CX
-	JZ          ladq
+	JZ          ladv
 	MOVQ        $0x00000001, R8
 	SHLXQ       CX, R8, R8
 	DECQ        R8
@@ -2531,7 +2590,7 @@ ladp:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (DX)(AX*1)
 
-ladq:
+ladv:
 	VZEROUPPER
 	RET
 
@@ -2548,9 +2607,9 @@ TEXT ·gradCols512(SB), NOSPLIT, $0-168
 	MOVQ k3_base+144(FP), R10
 	XORQ AX, AX
 
-ladr:
+ladw:
 	CMPQ         CX, $0x00000020
-	JL           lads
+	JL           ladx
 	VMOVUPS      (BX)(AX*1), Z0
 	VMOVUPS      (SI)(AX*1), Z1
 	VMOVUPS      (DI)(AX*1), Z2
@@ -2573,12 +2632,12 @@ ladr:
 	VMOVUPS      Z0, 64(DX)(AX*1)
 	ADDQ         $0x00000080, AX
 	SUBQ         $0x00000020, CX
-	JMP          ladr
+	JMP          ladw
 
-lads:
-ladt:
+ladx:
+lady:
 	CMPQ         CX, $0x00000010
-	JL           ladu
+	JL           ladz
 	VMOVUPS      (BX)(AX*1), Z0
 	VMOVUPS      (SI)(AX*1), Z1
 	VMOVUPS      (DI)(AX*1), Z2
@@ -2591,11 +2650,11 @@ ladt:
 	VMOVUPS      Z0, (DX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, CX
-	JMP          ladt
+	JMP          lady
 
-ladu:
+ladz:
 	TESTQ        CX, CX
-	JZ           ladv
+	JZ           laea
 	MOVQ         $0x00000001, R11
 	SHLXQ        CX, R11, R11
 	DECQ         R11
@@ -2611,7 +2670,7 @@ ladu:
 	VFNMADD231PS Z5, Z1, Z0
 	VMOVUPS      Z0, K1, (DX)(AX*1)
 
-ladv:
+laea:
 	VZEROUPPER
 	RET
 
@@ -2626,9 +2685,9 @@ TEXT ·sum512(SB), NOSPLIT, $0-28
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 
-ladw:
+laeb:
 	CMPQ    CX, $0x00000040
-	JL      ladx
+	JL      laec
 	VMOVUPS (DX)(AX*1), Z4
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS 64(DX)(AX*1), Z4
@@ -2639,21 +2698,21 @@ ladw:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x00000040, CX
-	JMP     ladw
+	JMP     laeb
 
-ladx:
-lady:
+laec:
+laed:
 	CMPQ    CX, $0x00000010
-	JL      ladz
+	JL      laee
 	VMOVUPS (DX)(AX*1), Z4
 	VADDPS  Z4, Z0, Z0
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, CX
-	JMP     lady
+	JMP     laed
 
-ladz:
+laee:
 	TESTQ     CX, CX
-	JZ        laea
+	JZ        laef
 	MOVQ      $0x00000001, BX
 	SHLXQ     CX, BX, BX
 	DECQ      BX
@@ -2661,7 +2720,7 @@ ladz:
 	VMOVUPS.Z (DX)(AX*1), K1, Z4
 	VADDPS    Z4, Z0, Z0
 
-laea:
+laef:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -2689,9 +2748,9 @@ TEXT ·dot512(SB), NOSPLIT, $0-52
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 
-laeb:
+laeg:
 	CMPQ        CX, $0x00000040
-	JL          laec
+	JL          laeh
 	VMOVUPS     (DX)(AX*1), Z4
 	VMOVUPS     (BX)(AX*1), Z5
 	VFMADD231PS Z4, Z5, Z0
@@ -2706,22 +2765,22 @@ laeb:
 	VFMADD231PS Z4, Z5, Z3
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, CX
-	JMP         laeb
+	JMP         laeg
 
-laec:
-laed:
+laeh:
+laei:
 	CMPQ        CX, $0x00000010
-	JL          laee
+	JL          laej
 	VMOVUPS     (DX)(AX*1), Z4
 	VMOVUPS     (BX)(AX*1), Z5
 	VFMADD231PS Z4, Z5, Z0
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         laed
+	JMP         laei
 
-laee:
+laej:
 	TESTQ       CX, CX
-	JZ          laef
+	JZ          laek
 	MOVQ        $0x00000001, SI
 	SHLXQ       CX, SI, SI
 	DECQ        SI
@@ -2730,7 +2789,7 @@ laee:
 	VMOVUPS.Z   (BX)(AX*1), K1, Z5
 	VFMADD231PS Z4, Z5, Z0
 
-laef:
+laek:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -2758,9 +2817,9 @@ TEXT ·sqDev512(SB), NOSPLIT, $0-36
 	VPXORD       Z3, Z3, Z3
 	VBROADCASTSS m+24(FP), Z4
 
-laeg:
+lael:
 	CMPQ        CX, $0x00000040
-	JL          laeh
+	JL          laem
 	VMOVUPS     (DX)(AX*1), Z5
 	VSUBPS      Z4, Z5, Z5
 	VFMADD231PS Z5, Z5, Z0
@@ -2775,22 +2834,22 @@ laeg:
 	VFMADD231PS Z5, Z5, Z3
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, CX
-	JMP         laeg
+	JMP         lael
 
-laeh:
-laei:
+laem:
+laen:
 	CMPQ        CX, $0x00000010
-	JL          laej
+	JL          laeo
 	VMOVUPS     (DX)(AX*1), Z5
 	VSUBPS      Z4, Z5, Z5
 	VFMADD231PS Z5, Z5, Z0
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         laei
+	JMP         laen
 
-laej:
+laeo:
 	TESTQ       CX, CX
-	JZ          laek
+	JZ          laep
 	MOVQ        $0x00000001, BX
 	SHLXQ       CX, BX, BX
 	DECQ        BX
@@ -2800,7 +2859,7 @@ laej:
 	VMOVAPS.Z   Z5, K1, Z5
 	VFMADD231PS Z5, Z5, Z0
 
-laek:
+laep:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -2830,9 +2889,9 @@ TEXT ·dotDev512(SB), NOSPLIT, $0-84
 	VPXORD       Z3, Z3, Z3
 	VBROADCASTSS m+72(FP), Z4
 
-lael:
+laeq:
 	CMPQ        CX, $0x00000040
-	JL          laem
+	JL          laer
 	VMOVUPS     (DX)(AX*1), Z5
 	VMOVUPS     (BX)(AX*1), Z6
 	VMOVUPS     (SI)(AX*1), Z7
@@ -2859,12 +2918,12 @@ lael:
 	VFMADD231PS Z6, Z5, Z3
 	ADDQ        $0x00000100, AX
 	SUBQ        $0x00000040, CX
-	JMP         lael
+	JMP         laeq
 
-laem:
-laen:
+laer:
+laes:
 	CMPQ        CX, $0x00000010
-	JL          laeo
+	JL          laet
 	VMOVUPS     (DX)(AX*1), Z5
 	VMOVUPS     (BX)(AX*1), Z6
 	VMOVUPS     (SI)(AX*1), Z7
@@ -2873,11 +2932,11 @@ laen:
 	VFMADD231PS Z6, Z5, Z0
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         laen
+	JMP         laes
 
-laeo:
+laet:
 	TESTQ       CX, CX
-	JZ          laep
+	JZ          laeu
 	MOVQ        $0x00000001, DI
 	SHLXQ       CX, DI, DI
 	DECQ        DI
@@ -2889,7 +2948,7 @@ laeo:
 	VMULPS      Z7, Z6, Z6
 	VFMADD231PS Z6, Z5, Z0
 
-laep:
+laeu:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -2918,9 +2977,9 @@ TEXT ·expSum512(SB), NOSPLIT, $0-60
 	VPXORD       Z3, Z3, Z3
 	VBROADCASTSS top+48(FP), Z4
 
-laeq:
+laev:
 	CMPQ         CX, $0x00000040
-	JL           laer
+	JL           laew
 	VMOVUPS      (BX)(AX*1), Z5
 	VSUBPS       Z4, Z5, Z5
 	VMOVUPS      vectorConst<>+512(SB), Z6
@@ -3015,12 +3074,12 @@ laeq:
 	VADDPS       Z5, Z3, Z3
 	ADDQ         $0x00000100, AX
 	SUBQ         $0x00000040, CX
-	JMP          laeq
+	JMP          laev
 
-laer:
-laes:
+laew:
+laex:
 	CMPQ         CX, $0x00000010
-	JL           laet
+	JL           laey
 	VMOVUPS      (BX)(AX*1), Z5
 	VSUBPS       Z4, Z5, Z5
 	VMOVUPS      vectorConst<>+512(SB), Z6
@@ -3046,11 +3105,11 @@ laes:
 	VADDPS       Z5, Z0, Z0
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, CX
-	JMP          laes
+	JMP          laex
 
-laet:
+laey:
 	TESTQ        CX, CX
-	JZ           laeu
+	JZ           laez
 	MOVQ         $0x00000001, SI
 	SHLXQ        CX, SI, SI
 	DECQ         SI
@@ -3080,7 +3139,7 @@ laet:
 	VMOVAPS.Z    Z5, K1, Z5
 	VADDPS       Z5, Z0, Z0
 
-laeu:
+laez:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -3107,9 +3166,9 @@ TEXT ·maxOf512(SB), NOSPLIT, $0-28
 	VMOVUPS vectorConst<>+2112(SB), Z2
 	VMOVUPS vectorConst<>+2112(SB), Z3
 
-laev:
+lafa:
 	CMPQ    CX, $0x00000040
-	JL      laew
+	JL      lafb
 	VMOVUPS vectorConst<>+2112(SB), Z4
 	VMOVUPS (DX)(AX*1), Z4
 	VMAXPS  Z0, Z4, Z0
@@ -3124,22 +3183,22 @@ laev:
 	VMAXPS  Z3, Z4, Z3
 	ADDQ    $0x00000100, AX
 	SUBQ    $0x00000040, CX
-	JMP     laev
+	JMP     lafa
 
-laew:
-laex:
+lafb:
+lafc:
 	CMPQ    CX, $0x00000010
-	JL      laey
+	JL      lafd
 	VMOVUPS vectorConst<>+2112(SB), Z4
 	VMOVUPS (DX)(AX*1), Z4
 	VMAXPS  Z0, Z4, Z0
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, CX
-	JMP     laex
+	JMP     lafc
 
-laey:
+lafd:
 	TESTQ   CX, CX
-	JZ      laez
+	JZ      lafe
 	MOVQ    $0x00000001, BX
 	SHLXQ   CX, BX, BX
 	DECQ    BX
@@ -3148,7 +3207,7 @@ laey:
 	VMOVUPS (DX)(AX*1), K1, Z4
 	VMAXPS  Z0, Z4, Z0
 
-laez:
+lafe:
 	VMAXPS        Z2, Z0, Z0
 	VMAXPS        Z3, Z1, Z1
 	VMAXPS        Z1, Z0, Z0
@@ -3184,9 +3243,9 @@ TEXT ·adamw512(SB), NOSPLIT, $0-104
 	VBROADCASTSS 28(R8), Z7
 	VBROADCASTSS 32(R8), Z8
 
-lafa:
+laff:
 	CMPQ        CX, $0x00000010
-	JL          lafb
+	JL          lafg
 	VMOVUPS     (BX)(AX*1), Z9
 	VMOVUPS     (SI)(AX*1), Z10
 	VMOVUPS     (DI)(AX*1), Z11
@@ -3209,11 +3268,11 @@ lafa:
 	VMOVUPS     Z9, (DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lafa
+	JMP         laff
 
-lafb:
+lafg:
 	TESTQ       CX, CX
-	JZ          lafc
+	JZ          lafh
 	MOVQ        $0x00000001, R8
 	SHLXQ       CX, R8, R8
 	DECQ        R8
@@ -3239,7 +3298,7 @@ lafb:
 	VSUBPS      Z10, Z0, Z0
 	VMOVUPS     Z0, K1, (DX)(AX*1)
 
-lafc:
+lafh:
 	VZEROUPPER
 	RET
 
@@ -3254,9 +3313,9 @@ TEXT ·uniforms512(SB), NOSPLIT, $0-32
 	MOVQ         $0x0000aaaa, BX
 	KMOVW        BX, K1
 
-lafd:
+lafi:
 	CMPQ         AX, $0x00000040
-	JL           lafe
+	JL           lafj
 	VMOVAPS      Z0, Z1
 	VPBROADCASTD 4(DX), Z2
 	VPBROADCASTD 8(DX), Z3
@@ -3472,9 +3531,9 @@ lafd:
 	VPADDD       vectorConst<>+2816(SB), Z0, Z0
 	ADDQ         $0x00000100, CX
 	SUBQ         $0x00000040, AX
-	JMP          lafd
+	JMP          lafi
 
-lafe:
+lafj:
 	VZEROUPPER
 	RET
 
@@ -3489,9 +3548,9 @@ TEXT ·keep512(SB), NOSPLIT, $0-80
 	VBROADCASTSS p+72(FP), Z0
 	VBROADCASTSS scale+76(FP), Z1
 
-laff:
+lafk:
 	CMPQ      CX, $0x00000010
-	JL        lafg
+	JL        lafl
 	VMOVUPS   (BX)(AX*1), Z2
 	VMOVUPS   (SI)(AX*1), Z3
 	VMULPS    Z1, Z2, Z2
@@ -3500,11 +3559,11 @@ laff:
 	VMOVUPS   Z2, (DX)(AX*1)
 	ADDQ      $0x00000040, AX
 	SUBQ      $0x00000010, CX
-	JMP       laff
+	JMP       lafk
 
-lafg:
+lafl:
 	TESTQ     CX, CX
-	JZ        lafh
+	JZ        lafm
 	MOVQ      $0x00000001, DI
 	SHLXQ     CX, DI, DI
 	DECQ      DI
@@ -3516,7 +3575,7 @@ lafg:
 	VMOVAPS.Z Z2, K2, Z2
 	VMOVUPS   Z2, K1, (DX)(AX*1)
 
-lafh:
+lafm:
 	VZEROUPPER
 	RET
 
@@ -3528,9 +3587,9 @@ TEXT ·exp256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lafi:
+lafn:
 	CMPQ         CX, $0x00000008
-	JL           lafj
+	JL           lafo
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      vectorConst<>+512(SB), Y1
 	VMINPS       Y0, Y1, Y0
@@ -3562,11 +3621,11 @@ lafi:
 	VMOVUPS      Y0, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafi
+	JMP          lafn
 
-lafj:
+lafo:
 	TESTQ        CX, CX
-	JZ           lafk
+	JZ           lafp
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -3601,7 +3660,7 @@ lafj:
 	VMULPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (DX)(AX*1)
 
-lafk:
+lafp:
 	VZEROUPPER
 	RET
 
@@ -3613,9 +3672,9 @@ TEXT ·sigmoid256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lafl:
+lafq:
 	CMPQ         CX, $0x00000008
-	JL           lafm
+	JL           lafr
 	VMOVUPS      (BX)(AX*1), Y0
 	VXORPS       vectorConst<>+2304(SB), Y0, Y0
 	VMOVUPS      vectorConst<>+0(SB), Y1
@@ -3651,11 +3710,11 @@ lafl:
 	VMOVUPS      Y0, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafl
+	JMP          lafq
 
-lafm:
+lafr:
 	TESTQ        CX, CX
-	JZ           lafn
+	JZ           lafs
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -3694,7 +3753,7 @@ lafm:
 	VDIVPS       Y1, Y2, Y1
 	VMASKMOVPS   Y1, Y0, (DX)(AX*1)
 
-lafn:
+lafs:
 	VZEROUPPER
 	RET
 
@@ -3707,9 +3766,9 @@ TEXT ·sigmoidGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-lafo:
+laft:
 	CMPQ         CX, $0x00000008
-	JL           lafp
+	JL           lafu
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VANDPS       vectorConst<>+2240(SB), Y0, Y0
@@ -3748,11 +3807,11 @@ lafo:
 	VMOVUPS      Y0, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafo
+	JMP          laft
 
-lafp:
+lafu:
 	TESTQ        CX, CX
-	JZ           lafq
+	JZ           lafv
 	LEAQ         vectorMask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         CX, R8
@@ -3794,7 +3853,7 @@ lafp:
 	VMULPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (DX)(AX*1)
 
-lafq:
+lafv:
 	VZEROUPPER
 	RET
 
@@ -3806,9 +3865,9 @@ TEXT ·silu256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lafr:
+lafw:
 	CMPQ         CX, $0x00000008
-	JL           lafs
+	JL           lafx
 	VMOVUPS      (BX)(AX*1), Y0
 	VXORPS       vectorConst<>+2304(SB), Y0, Y1
 	VMOVUPS      vectorConst<>+512(SB), Y2
@@ -3843,11 +3902,11 @@ lafr:
 	VMOVUPS      Y1, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafr
+	JMP          lafw
 
-lafs:
+lafx:
 	TESTQ        CX, CX
-	JZ           laft
+	JZ           lafy
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -3885,7 +3944,7 @@ lafs:
 	VDIVPS       Y2, Y1, Y2
 	VMASKMOVPS   Y2, Y0, (DX)(AX*1)
 
-laft:
+lafy:
 	VZEROUPPER
 	RET
 
@@ -3898,9 +3957,9 @@ TEXT ·siluGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-lafu:
+lafz:
 	CMPQ         CX, $0x00000008
-	JL           lafv
+	JL           laga
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VXORPS       vectorConst<>+2304(SB), Y0, Y2
@@ -3945,11 +4004,11 @@ lafu:
 	VMOVUPS      Y4, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafu
+	JMP          lafz
 
-lafv:
+laga:
 	TESTQ        CX, CX
-	JZ           lafw
+	JZ           lagb
 	LEAQ         vectorMask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         CX, R8
@@ -3997,7 +4056,7 @@ lafv:
 	VMULPS       Y2, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DX)(AX*1)
 
-lafw:
+lagb:
 	VZEROUPPER
 	RET
 
@@ -4009,9 +4068,9 @@ TEXT ·quickGELU256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lafx:
+lagc:
 	CMPQ         CX, $0x00000008
-	JL           lafy
+	JL           lagd
 	VMOVUPS      (BX)(AX*1), Y0
 	VMULPS       vectorConst<>+1728(SB), Y0, Y1
 	VMOVUPS      vectorConst<>+512(SB), Y2
@@ -4046,11 +4105,11 @@ lafx:
 	VMOVUPS      Y1, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lafx
+	JMP          lagc
 
-lafy:
+lagd:
 	TESTQ        CX, CX
-	JZ           lafz
+	JZ           lage
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -4088,7 +4147,7 @@ lafy:
 	VDIVPS       Y2, Y1, Y2
 	VMASKMOVPS   Y2, Y0, (DX)(AX*1)
 
-lafz:
+lage:
 	VZEROUPPER
 	RET
 
@@ -4101,9 +4160,9 @@ TEXT ·quickGELUGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-laga:
+lagf:
 	CMPQ         CX, $0x00000008
-	JL           lagb
+	JL           lagg
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VMULPS       vectorConst<>+1728(SB), Y0, Y2
@@ -4148,11 +4207,11 @@ laga:
 	VMOVUPS      Y4, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          laga
+	JMP          lagf
 
-lagb:
+lagg:
 	TESTQ        CX, CX
-	JZ           lagc
+	JZ           lagh
 	LEAQ         vectorMask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         CX, R8
@@ -4200,7 +4259,7 @@ lagb:
 	VMULPS       Y2, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DX)(AX*1)
 
-lagc:
+lagh:
 	VZEROUPPER
 	RET
 
@@ -4212,9 +4271,9 @@ TEXT ·geluTanh256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lagd:
+lagi:
 	CMPQ         CX, $0x00000008
-	JL           lage
+	JL           lagj
 	VMOVUPS      (BX)(AX*1), Y0
 	VMULPS       Y0, Y0, Y2
 	VMOVUPS      vectorConst<>+1984(SB), Y1
@@ -4252,11 +4311,11 @@ lagd:
 	VMOVUPS      Y1, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lagd
+	JMP          lagi
 
-lage:
+lagj:
 	TESTQ        CX, CX
-	JZ           lagf
+	JZ           lagk
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -4297,7 +4356,7 @@ lage:
 	VDIVPS       Y2, Y1, Y2
 	VMASKMOVPS   Y2, Y0, (DX)(AX*1)
 
-lagf:
+lagk:
 	VZEROUPPER
 	RET
 
@@ -4310,9 +4369,9 @@ TEXT ·geluTanhGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-lagg:
+lagl:
 	CMPQ         CX, $0x00000008
-	JL           lagh
+	JL           lagm
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VMULPS       Y0, Y0, Y3
@@ -4361,11 +4420,11 @@ lagg:
 	VMOVUPS      Y3, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lagg
+	JMP          lagl
 
-lagh:
+lagm:
 	TESTQ        CX, CX
-	JZ           lagi
+	JZ           lagn
 	LEAQ         vectorMask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         CX, R8
@@ -4417,7 +4476,7 @@ lagh:
 	VMULPS       Y2, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DX)(AX*1)
 
-lagi:
+lagn:
 	VZEROUPPER
 	RET
 
@@ -4429,9 +4488,9 @@ TEXT ·gelu256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lagj:
+lago:
 	CMPQ         CX, $0x00000008
-	JL           lagk
+	JL           lagp
 	VMOVUPS      (BX)(AX*1), Y0
 	VMULPS       vectorConst<>+64(SB), Y0, Y1
 	VMULPS       Y0, Y1, Y1
@@ -4485,11 +4544,11 @@ lagj:
 	VMOVUPS      Y4, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lagj
+	JMP          lago
 
-lagk:
+lagp:
 	TESTQ        CX, CX
-	JZ           lagl
+	JZ           lagq
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -4546,7 +4605,7 @@ lagk:
 	VMULPS       Y1, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DX)(AX*1)
 
-lagl:
+lagq:
 	VZEROUPPER
 	RET
 
@@ -4559,9 +4618,9 @@ TEXT ·geluGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-lagm:
+lagr:
 	CMPQ         CX, $0x00000008
-	JL           lagn
+	JL           lags
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VMULPS       vectorConst<>+64(SB), Y0, Y2
@@ -4618,11 +4677,11 @@ lagm:
 	VMOVUPS      Y5, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lagm
+	JMP          lagr
 
-lagn:
+lags:
 	TESTQ        CX, CX
-	JZ           lago
+	JZ           lagt
 	LEAQ         vectorMask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         CX, R8
@@ -4682,7 +4741,7 @@ lagn:
 	VMULPS       Y2, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DX)(AX*1)
 
-lago:
+lagt:
 	VZEROUPPER
 	RET
 
@@ -4694,20 +4753,20 @@ TEXT ·relu256(SB), NOSPLIT, $0-48
 	MOVQ x_base+24(FP), BX
 	XORQ AX, AX
 
-lagp:
+lagu:
 	CMPQ    CX, $0x00000008
-	JL      lagq
+	JL      lagv
 	VMOVUPS (BX)(AX*1), Y0
 	VXORPS  Y1, Y1, Y1
 	VMAXPS  Y0, Y1, Y0
 	VMOVUPS Y0, (DX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lagp
+	JMP     lagu
 
-lagq:
+lagv:
 	TESTQ      CX, CX
-	JZ         lagr
+	JZ         lagw
 	LEAQ       vectorMask<>+0(SB), SI
 	MOVQ       $0x00000008, DI
 	SUBQ       CX, DI
@@ -4717,7 +4776,7 @@ lagq:
 	VMAXPS     Y1, Y2, Y1
 	VMASKMOVPS Y1, Y0, (DX)(AX*1)
 
-lagr:
+lagw:
 	VZEROUPPER
 	RET
 
@@ -4730,9 +4789,9 @@ TEXT ·reluGrad256(SB), NOSPLIT, $0-72
 	MOVQ dout_base+48(FP), SI
 	XORQ AX, AX
 
-lags:
+lagx:
 	CMPQ    CX, $0x00000008
-	JL      lagt
+	JL      lagy
 	VMOVUPS (BX)(AX*1), Y0
 	VMOVUPS (SI)(AX*1), Y1
 	VXORPS  Y2, Y2, Y2
@@ -4741,11 +4800,11 @@ lags:
 	VMOVUPS Y1, (DX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lags
+	JMP     lagx
 
-lagt:
+lagy:
 	TESTQ      CX, CX
-	JZ         lagu
+	JZ         lagz
 	LEAQ       vectorMask<>+0(SB), DI
 	MOVQ       $0x00000008, R8
 	SUBQ       CX, R8
@@ -4757,7 +4816,7 @@ lagt:
 	VANDPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (DX)(AX*1)
 
-lagu:
+lagz:
 	VZEROUPPER
 	RET
 
@@ -4772,9 +4831,9 @@ TEXT ·axpby256(SB), NOSPLIT, $0-80
 	VBROADCASTSS p+72(FP), Y0
 	VBROADCASTSS q+76(FP), Y1
 
-lagv:
+laha:
 	CMPQ        CX, $0x00000010
-	JL          lagw
+	JL          lahb
 	VMOVUPS     (BX)(AX*1), Y2
 	VMOVUPS     (SI)(AX*1), Y3
 	VMULPS      Y1, Y3, Y3
@@ -4787,12 +4846,12 @@ lagv:
 	VMOVUPS     Y3, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lagv
+	JMP         laha
 
-lagw:
-lagx:
+lahb:
+lahc:
 	CMPQ        CX, $0x00000008
-	JL          lagy
+	JL          lahd
 	VMOVUPS     (BX)(AX*1), Y2
 	VMOVUPS     (SI)(AX*1), Y3
 	VMULPS      Y1, Y3, Y3
@@ -4800,11 +4859,11 @@ lagx:
 	VMOVUPS     Y3, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lagx
+	JMP         lahc
 
-lagy:
+lahd:
 	TESTQ       CX, CX
-	JZ          lagz
+	JZ          lahe
 	LEAQ        vectorMask<>+0(SB), DI
 	MOVQ        $0x00000008, R8
 	SUBQ        CX, R8
@@ -4815,7 +4874,7 @@ lagy:
 	VFMADD231PS Y0, Y3, Y4
 	VMASKMOVPS  Y4, Y2, (DX)(AX*1)
 
-lagz:
+lahe:
 	VZEROUPPER
 	RET
 
@@ -4829,9 +4888,9 @@ TEXT ·mul256(SB), NOSPLIT, $0-76
 	XORQ         AX, AX
 	VBROADCASTSS p+72(FP), Y0
 
-laha:
+lahf:
 	CMPQ    CX, $0x00000010
-	JL      lahb
+	JL      lahg
 	VMOVUPS (BX)(AX*1), Y1
 	VMOVUPS (SI)(AX*1), Y2
 	VMULPS  Y0, Y1, Y1
@@ -4844,12 +4903,12 @@ laha:
 	VMOVUPS Y1, 32(DX)(AX*1)
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, CX
-	JMP     laha
+	JMP     lahf
 
-lahb:
-lahc:
+lahg:
+lahh:
 	CMPQ    CX, $0x00000008
-	JL      lahd
+	JL      lahi
 	VMOVUPS (BX)(AX*1), Y1
 	VMOVUPS (SI)(AX*1), Y2
 	VMULPS  Y0, Y1, Y1
@@ -4857,11 +4916,11 @@ lahc:
 	VMOVUPS Y1, (DX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lahc
+	JMP     lahh
 
-lahd:
+lahi:
 	TESTQ      CX, CX
-	JZ         lahe
+	JZ         lahj
 	LEAQ       vectorMask<>+0(SB), DI
 	MOVQ       $0x00000008, R8
 	SUBQ       CX, R8
@@ -4872,7 +4931,7 @@ lahd:
 	VMULPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, (DX)(AX*1)
 
-lahe:
+lahj:
 	VZEROUPPER
 	RET
 
@@ -4886,9 +4945,9 @@ TEXT ·affine256(SB), NOSPLIT, $0-56
 	VBROADCASTSS p+48(FP), Y0
 	VBROADCASTSS q+52(FP), Y1
 
-lahf:
+lahk:
 	CMPQ        CX, $0x00000010
-	JL          lahg
+	JL          lahl
 	VMOVUPS     (BX)(AX*1), Y2
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, (DX)(AX*1)
@@ -4897,22 +4956,22 @@ lahf:
 	VMOVUPS     Y2, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lahf
+	JMP         lahk
 
-lahg:
-lahh:
+lahl:
+lahm:
 	CMPQ        CX, $0x00000008
-	JL          lahi
+	JL          lahn
 	VMOVUPS     (BX)(AX*1), Y2
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lahh
+	JMP         lahm
 
-lahi:
+lahn:
 	TESTQ       CX, CX
-	JZ          lahj
+	JZ          laho
 	LEAQ        vectorMask<>+0(SB), SI
 	MOVQ        $0x00000008, DI
 	SUBQ        CX, DI
@@ -4921,7 +4980,66 @@ lahi:
 	VFMADD213PS Y1, Y0, Y3
 	VMASKMOVPS  Y3, Y2, (DX)(AX*1)
 
-lahj:
+laho:
+	VZEROUPPER
+	RET
+
+// func larger256(dst []float32, x []float32)
+// Requires: AVX
+TEXT ·larger256(SB), NOSPLIT, $0-48
+	MOVQ dst_len+8(FP), CX
+	MOVQ dst_base+0(FP), DX
+	MOVQ x_base+24(FP), BX
+	XORQ AX, AX
+
+lahp:
+	CMPQ      CX, $0x00000010
+	JL        lahq
+	VMOVUPS   (DX)(AX*1), Y0
+	VMOVUPS   (BX)(AX*1), Y1
+	VMAXPS    Y1, Y0, Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VBLENDVPS Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, (DX)(AX*1)
+	VMOVUPS   32(DX)(AX*1), Y0
+	VMOVUPS   32(BX)(AX*1), Y1
+	VMAXPS    Y1, Y0, Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VBLENDVPS Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, 32(DX)(AX*1)
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x00000010, CX
+	JMP       lahp
+
+lahq:
+lahr:
+	CMPQ      CX, $0x00000008
+	JL        lahs
+	VMOVUPS   (DX)(AX*1), Y0
+	VMOVUPS   (BX)(AX*1), Y1
+	VMAXPS    Y1, Y0, Y1
+	VCMPPS    $0x03, Y0, Y0, Y2
+	VBLENDVPS Y2, Y0, Y1, Y1
+	VMOVUPS   Y1, (DX)(AX*1)
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x00000008, CX
+	JMP       lahr
+
+lahs:
+	TESTQ      CX, CX
+	JZ         laht
+	LEAQ       vectorMask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       CX, DI
+	VMOVUPS    (SI)(DI*4), Y0
+	VMASKMOVPS (DX)(AX*1), Y0, Y1
+	VMASKMOVPS (BX)(AX*1), Y0, Y2
+	VMAXPS     Y2, Y1, Y2
+	VCMPPS     $0x03, Y1, Y1, Y3
+	VBLENDVPS  Y3, Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (DX)(AX*1)
+
+laht:
 	VZEROUPPER
 	RET
 
@@ -4934,9 +5052,9 @@ TEXT ·lerp256(SB), NOSPLIT, $0-52
 	XORQ         AX, AX
 	VBROADCASTSS t+48(FP), Y0
 
-lahk:
+lahu:
 	CMPQ        CX, $0x00000010
-	JL          lahl
+	JL          lahv
 	VMOVUPS     (DX)(AX*1), Y1
 	VMOVUPS     (BX)(AX*1), Y2
 	VSUBPS      Y1, Y2, Y2
@@ -4949,12 +5067,12 @@ lahk:
 	VMOVUPS     Y1, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lahk
+	JMP         lahu
 
-lahl:
-lahm:
+lahv:
+lahw:
 	CMPQ        CX, $0x00000008
-	JL          lahn
+	JL          lahx
 	VMOVUPS     (DX)(AX*1), Y1
 	VMOVUPS     (BX)(AX*1), Y2
 	VSUBPS      Y1, Y2, Y2
@@ -4962,11 +5080,11 @@ lahm:
 	VMOVUPS     Y1, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lahm
+	JMP         lahw
 
-lahn:
+lahx:
 	TESTQ       CX, CX
-	JZ          laho
+	JZ          lahy
 	LEAQ        vectorMask<>+0(SB), SI
 	MOVQ        $0x00000008, DI
 	SUBQ        CX, DI
@@ -4977,7 +5095,7 @@ lahn:
 	VFMADD231PS Y0, Y3, Y2
 	VMASKMOVPS  Y2, Y1, (DX)(AX*1)
 
-laho:
+lahy:
 	VZEROUPPER
 	RET
 
@@ -4991,9 +5109,9 @@ TEXT ·subMul256(SB), NOSPLIT, $0-76
 	XORQ         AX, AX
 	VBROADCASTSS s+72(FP), Y0
 
-lahp:
+lahz:
 	CMPQ    CX, $0x00000010
-	JL      lahq
+	JL      laia
 	VMOVUPS (BX)(AX*1), Y1
 	VMOVUPS (SI)(AX*1), Y2
 	VSUBPS  Y0, Y1, Y1
@@ -5006,12 +5124,12 @@ lahp:
 	VMOVUPS Y1, 32(DX)(AX*1)
 	ADDQ    $0x00000040, AX
 	SUBQ    $0x00000010, CX
-	JMP     lahp
+	JMP     lahz
 
-lahq:
-lahr:
+laia:
+laib:
 	CMPQ    CX, $0x00000008
-	JL      lahs
+	JL      laic
 	VMOVUPS (BX)(AX*1), Y1
 	VMOVUPS (SI)(AX*1), Y2
 	VSUBPS  Y0, Y1, Y1
@@ -5019,11 +5137,11 @@ lahr:
 	VMOVUPS Y1, (DX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lahr
+	JMP     laib
 
-lahs:
+laic:
 	TESTQ      CX, CX
-	JZ         laht
+	JZ         laid
 	LEAQ       vectorMask<>+0(SB), DI
 	MOVQ       $0x00000008, R8
 	SUBQ       CX, R8
@@ -5034,7 +5152,7 @@ lahs:
 	VMULPS     Y3, Y2, Y2
 	VMASKMOVPS Y2, Y1, (DX)(AX*1)
 
-laht:
+laid:
 	VZEROUPPER
 	RET
 
@@ -5050,9 +5168,9 @@ TEXT ·normRow256(SB), NOSPLIT, $0-104
 	VBROADCASTSS m+96(FP), Y0
 	VBROADCASTSS r+100(FP), Y1
 
-lahu:
+laie:
 	CMPQ        CX, $0x00000010
-	JL          lahv
+	JL          laif
 	VMOVUPS     (BX)(AX*1), Y2
 	VMOVUPS     (SI)(AX*1), Y3
 	VMOVUPS     (DI)(AX*1), Y4
@@ -5069,12 +5187,12 @@ lahu:
 	VMOVUPS     Y2, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lahu
+	JMP         laie
 
-lahv:
-lahw:
+laif:
+laig:
 	CMPQ        CX, $0x00000008
-	JL          lahx
+	JL          laih
 	VMOVUPS     (BX)(AX*1), Y2
 	VMOVUPS     (SI)(AX*1), Y3
 	VMOVUPS     (DI)(AX*1), Y4
@@ -5084,11 +5202,11 @@ lahw:
 	VMOVUPS     Y2, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lahw
+	JMP         laig
 
-lahx:
+laih:
 	TESTQ       CX, CX
-	JZ          lahy
+	JZ          laii
 	LEAQ        vectorMask<>+0(SB), R8
 	MOVQ        $0x00000008, R9
 	SUBQ        CX, R9
@@ -5101,7 +5219,7 @@ lahx:
 	VFMADD213PS Y5, Y4, Y3
 	VMASKMOVPS  Y3, Y2, (DX)(AX*1)
 
-lahy:
+laii:
 	VZEROUPPER
 	RET
 
@@ -5119,9 +5237,9 @@ TEXT ·rowGrad256(SB), NOSPLIT, $0-112
 	VBROADCASTSS b+104(FP), Y2
 	VBROADCASTSS c+108(FP), Y3
 
-lahz:
+laij:
 	CMPQ         CX, $0x00000010
-	JL           laia
+	JL           laik
 	VMOVUPS      (BX)(AX*1), Y4
 	VMOVUPS      (SI)(AX*1), Y5
 	VMOVUPS      (DI)(AX*1), Y6
@@ -5140,12 +5258,12 @@ lahz:
 	VMOVUPS      Y5, 32(DX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, CX
-	JMP          lahz
+	JMP          laij
 
-laia:
-laib:
+laik:
+lail:
 	CMPQ         CX, $0x00000008
-	JL           laic
+	JL           laim
 	VMOVUPS      (BX)(AX*1), Y4
 	VMOVUPS      (SI)(AX*1), Y5
 	VMOVUPS      (DI)(AX*1), Y6
@@ -5156,11 +5274,11 @@ laib:
 	VMOVUPS      Y5, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          laib
+	JMP          lail
 
-laic:
+laim:
 	TESTQ        CX, CX
-	JZ           laid
+	JZ           lain
 	LEAQ         vectorMask<>+0(SB), R8
 	MOVQ         $0x00000008, R9
 	SUBQ         CX, R9
@@ -5174,7 +5292,7 @@ laic:
 	VFNMADD231PS Y3, Y5, Y6
 	VMASKMOVPS   Y6, Y4, (DX)(AX*1)
 
-laid:
+lain:
 	VZEROUPPER
 	RET
 
@@ -5189,9 +5307,9 @@ TEXT ·addDev256(SB), NOSPLIT, $0-80
 	VBROADCASTSS m+72(FP), Y0
 	VBROADCASTSS r+76(FP), Y1
 
-laie:
+laio:
 	CMPQ        CX, $0x00000010
-	JL          laif
+	JL          laip
 	VMOVUPS     (DX)(AX*1), Y2
 	VMOVUPS     (BX)(AX*1), Y3
 	VMOVUPS     (SI)(AX*1), Y4
@@ -5208,12 +5326,12 @@ laie:
 	VMOVUPS     Y2, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         laie
+	JMP         laio
 
-laif:
-laig:
+laip:
+laiq:
 	CMPQ        CX, $0x00000008
-	JL          laih
+	JL          lair
 	VMOVUPS     (DX)(AX*1), Y2
 	VMOVUPS     (BX)(AX*1), Y3
 	VMOVUPS     (SI)(AX*1), Y4
@@ -5223,11 +5341,11 @@ laig:
 	VMOVUPS     Y2, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         laig
+	JMP         laiq
 
-laih:
+lair:
 	TESTQ       CX, CX
-	JZ          laii
+	JZ          lais
 	LEAQ        vectorMask<>+0(SB), DI
 	MOVQ        $0x00000008, R8
 	SUBQ        CX, R8
@@ -5240,7 +5358,7 @@ laih:
 	VFMADD231PS Y4, Y5, Y3
 	VMASKMOVPS  Y3, Y2, (DX)(AX*1)
 
-laii:
+lais:
 	VZEROUPPER
 	RET
 
@@ -5255,9 +5373,9 @@ TEXT ·normCols256(SB), NOSPLIT, $0-120
 	MOVQ bias_base+96(FP), R8
 	XORQ AX, AX
 
-laij:
+lait:
 	CMPQ        CX, $0x00000010
-	JL          laik
+	JL          laiu
 	VMOVUPS     (BX)(AX*1), Y0
 	VMOVUPS     (SI)(AX*1), Y1
 	VMOVUPS     (DI)(AX*1), Y2
@@ -5274,12 +5392,12 @@ laij:
 	VMOVUPS     Y0, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         laij
+	JMP         lait
 
-laik:
-lail:
+laiu:
+laiv:
 	CMPQ        CX, $0x00000008
-	JL          laim
+	JL          laiw
 	VMOVUPS     (BX)(AX*1), Y0
 	VMOVUPS     (SI)(AX*1), Y1
 	VMOVUPS     (DI)(AX*1), Y2
@@ -5289,11 +5407,11 @@ lail:
 	VMOVUPS     Y0, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lail
+	JMP         laiv
 
-laim:
+laiw:
 	TESTQ       CX, CX
-	JZ          lain
+	JZ          laix
 	LEAQ        vectorMask<>+0(SB), R9
 	MOVQ        $0x00000008, R10
 	SUBQ        CX, R10
@@ -5306,7 +5424,7 @@ laim:
 	VFMADD213PS Y4, Y3, Y1
 	VMASKMOVPS  Y1, Y0, (DX)(AX*1)
 
-lain:
+laix:
 	VZEROUPPER
 	RET
 
@@ -5319,9 +5437,9 @@ TEXT ·sqDevCols256(SB), NOSPLIT, $0-72
 	MOVQ mean_base+48(FP), SI
 	XORQ AX, AX
 
-laio:
+laiy:
 	CMPQ        CX, $0x00000010
-	JL          laip
+	JL          laiz
 	VMOVUPS     (DX)(AX*1), Y0
 	VMOVUPS     (BX)(AX*1), Y1
 	VMOVUPS     (SI)(AX*1), Y2
@@ -5336,12 +5454,12 @@ laio:
 	VMOVUPS     Y0, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         laio
+	JMP         laiy
 
-laip:
-laiq:
+laiz:
+laja:
 	CMPQ        CX, $0x00000008
-	JL          lair
+	JL          lajb
 	VMOVUPS     (DX)(AX*1), Y0
 	VMOVUPS     (BX)(AX*1), Y1
 	VMOVUPS     (SI)(AX*1), Y2
@@ -5350,11 +5468,11 @@ laiq:
 	VMOVUPS     Y0, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         laiq
+	JMP         laja
 
-lair:
+lajb:
 	TESTQ       CX, CX
-	JZ          lais
+	JZ          lajc
 	LEAQ        vectorMask<>+0(SB), DI
 	MOVQ        $0x00000008, R8
 	SUBQ        CX, R8
@@ -5366,7 +5484,7 @@ lair:
 	VFMADD231PS Y2, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (DX)(AX*1)
 
-lais:
+lajc:
 	VZEROUPPER
 	RET
 
@@ -5380,9 +5498,9 @@ TEXT ·mulDev256(SB), NOSPLIT, $0-96
 	MOVQ mean_base+72(FP), DI
 	XORQ AX, AX
 
-lait:
+lajd:
 	CMPQ        CX, $0x00000010
-	JL          laiu
+	JL          laje
 	VMOVUPS     (DX)(AX*1), Y0
 	VMOVUPS     (BX)(AX*1), Y1
 	VMOVUPS     (SI)(AX*1), Y2
@@ -5399,12 +5517,12 @@ lait:
 	VMOVUPS     Y0, 32(DX)(AX*1)
 	ADDQ        $0x00000040, AX
 	SUBQ        $0x00000010, CX
-	JMP         lait
+	JMP         lajd
 
-laiu:
-laiv:
+laje:
+lajf:
 	CMPQ        CX, $0x00000008
-	JL          laiw
+	JL          lajg
 	VMOVUPS     (DX)(AX*1), Y0
 	VMOVUPS     (BX)(AX*1), Y1
 	VMOVUPS     (SI)(AX*1), Y2
@@ -5414,11 +5532,11 @@ laiv:
 	VMOVUPS     Y0, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         laiv
+	JMP         lajf
 
-laiw:
+lajg:
 	TESTQ       CX, CX
-	JZ          laix
+	JZ          lajh
 	LEAQ        vectorMask<>+0(SB), R8
 	MOVQ        $0x00000008, R9
 	SUBQ        CX, R9
@@ -5431,7 +5549,7 @@ laiw:
 	VFMADD231PS Y2, Y3, Y1
 	VMASKMOVPS  Y1, Y0, (DX)(AX*1)
 
-laix:
+lajh:
 	VZEROUPPER
 	RET
 
@@ -5448,9 +5566,9 @@ TEXT ·gradCols256(SB), NOSPLIT, $0-168
 	MOVQ k3_base+144(FP), R10
 	XORQ AX, AX
 
-laiy:
+laji:
 	CMPQ         CX, $0x00000010
-	JL           laiz
+	JL           lajj
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VMOVUPS      (DI)(AX*1), Y2
@@ -5473,12 +5591,12 @@ laiy:
 	VMOVUPS      Y0, 32(DX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x00000010, CX
-	JMP          laiy
+	JMP          laji
 
-laiz:
-laja:
+lajj:
+lajk:
 	CMPQ         CX, $0x00000008
-	JL           lajb
+	JL           lajl
 	VMOVUPS      (BX)(AX*1), Y0
 	VMOVUPS      (SI)(AX*1), Y1
 	VMOVUPS      (DI)(AX*1), Y2
@@ -5491,11 +5609,11 @@ laja:
 	VMOVUPS      Y0, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          laja
+	JMP          lajk
 
-lajb:
+lajl:
 	TESTQ        CX, CX
-	JZ           lajc
+	JZ           lajm
 	LEAQ         vectorMask<>+0(SB), R11
 	MOVQ         $0x00000008, R12
 	SUBQ         CX, R12
@@ -5511,7 +5629,7 @@ lajb:
 	VFNMADD231PS Y6, Y2, Y1
 	VMASKMOVPS   Y1, Y0, (DX)(AX*1)
 
-lajc:
+lajm:
 	VZEROUPPER
 	RET
 
@@ -5526,9 +5644,9 @@ TEXT ·sum256(SB), NOSPLIT, $0-28
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-lajd:
+lajn:
 	CMPQ    CX, $0x00000020
-	JL      laje
+	JL      lajo
 	VMOVUPS (DX)(AX*1), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(DX)(AX*1), Y4
@@ -5539,21 +5657,21 @@ lajd:
 	VADDPS  Y4, Y3, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x00000020, CX
-	JMP     lajd
+	JMP     lajn
 
-laje:
-lajf:
+lajo:
+lajp:
 	CMPQ    CX, $0x00000008
-	JL      lajg
+	JL      lajq
 	VMOVUPS (DX)(AX*1), Y4
 	VADDPS  Y4, Y0, Y0
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lajf
+	JMP     lajp
 
-lajg:
+lajq:
 	TESTQ      CX, CX
-	JZ         lajh
+	JZ         lajr
 	LEAQ       vectorMask<>+0(SB), BX
 	MOVQ       $0x00000008, SI
 	SUBQ       CX, SI
@@ -5561,7 +5679,7 @@ lajg:
 	VMASKMOVPS (DX)(AX*1), Y4, Y4
 	VADDPS     Y4, Y0, Y0
 
-lajh:
+lajr:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -5587,9 +5705,9 @@ TEXT ·dot256(SB), NOSPLIT, $0-52
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-laji:
+lajs:
 	CMPQ        CX, $0x00000020
-	JL          lajj
+	JL          lajt
 	VMOVUPS     (DX)(AX*1), Y4
 	VMOVUPS     (BX)(AX*1), Y5
 	VFMADD231PS Y4, Y5, Y0
@@ -5604,22 +5722,22 @@ laji:
 	VFMADD231PS Y4, Y5, Y3
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         laji
+	JMP         lajs
 
-lajj:
-lajk:
+lajt:
+laju:
 	CMPQ        CX, $0x00000008
-	JL          lajl
+	JL          lajv
 	VMOVUPS     (DX)(AX*1), Y4
 	VMOVUPS     (BX)(AX*1), Y5
 	VFMADD231PS Y4, Y5, Y0
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lajk
+	JMP         laju
 
-lajl:
+lajv:
 	TESTQ       CX, CX
-	JZ          lajm
+	JZ          lajw
 	LEAQ        vectorMask<>+0(SB), SI
 	MOVQ        $0x00000008, DI
 	SUBQ        CX, DI
@@ -5628,7 +5746,7 @@ lajl:
 	VMASKMOVPS  (BX)(AX*1), Y4, Y4
 	VFMADD231PS Y5, Y4, Y0
 
-lajm:
+lajw:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -5654,9 +5772,9 @@ TEXT ·sqDev256(SB), NOSPLIT, $0-36
 	VXORPS       Y3, Y3, Y3
 	VBROADCASTSS m+24(FP), Y4
 
-lajn:
+lajx:
 	CMPQ        CX, $0x00000020
-	JL          lajo
+	JL          lajy
 	VMOVUPS     (DX)(AX*1), Y5
 	VSUBPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y5, Y0
@@ -5671,22 +5789,22 @@ lajn:
 	VFMADD231PS Y5, Y5, Y3
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         lajn
+	JMP         lajx
 
-lajo:
-lajp:
+lajy:
+lajz:
 	CMPQ        CX, $0x00000008
-	JL          lajq
+	JL          laka
 	VMOVUPS     (DX)(AX*1), Y5
 	VSUBPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y5, Y0
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lajp
+	JMP         lajz
 
-lajq:
+laka:
 	TESTQ       CX, CX
-	JZ          lajr
+	JZ          lakb
 	LEAQ        vectorMask<>+0(SB), BX
 	MOVQ        $0x00000008, SI
 	SUBQ        CX, SI
@@ -5696,7 +5814,7 @@ lajq:
 	VANDPS      Y5, Y6, Y6
 	VFMADD231PS Y6, Y6, Y0
 
-lajr:
+lakb:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -5724,9 +5842,9 @@ TEXT ·dotDev256(SB), NOSPLIT, $0-84
 	VXORPS       Y3, Y3, Y3
 	VBROADCASTSS m+72(FP), Y4
 
-lajs:
+lakc:
 	CMPQ        CX, $0x00000020
-	JL          lajt
+	JL          lakd
 	VMOVUPS     (DX)(AX*1), Y5
 	VMOVUPS     (BX)(AX*1), Y6
 	VMOVUPS     (SI)(AX*1), Y7
@@ -5753,12 +5871,12 @@ lajs:
 	VFMADD231PS Y6, Y5, Y3
 	ADDQ        $0x00000080, AX
 	SUBQ        $0x00000020, CX
-	JMP         lajs
+	JMP         lakc
 
-lajt:
-laju:
+lakd:
+lake:
 	CMPQ        CX, $0x00000008
-	JL          lajv
+	JL          lakf
 	VMOVUPS     (DX)(AX*1), Y5
 	VMOVUPS     (BX)(AX*1), Y6
 	VMOVUPS     (SI)(AX*1), Y7
@@ -5767,11 +5885,11 @@ laju:
 	VFMADD231PS Y6, Y5, Y0
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         laju
+	JMP         lake
 
-lajv:
+lakf:
 	TESTQ       CX, CX
-	JZ          lajw
+	JZ          lakg
 	LEAQ        vectorMask<>+0(SB), DI
 	MOVQ        $0x00000008, R8
 	SUBQ        CX, R8
@@ -5783,7 +5901,7 @@ lajv:
 	VMULPS      Y5, Y7, Y7
 	VFMADD231PS Y7, Y6, Y0
 
-lajw:
+lakg:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -5810,9 +5928,9 @@ TEXT ·expSum256(SB), NOSPLIT, $0-60
 	VXORPS       Y3, Y3, Y3
 	VBROADCASTSS top+48(FP), Y4
 
-lajx:
+lakh:
 	CMPQ         CX, $0x00000020
-	JL           lajy
+	JL           laki
 	VMOVUPS      (BX)(AX*1), Y5
 	VSUBPS       Y4, Y5, Y5
 	VMOVUPS      vectorConst<>+512(SB), Y6
@@ -5939,12 +6057,12 @@ lajx:
 	VADDPS       Y5, Y3, Y3
 	ADDQ         $0x00000080, AX
 	SUBQ         $0x00000020, CX
-	JMP          lajx
+	JMP          lakh
 
-lajy:
-lajz:
+laki:
+lakj:
 	CMPQ         CX, $0x00000008
-	JL           laka
+	JL           lakk
 	VMOVUPS      (BX)(AX*1), Y5
 	VSUBPS       Y4, Y5, Y5
 	VMOVUPS      vectorConst<>+512(SB), Y6
@@ -5978,11 +6096,11 @@ lajz:
 	VADDPS       Y5, Y0, Y0
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x00000008, CX
-	JMP          lajz
+	JMP          lakj
 
-laka:
+lakk:
 	TESTQ        CX, CX
-	JZ           lakb
+	JZ           lakl
 	LEAQ         vectorMask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         CX, DI
@@ -6020,7 +6138,7 @@ laka:
 	VANDPS       Y5, Y6, Y6
 	VADDPS       Y6, Y0, Y0
 
-lakb:
+lakl:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -6045,9 +6163,9 @@ TEXT ·maxOf256(SB), NOSPLIT, $0-28
 	VMOVUPS vectorConst<>+2112(SB), Y2
 	VMOVUPS vectorConst<>+2112(SB), Y3
 
-lakc:
+lakm:
 	CMPQ    CX, $0x00000020
-	JL      lakd
+	JL      lakn
 	VMOVUPS vectorConst<>+2112(SB), Y4
 	VMOVUPS (DX)(AX*1), Y4
 	VMAXPS  Y0, Y4, Y0
@@ -6062,22 +6180,22 @@ lakc:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    $0x00000080, AX
 	SUBQ    $0x00000020, CX
-	JMP     lakc
+	JMP     lakm
 
-lakd:
-lake:
+lakn:
+lako:
 	CMPQ    CX, $0x00000008
-	JL      lakf
+	JL      lakp
 	VMOVUPS vectorConst<>+2112(SB), Y4
 	VMOVUPS (DX)(AX*1), Y4
 	VMAXPS  Y0, Y4, Y0
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lake
+	JMP     lako
 
-lakf:
+lakp:
 	TESTQ      CX, CX
-	JZ         lakg
+	JZ         lakq
 	LEAQ       vectorMask<>+0(SB), BX
 	MOVQ       $0x00000008, SI
 	SUBQ       CX, SI
@@ -6087,7 +6205,7 @@ lakf:
 	VBLENDVPS  Y4, Y6, Y5, Y5
 	VMAXPS     Y0, Y5, Y0
 
-lakg:
+lakq:
 	VMAXPS       Y2, Y0, Y0
 	VMAXPS       Y3, Y1, Y1
 	VMAXPS       Y1, Y0, Y0
@@ -6121,9 +6239,9 @@ TEXT ·adamw256(SB), NOSPLIT, $0-104
 	VBROADCASTSS 28(R8), Y7
 	VBROADCASTSS 32(R8), Y8
 
-lakh:
+lakr:
 	CMPQ        CX, $0x00000008
-	JL          laki
+	JL          laks
 	VMOVUPS     (BX)(AX*1), Y9
 	VMOVUPS     (SI)(AX*1), Y10
 	VMOVUPS     (DI)(AX*1), Y11
@@ -6146,11 +6264,11 @@ lakh:
 	VMOVUPS     Y9, (DX)(AX*1)
 	ADDQ        $0x00000020, AX
 	SUBQ        $0x00000008, CX
-	JMP         lakh
+	JMP         lakr
 
-laki:
+laks:
 	TESTQ       CX, CX
-	JZ          lakj
+	JZ          lakt
 	LEAQ        vectorMask<>+0(SB), R8
 	MOVQ        $0x00000008, R9
 	SUBQ        CX, R9
@@ -6176,7 +6294,7 @@ laki:
 	VSUBPS      Y11, Y0, Y0
 	VMASKMOVPS  Y0, Y9, (DX)(AX*1)
 
-lakj:
+lakt:
 	VZEROUPPER
 	RET
 
@@ -6189,9 +6307,9 @@ TEXT ·uniforms256(SB), NOSPLIT, $0-32
 	VPBROADCASTD (DX), Y0
 	VPADDD       vectorConst<>+3008(SB), Y0, Y0
 
-lakk:
+laku:
 	CMPQ         AX, $0x00000020
-	JL           lakl
+	JL           lakv
 	VMOVAPS      Y0, Y1
 	VPBROADCASTD 4(DX), Y2
 	VPBROADCASTD 8(DX), Y3
@@ -6407,9 +6525,9 @@ lakk:
 	VPADDD       vectorConst<>+2944(SB), Y0, Y0
 	ADDQ         $0x00000080, CX
 	SUBQ         $0x00000020, AX
-	JMP          lakk
+	JMP          laku
 
-lakl:
+lakv:
 	VZEROUPPER
 	RET
 
@@ -6424,9 +6542,9 @@ TEXT ·keep256(SB), NOSPLIT, $0-80
 	VBROADCASTSS p+72(FP), Y0
 	VBROADCASTSS scale+76(FP), Y1
 
-lakm:
+lakw:
 	CMPQ    CX, $0x00000008
-	JL      lakn
+	JL      lakx
 	VMOVUPS (BX)(AX*1), Y2
 	VMOVUPS (SI)(AX*1), Y3
 	VMULPS  Y1, Y2, Y2
@@ -6435,11 +6553,11 @@ lakm:
 	VMOVUPS Y2, (DX)(AX*1)
 	ADDQ    $0x00000020, AX
 	SUBQ    $0x00000008, CX
-	JMP     lakm
+	JMP     lakw
 
-lakn:
+lakx:
 	TESTQ      CX, CX
-	JZ         lako
+	JZ         laky
 	LEAQ       vectorMask<>+0(SB), DI
 	MOVQ       $0x00000008, R8
 	SUBQ       CX, R8
@@ -6451,6 +6569,6 @@ lakn:
 	VANDPS     Y4, Y3, Y3
 	VMASKMOVPS Y3, Y2, (DX)(AX*1)
 
-lako:
+laky:
 	VZEROUPPER
 	RET

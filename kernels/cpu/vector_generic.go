@@ -8,7 +8,7 @@ import (
 
 // goVector is the set in plain Go: the twin that the assembly is tested against, and what runs where there is none.
 func goVector() *vector {
-	v := &vector{axpby: axpbyGo, mul: mulGo, affine: affineGo, lerp: lerpGo, sum: sumGo, dot: dotGo, sqDev: sqDevGo, maxOf: maxOfGo,
+	v := &vector{axpby: axpbyGo, mul: mulGo, affine: affineGo, lerp: lerpGo, larger: largerGo, sum: sumGo, dot: dotGo, sqDev: sqDevGo, maxOf: maxOfGo,
 		expSum: expSumGo, subMul: subMulGo, normRow: normRowGo, dotDev: dotDevGo, rowGrad: rowGradGo, addDev: addDevGo,
 		normCols: normColsGo, sqDevCols: sqDevColsGo, mulDev: mulDevGo, gradCols: gradColsGo, adamw: adamwGo, keep: keepGo, uniforms: uniformsGo}
 	one := func(float32) float32 { return 1 }
@@ -74,6 +74,13 @@ func lerpGo(x, y []float32, t float32) {
 	y = y[:len(x)]
 	for i := range x {
 		x[i] += t * (y[i] - x[i])
+	}
+}
+
+func largerGo(dst, x []float32) {
+	x = x[:len(dst)]
+	for i := range dst {
+		dst[i] = max(dst[i], x[i])
 	}
 }
 

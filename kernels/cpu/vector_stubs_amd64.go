@@ -53,6 +53,9 @@ func mul512(dst []float32, a []float32, b []float32, p float32)
 func affine512(dst []float32, x []float32, p float32, q float32)
 
 //go:noescape
+func larger512(dst []float32, x []float32)
+
+//go:noescape
 func lerp512(x []float32, y []float32, t float32)
 
 //go:noescape
@@ -153,6 +156,9 @@ func mul256(dst []float32, a []float32, b []float32, p float32)
 
 //go:noescape
 func affine256(dst []float32, x []float32, p float32, q float32)
+
+//go:noescape
+func larger256(dst []float32, x []float32)
 
 //go:noescape
 func lerp256(x []float32, y []float32, t float32)

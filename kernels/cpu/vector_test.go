@@ -182,3 +182,21 @@ func TestUniformsAreTheKeys(t *testing.T) {
 		require.Equal(t, want[200:840], got, v.level.String())
 	}
 }
+
+// The larger of two numbers, in every place of registers and of the rest; NaN is larger than all.
+func TestLarger(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	some := []float32{1, nan, -2, inf, -inf, 0.5, -1e30}
+	var a, b []float32
+	for i := range 7 * 7 {
+		a, b = append(a, some[i/7]), append(b, some[i%7])
+	}
+	want := append([]float32(nil), a...)
+	largerGo(want, b)
+	require.True(t, math.IsNaN(float64(want[1])) && math.IsNaN(float64(want[7])))
+	for _, v := range usable() {
+		got := append([]float32(nil), a...)
+		v.larger(got, b)
+		require.Equal(t, fmt.Sprint(want), fmt.Sprint(got), "%v", v.level)
+	}
+}

@@ -41,6 +41,24 @@ func arithmetic(v isa) {
 			return x
 		}
 	})
+	v.each("larger", "func(dst, x []float32)", []string{"dst", "x"}, func(l *loop) func() VecVirtual {
+		return func() VecVirtual {
+			d, x := l.load("dst"), l.load("x")
+			t := v.reg()
+			VMAXPS(x, d, t) // x where one is NaN
+			const unordered = 3
+			if v.wide() {
+				nan := K()
+				VCMPPS(Imm(unordered), d, d, nan)
+				VMOVAPS(d, nan, t)
+			} else {
+				nan := v.reg()
+				VCMPPS(Imm(unordered), d, d, nan)
+				VBLENDVPS(nan, d, t, t)
+			}
+			return t
+		}
+	})
 	v.each("lerp", "func(x, y []float32, t float32)", []string{"x", "y"}, func(l *loop) func() VecVirtual {
 		t := v.param("t")
 		return func() VecVirtual {
