@@ -84,7 +84,7 @@
 // and 16 MiB take the same (37.3, 38.2, 38.5 ms). Transformed weights kept from call to call would be read at 4 times the bytes of those they are made of: at 8×8 pixels that
 // alone, 236 MB, takes as long as the whole call. F(2×2, 3×3) would round half as much, for 2.25 times fewer multiplications instead of 4: not needed.
 //
-// Whole nets, one thread, among others' work: UNet step 2.92 s in float32 and 2.11 s with bfloat16, autoencoder's decoder 4.84 and 4.74 s, DETR 0.71 and 0.49 s.
+// Whole nets, one thread, among others' work: UNet step 2.80 s in float32 and 2.00 s with bfloat16, autoencoder's decoder 4.84 and 4.74 s, DETR 0.71 and 0.49 s.
 // In DETR with bfloat16 the 1×1 convolutions are short of the goal: 64 → 256 channels of 53,400 pixels move 180 MB for 1.7 GFLOP, in float32.
 //
 // Transposes: whole cache lines of 16 rows and four stages of shuffles, 3.3 ns for 16×4 numbers in the first-level cache; four columns at a time with
