@@ -20,7 +20,7 @@ const (
 	lceBand   = 480 // rows of X, a whole number of rows of tiles
 	lceChunk  = 168 // words of a tile, even
 	lceRows   = 12  // rows of DX at a time
-	lceGroups = 24  // pieces of work, about
+	lceGroups = 24  // pieces of work at most
 	lceOver   = 1 << 60
 	lceFar    = 41.6 // above its logarithm
 )
@@ -62,7 +62,7 @@ func linearCrossEntropy(a *kernels.LinearCrossEntropyArgs, p *panel, m *micro) {
 	}()
 	t.LinearCrossEntropyArgs, t.p = a, p
 	t.n, t.v, t.c = a.X.Dim(0), a.W.Dim(0), a.X.Dim(1)
-	t.group = lceChunk * max(2, ceilDiv(t.v, lceChunk*lceGroups))
+	t.group = max(2*lceChunk, ceilDiv(ceilDiv(t.v, lceGroups), lceRows)*lceRows)
 	t.groups, t.keep = ceilDiv(t.v, t.group), !a.DX.Absent() || !a.DW.Absent() || !a.DBias.Absent()
 	t.x, t.w, t.dw, t.ld = a.X.F32(), a.W.F32(), a.DW.F32(), t.c
 	if m == nil && t.c%16 != 0 {
