@@ -10,10 +10,18 @@ import (
 
 //go:generate go run ./gen -routine bank -out bank_amd64.s
 
-// dots512 computes the dot products of n rows of mem, d apart and d long, with a query, for n and d multiples of 16.
+// dots512 computes the dot products of n rows of mem, d apart and d long, with a query, for n up to memRows and d multiples of 16. A lane goes through n/16
+// rows that follow each other.
 func dots512(dst, mem, query []float32, d, n int) {
 	_, _, _ = dst[n-1], mem[n*d-1], query[d-1]
-	bankDotsF32(unsafe.Pointer(&dst[0]), unsafe.Pointer(&mem[0]), uintptr(4*d), unsafe.Pointer(&query[0]), 0, nil, uintptr(d/16), uintptr(n/16), uintptr(64*d))
+	var lanes [memRows / 16][16]float32
+	each := n / 16
+	bankDotsF32(unsafe.Pointer(&lanes), unsafe.Pointer(&mem[0]), uintptr(4*d*each), unsafe.Pointer(&query[0]), 0, nil, uintptr(d/16), uintptr(each), 0)
+	for r := range lanes[:each] {
+		for i, x := range lanes[r] {
+			dst[i*each+r] = x
+		}
+	}
 }
 
 // blend512 adds n rows of mem, d long, times w to acc, for d a multiple of 256, and asks for the memory that dots512 does not: after the next 16 rows.

@@ -11,6 +11,8 @@
 // Tiles in scratch: panel.go the routines that attention.go (attention_grad.go), infonce.go (infonce_passes.go), crossentropy.go, linearcrossentropy.go (its gradients in linearcrossentropy_grad.go), projecttopk.go and topk.go are made of, so that none stores its
 // N×M scores; panel_generic.go those in Go, panel_amd64.go those in assembly (gen/panel).
 //
+// Memory bank: projecttopk.go the rows and softmax over all of them, project_bf16.go on a bank in bfloat16 · topk.go search · scan.go search in fewer bits, the proof of its bound; scan_run.go how it goes.
+//
 // peak.go measures the multiply-adds that no kernel can exceed, on registers alone, for benchmarks.
 //
 // Work is cut into pieces whose sizes depend on the operands alone, never on the number of workers, and every sum has one order:
@@ -71,10 +73,28 @@
 // the head 2.25 and 1.20 s, products of the layers 1.16 and 0.61, all else 0.12: attention's gradient 0.032, AdamW with the norm 0.023, copies of queries, keys and
 // values 0.011, sums for biases 0.009, GELU and its gradient 0.017, layer norms 0.011; 630 to 690 allocations of 0.4 MB.
 //
-// Memory bank: one query reads 15 to 18 GB/s where a plain sum of the same bytes reads 30 to 33. The order of sums is that of many queries, so rows are
-// transposed, and that is what takes the time: 110 ns for a row of 2 KiB, of which 60 are reading. In vain: asking for the next 16 rows ahead of time (no
-// change), a copy of 16 rows with a gap between them (15.2 ms for 11.2), packing 16, 32 or 64 rows at a time instead of 128 (13.2, 12.3, 11.4 ms for
-// 11.2). Sums along the lanes would read at full speed, but a query's bits would then depend on how many come with it.
+// Memory bank: figures of one thread's processor time beside heavy work of others, 600,000 × 512 for searches and 100,000 × 512 for projections; a plain
+// maximum over the same bytes read 35 GB/s in the same minutes.
+//
+//	top 64, 256 queries, float32 throughout           203 GFLOP/s   (775 ms)
+//	the same, scan in bfloat16, bank rounded as read  371           (424 ms)
+//	the same, bank in bfloat16 beside it              391           (403 ms)
+//	the same, bank in bytes beside it                 454           (347 ms)
+//	top 64, one query, float32                        26.7 GB/s, 0.77 of a plain read
+//	the same, bank in bfloat16 / in bytes beside it   24.9 / 23.4 GB/s (24.7 / 13.1 ms)
+//	projection, one query, float32 / bfloat16         22.4 / 22.2 GB/s, 0.64 of a plain read; the micro-kernels alone go at 65 and 77 GB/s
+//	projection, 256 queries, float32 / bfloat16       107 / 169 GFLOP/s
+//
+// The order of one query's sums is that of many, so 16×16 numbers are transposed in registers on the way to the multiply-adds, 3 ms for what takes 6 ms to
+// read. The two do not overlap as they could. 16 streams of 8 rows each, asked for 512 bytes ahead, take 7.0 to 7.5 ms; in vain: 16 rows that follow each other
+// with the next 16 asked for in one line (8.8), into the first-level cache (9.1), 64 KiB further on (9.1), loads instead of prefetches (12.1), no
+// prefetch (8.6), the 16 streams without prefetch (8.6) and 1024 bytes ahead (7.8). Before that: a copy of 16 rows with a gap between them (15.2 ms for 11.2),
+// packing 16, 32 or 64 rows at a time instead of 128 (13.2, 12.3, 11.4 ms for 11.2). Sums along the lanes would read at full speed, but a query's bits
+// would then depend on how many come with it.
+//
+// The scan: the micro-kernel of bfloat16 goes at its peak, the rest is rows that are scored again, each of which comes from memory. In vain, in
+// ms for 93 at 100,000 rows: scoring them as they are met, 16 at a time (143); not telling other chunks of the bank the lower bounds found (130: 321 rows a
+// query for 109), with lists of 2048 rows for 1024 (142).
 //
 // Convolutions of 3×3 (winograd.go): a quarter of the multiplications. Errors against float64, of the largest result: 1.2e-6 to 1.6e-6, where the direct
 // product has 4e-7 to 5e-7; at the real sizes the autoencoder's image is off by 1.9e-6 for 1.2e-6. With operands named bfloat16 they are float32 too: the

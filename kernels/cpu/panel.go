@@ -36,8 +36,8 @@ type panel struct {
 	scale    func(x []float32, a, b float32)                                             // x = a·x + b
 	dotRow   func(x, y []float32) float32                                                // Σ x·y
 
-	// Of memory banks, for one query; nil: product does it. dots are the products of n rows of mem, d numbers each, with it, for n and d multiples of 16;
-	// blend adds n rows of mem, d numbers each, times w to acc, as product with add does, for d a multiple of 256. Both read ahead.
+	// Of memory banks, for one query; nil: product does it. dots are the products of n rows of mem, d numbers each, with it, for n up to memRows and d multiples of 16;
+	// blend adds n rows of mem, d numbers each, times w to acc, as product with add does, for d a multiple of 256. blend reads ahead.
 	dots  func(dst, mem, query []float32, d, n int)
 	blend func(acc, mem, w []float32, d, n int)
 	scan  *scanner // nil: searches are in float32 throughout

@@ -37,8 +37,9 @@ func dotBytes(sum, x, y int) { evex(prefix66, opDPBUSD, sum, x, y, zmm[sum], zmm
 // bankDots writes bankDots<name>(dst, rows, ld, query, first, scales, lines, steps, ahead): steps times, the dot products of 16·groups rows, ld bytes apart and
 // `lines` cache lines long, with a query. Every 16×16 numbers of 32 bits are transposed in registers, so that each lane sums a row of its own along
 // its length, in the order in which the micro-kernels of many queries sum. first is where sums of bytes begin, scales what they are
-// multiplied by. Meanwhile as many bytes as a step
-// reads are asked for from memory, `ahead` bytes after the rows: where the next ones will be.
+// multiplied by. Two groups lie one after the other, and
+// meanwhile as many bytes as a step reads are asked for from memory, `ahead` bytes after the rows: where the next ones will be. Of one group the rows of a
+// step are ld bytes apart and those of the next step follow on each: 16 long streams, each of which is read ahead by itself.
 func bankDots(name string, groups int, mul func(sum, x int, q Mem)) {
 	TEXT("bankDots"+name, NOSPLIT, "func(dst, rows, ld, query, first, scales, lines, steps, ahead uintptr)")
 	Doc("bankDots" + name + " computes the dot products of rows with one query.")
@@ -86,7 +87,12 @@ func bankDots(name string, groups int, mul func(sum, x int, q Mem)) {
 	Label("line")
 	for g := range groups {
 		for i := range 16 {
-			PREFETCHT1(Mem{Base: next, Disp: 64 * (16*g + i)})
+			if m := row(i); groups == 1 {
+				m.Disp = 512
+				PREFETCHT1(m)
+			} else {
+				PREFETCHT1(Mem{Base: next, Disp: 64 * (16*g + i)})
+			}
 		}
 		if g > 0 {
 			for _, p := range base {
@@ -125,7 +131,11 @@ func bankDots(name string, groups int, mul func(sum, x int, q Mem)) {
 	}
 	for g := range groups {
 		VMOVUPS(zmm[31-g], Mem{Base: dst, Disp: 64 * g})
-		ADDQ(ld16, rows)
+		if groups == 1 {
+			MOVQ(base[0], rows) // the row after
+		} else {
+			ADDQ(ld16, rows)
+		}
 	}
 	ADDQ(Imm(uint64(64*groups)), dst)
 	DECQ(steps.Addr)
