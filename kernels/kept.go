@@ -16,6 +16,7 @@ type Kept struct {
 type FormKey struct {
 	By          any // who made it: a pointer
 	Rows, Depth int // how the memory was read
+	Unit        int
 	Deep        bool
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 func (s *Scope) view(x *Tensor, shape []int) *Tensor {
-	t := next(&s.root.views)
+	t := next(&s.root.views, &s.root.slab)
 	*t = Tensor{v: x.storedAs(shape...), buf: x.buf, dev: x.dev, host: x.host}
 	return t
 }

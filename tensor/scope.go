@@ -20,6 +20,7 @@ type Scope struct {
 	live   int     // how many they are
 	cells  []cell
 	views  []Tensor
+	slab   int
 	tape   *tape
 	trace  func(module any, part string, x *Tensor) // nil: nobody looks
 	closed bool
@@ -135,7 +136,7 @@ func (s *Scope) empty(d DType, shape ...int) *Tensor {
 	}
 	bytes := max(product(shape)*d.Size(), 4)
 	ptr, class := s.pool.get(bytes)
-	c := next(&s.root.cells)
+	c := next(&s.root.cells, &s.root.slab)
 	c.b.ptr, c.b.bytes, c.b.pool = ptr, class, s.pool
 	s.own(&c.b)
 	c.t = Tensor{v: kernels.NewView(d, ptr, shape...), buf: &c.b, dev: s.dev}
@@ -148,11 +149,11 @@ type cell struct {
 	b buffer
 }
 
-const slab = 32 // made at a time
-
-func next[T any](from *[]T) *T {
+// next takes one of those made together, twice as many each time, up to 64.
+func next[T any](from *[]T, made *int) *T {
 	if len(*from) == 0 {
-		*from = make([]T, slab)
+		*made = min(64, max(2, *made*2))
+		*from = make([]T, *made)
 	}
 	x := &(*from)[0]
 	*from = (*from)[1:]

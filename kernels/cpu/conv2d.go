@@ -43,7 +43,7 @@ func pointwise(s kernels.ConvSizes, stride int, pad [4]int) bool {
 }
 
 func (m *micro) conv2d(a *kernels.Conv2DArgs) {
-	s := a.Sizes()
+	s, step := wholeLines(a)
 	if m.pairs != nil && fitsWinograd(s, a.Stride) { // as fast, and nothing is rounded
 		m.pairs.plain.winograd(a)
 		return
@@ -65,13 +65,26 @@ func (m *micro) conv2d(a *kernels.Conv2DArgs) {
 	if pointwise(s, a.Stride, a.Pad) {
 		p.a = operand{data: x, ld: c, deep: true}
 	} else {
-		p.a.win = window{x, s.H, s.W, c, s.KH, s.KW, a.Stride, a.Stride, a.Pad[0], a.Pad[1], s.OH, s.OW, 0}
+		p.a.win = window{x, s.H, s.W, c, s.KH, s.KW, a.Stride, step, a.Pad[0], a.Pad[1], s.OH, s.OW, 0}
 		if p.m <= fewPixels && p.m*taps <= maxWindows && s.O >= 256 {
 			own := p.a.gatherAll(m, p.m, taps)
 			defer own.put()
 		}
 	}
+	if p.m <= keptPixels {
+		p.b.panels, p.b.width, p.b.whole = m.kept(&a.W, s.O, s.KH*s.KW*s.I, s.I, true), m.nr, taps
+	}
 	m.multiply(&p, small(&p))
+}
+
+// wholeLines are the sizes of a convolution and its step along a line. Where windows lie side by side, as the patches of a vision transformer do, a line of a window
+// is one long pixel: then no pair of bfloat16 is half empty because an image has three colours.
+func wholeLines(a *kernels.Conv2DArgs) (s kernels.ConvSizes, step int) {
+	s, step = a.Sizes(), a.Stride
+	if s.KW > 1 && s.KW == step && s.W%step == 0 && a.Pad[1] == 0 && a.Pad[3] == 0 {
+		s.W, s.I, s.KW, step = s.W/step, s.I*step, 1, 1
+	}
+	return s, step
 }
 
 // Of few pixels, all windows are gathered before the product: its tasks share them, where otherwise every task would gather them again for its

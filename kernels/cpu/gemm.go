@@ -33,7 +33,10 @@ func (m *micro) gemm(a *kernels.GEMMArgs) {
 		batch, mm = 1, batch*mm // one matrix of all rows
 	}
 	p := product{m: mm, n: n, k: k, alpha: a.Alpha, accumulate: a.Accumulate, act: a.Act, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32()}
-	panels := m.kept(a, mm, n, k)
+	var panels []float32
+	if mm <= keptRows && a.B.Dim(0) == 1 {
+		panels = m.kept(&a.B, n, k, k, a.TransB)
+	}
 	if m.pairs == nil {
 		p.a, p.b = matrix(a.A.F32(), mm, k, !a.TransA), weight(&a.B, n, k, a.TransB)
 	} else {

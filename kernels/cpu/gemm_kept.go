@@ -14,13 +14,16 @@ import (
 // Of more rows, packing is less than a hundredth of the product, and the panels are not worth their memory.
 const keptRows = 5120
 
-// kept is where the panels of a constant B are, if it has them or is to have them: all of depth k, one after the other.
-func (m *micro) kept(a *kernels.GEMMArgs, rows, n, k int) []float32 {
-	w := &a.B
-	if w.Kept() == nil || w.Dim(0) != 1 || rows > keptRows || n <= narrowN {
+// keptPixels is the same for convolutions: the 49 patches of one image, but not the smallest maps of Stable Diffusion, whose filters are a quarter of the model.
+const keptPixels = 63
+
+// kept is where the panels of a constant weight are, n columns of depth k, one after the other; nil if there are none. Operands that are rounded to pairs are filled
+// up with a zero after every unit of the depth, if that is odd.
+func (m *micro) kept(w *kernels.View, n, k, unit int, deep bool) []float32 {
+	if w.Kept() == nil || n <= narrowN {
 		return nil
 	}
-	key := kernels.FormKey{By: m, Rows: n, Depth: k, Deep: a.TransB}
+	key := kernels.FormKey{By: m, Rows: n, Depth: k, Unit: unit, Deep: deep}
 	if p := w.Kept().Find(key); p != nil {
 		return p
 	}
@@ -31,12 +34,12 @@ func (m *micro) kept(a *kernels.GEMMArgs, rows, n, k int) []float32 {
 func (m *micro) keep(w *kernels.View, key kernels.FormKey) []float32 {
 	panels, k := ceilDiv(key.Rows, m.nr), key.Depth
 	if m.pairs != nil {
-		k = ceilDiv(k, 2)
+		k = key.Depth / key.Unit * ceilDiv(key.Unit, 2)
 	}
 	return w.Kept().Make(key, panels*k*m.nr, func(dst []float32) {
 		b := weight(w, key.Rows, key.Depth, key.Deep)
 		if m.pairs != nil {
-			y, own := m.pairs.weight(m.level, w, key.Rows, key.Depth, key.Deep)
+			y, own := m.pairs.weight(m.level, w, key.Rows*(key.Depth/key.Unit), key.Unit, key.Deep)
 			defer own.put()
 			b = matrix(y, key.Rows, k, key.Deep)
 		}

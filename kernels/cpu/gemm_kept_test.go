@@ -58,3 +58,26 @@ func TestKeptPanelsAllocateNothing(t *testing.T) {
 		runtime.GOMAXPROCS(old)
 	}
 }
+
+// The same for convolutions, also of patches side by side, whose lines are taken as long pixels, and of odd channels.
+func TestKeptFilters(t *testing.T) {
+	for _, d := range [][]int{{1, 12, 16, 3, 70, 4, 4, 4, 0, 0, 0, 0, 1}, {1, 7, 7, 5, 33, 3, 3, 1, 1, 1, 1, 1, 3}, {1, 5, 4, 33, 17, 1, 1, 1, 0, 0, 0, 0, 0}, {2, 6, 4, 3, 40, 2, 2, 2, 0, 0, 0, 0, 17}} {
+		for _, m := range allMicros() {
+			if !m.available() {
+				continue
+			}
+			a := kernels.Conv2D.Make(kernels.NewRand(3), d)
+			plain := slices.Clone(a.Out.F32())
+			b, kept := a, new(kernels.Kept)
+			b.Out = kernels.Of(plain, a.Out.Shape()...)
+			a.W = a.W.Constant(kept)
+			m.conv2d(&b)
+			for range 2 {
+				m.conv2d(&a)
+				require.Equal(t, plain, a.Out.F32(), "%s %v", m.name, d)
+			}
+			require.Positive(t, kept.Bytes(), "%s %v", m.name, d)
+			kept.Drop()
+		}
+	}
+}

@@ -43,19 +43,29 @@ func copyBlockRun(v *vector, a *kernels.CopyBlockArgs) {
 	x, y, from, to, add := src.F32(), dst.F32(), a.SrcAt, a.DstAt, a.Accumulate
 	piece := min(w, grain) // one long row is cut too
 	cuts := ceilDiv(w, piece)
-	Ranges(n*cuts, max(1, grain/piece), func(lo, hi int) {
-		for u := lo; u < hi; u++ {
-			i, j := u/cuts, u%cuts*piece
-			m := min(piece, w-j)
-			p, q := x[i*s+from+j:][:m], y[i*d+to+j:][:m]
-			if add {
-				v.axpby(q, q, p, 1, 1)
-			} else {
-				copy(q, p)
-			}
-		}
-	})
+	blockPieces.ranges(n*cuts, max(1, grain/piece), blockWork{v, x, y, s, d, w, from, to, piece, cuts, add})
 }
+
+// blockWork is a block of w columns that is copied or added, a piece of a row at a time.
+type blockWork struct {
+	v                              *vector
+	x, y                           []float32
+	s, d, w, from, to, piece, cuts int
+	add                            bool
+}
+
+var blockPieces = newSpread(func(b *blockWork, lo, hi int) {
+	for u := lo; u < hi; u++ {
+		i, j := u/b.cuts, u%b.cuts*b.piece
+		m := min(b.piece, b.w-j)
+		p, q := b.x[i*b.s+b.from+j:][:m], b.y[i*b.d+b.to+j:][:m]
+		if b.add {
+			b.v.axpby(q, q, p, 1, 1)
+		} else {
+			copy(q, p)
+		}
+	}
+})
 
 // permuteRun merges dimensions that stay neighbours, then copies runs if the last dimension stays last, else transposes tiles of the plane
 // spanned by the last dimensions of X and Out.
