@@ -38,6 +38,7 @@ type attnHead struct {
 	offset     int // query n sees keys below n + offset with causal
 	base, lse0 int // offsets of the head's first token in [B, N, H, D], of its first row in [B, H, N]
 	q0, key0   int // offsets of its first query and key
+	next       *ahead
 }
 
 func attnHeadOf(p *panel, a *kernels.AttentionArgs, unit int) attnHead {
@@ -173,7 +174,7 @@ func (p *panel) attention(a *kernels.AttentionArgs) {
 	if b*h < 16 || d > 128 {
 		piece = attnPiece / 4
 	}
-	attnPieces.ranges(b*h*ceilDiv(n, piece), 1, attnWork{p: p, a: a, piece: piece, kb: flashKeys(m, d)})
+	attnPieces.ranges(b*h*ceilDiv(n, piece), attnGrain(b*h*ceilDiv(n, piece)), attnWork{p: p, a: a, piece: piece, kb: flashKeys(m, d)})
 }
 
 // attnWork is an attention in progress, piece queries of a head at a time.
@@ -185,13 +186,20 @@ type attnWork struct {
 }
 
 var attnPieces = newSpread(func(w *attnWork, lo, hi int) {
+	next := aheads.Get().(*ahead)
 	for u := lo; u < hi; u++ {
+		*next = ahead{}
+		if u+1 < hi {
+			w.after(u+1, next)
+		}
 		if w.m != nil {
-			w.rounded(u)
+			w.rounded(u, next)
 		} else {
-			w.exact(u)
+			w.exact(u, next)
 		}
 	}
+	*next = ahead{} // keeps no operand alive
+	aheads.Put(next)
 })
 
 // part is the head, the first query and the number of queries of piece u.
@@ -203,8 +211,9 @@ func (w *attnWork) part(u int) (t attnHead, from, rows int) {
 }
 
 // exact computes piece u in float32.
-func (w *attnWork) exact(u int) {
+func (w *attnWork) exact(u int, next *ahead) {
 	t, from, rows := w.part(u)
+	t.next = next
 	d := t.d
 	sc := getScratch(ceilDiv(rows, attnStrip)*attnSumsSize(d) + round16(rows)*d + w.kb*(attnStrip+16))
 	defer sc.put()
@@ -246,16 +255,20 @@ func (t *attnHead) forward(mem, q []float32, from, rows int, out, lse []float32)
 				both = t.visible(from+q0+15, j0, j0+all)
 			}
 			p.product(s, attnStrip, k, t.ld, 1, q[q0*t.d:], 16, 16*t.d, both, w, t.d, false)
+			t.next.turn()
 			if both < all {
 				p.product(s[both*attnStrip+16:], attnStrip, k[both*t.ld:], t.ld, 1, q[(q0+16)*t.d:], 16, 0, all-both, 16, t.d, false)
 			}
+			t.next.turn()
 			t.softmax(&sums[i], s, buf, from+q0, nq, j0, all)
+			t.next.turn()
 			if o := sums[i].o; both < all*3/4 { // each sum in one go, whatever queries come with it
 				p.product(o, attnStrip, v, 1, t.ld, s, attnStrip, 16, t.d, 16, both, j0 > 0)
 				p.product(o[16:], attnStrip, v, 1, t.ld, s[16:], attnStrip, 16, t.d, 16, all, j0 > 0)
 			} else {
 				p.product(o, attnStrip, v, 1, t.ld, s, attnStrip, 16, t.d, w, all, j0 > 0)
 			}
+			t.next.turn()
 		}
 	}
 	for i := range strips {

@@ -26,12 +26,13 @@ func (m *micro) attention(a *kernels.AttentionArgs) {
 	if b*h < 16 || d > 128 {
 		piece = attnPiece / 4
 	}
-	attnPieces.ranges(b*h*ceilDiv(n, piece), 1, attnWork{p: p, m: m, a: a, piece: piece, kb: flashKeys(keys, d)})
+	attnPieces.ranges(b*h*ceilDiv(n, piece), attnGrain(b*h*ceilDiv(n, piece)), attnWork{p: p, m: m, a: a, piece: piece, kb: flashKeys(keys, d)})
 }
 
 // rounded computes piece u with bfloat16 operands.
-func (w *attnWork) rounded(u int) {
+func (w *attnWork) rounded(u int, next *ahead) {
 	t, from, rows := w.part(u)
+	t.next = next
 	t.mul = log2e // the products take the scale
 	d, half := t.d, ceilDiv(t.d, 2)
 	sc := getScratch(ceilDiv(rows, attnStrip)*(attnSumsSize(d)+attnStrip*half) + rows*half + (w.kb+1)*(half+d+2*attnStrip+16))
@@ -73,9 +74,13 @@ func (m *micro) attentionRows(t *attnHead, mem []float32, from, rows int, out, l
 			}
 			cols := round16(nq)
 			m.tiles(w, tilesArgs{c: s, ldc: attnStrip, a: k, ars: half, aks: 1, b: q[q0*half:], ldb: m.nr, panel: m.nr * half, rows: all, cols: cols, k: half, alpha: t.scale})
+			t.next.turn()
 			t.softmax(&sums[i], s, mem, from+q0, nq, j0, all)
+			t.next.turn()
 			f.pairsOf(pr, attnStrip, s, attnStrip, all, cols)
+			t.next.turn()
 			m.tiles(w, tilesArgs{c: sums[i].o, ldc: attnStrip, a: v, ars: 1, aks: d, b: pr, ldb: attnStrip, panel: m.nr, rows: d, cols: cols, k: ceilDiv(all, 2), alpha: 1, add: j0 > 0})
+			t.next.turn()
 		}
 	}
 	w.tile = tile{}
