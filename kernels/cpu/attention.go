@@ -204,7 +204,7 @@ var attnPieces = newSpread(func(w *attnWork, lo, hi int) {
 
 // part is the head, the first query and the number of queries of piece u.
 func (w *attnWork) part(u int) (t attnHead, from, rows int) {
-	n := w.a.Q.Dim(1)
+	_, n, _, _, _ := w.a.Sizes()
 	pieces := ceilDiv(n, w.piece)
 	from = u % pieces * w.piece
 	return attnHeadOf(w.p, w.a, u/pieces), from, min(w.piece, n-from)

@@ -12,9 +12,9 @@ import (
 // ahead is what a piece of attention will need.
 type ahead struct {
 	p     *panel
-	ld    int // values from one row to the next
-	lines int // of a row, at most
-	each  int // rows asked for at a time
+	ld    [4]int // values from one row to the next
+	lines int    // of a row, at most
+	each  int    // rows asked for at a time
 	at    [4][]float32
 	rows  [4]int
 	i, r  int // next row
@@ -44,7 +44,7 @@ func (w *attnWork) after(u int, f *ahead) {
 	t, from, rows := w.part(u)
 	*f = ahead{p: w.p, ld: t.ld, lines: ceilDiv(4*t.d+align-4, align)}
 	f.at[0], f.rows[0] = t.q[from*t.ld:], rows
-	f.at[1], f.rows[1] = w.a.Out.F32()[t.base+from*t.ld:], rows
+	f.at[1], f.rows[1] = w.a.Out.F32()[t.base+from*t.ldo:], rows
 	if from == 0 {
 		f.at[2], f.rows[2] = t.k, t.m
 		f.at[3], f.rows[3] = t.v, t.m
@@ -60,7 +60,7 @@ func (f *ahead) turn() {
 	for left := f.each; left > 0 && f.i < len(f.at); {
 		n := min(left, f.rows[f.i]-f.r)
 		if n > 0 {
-			f.p.fetch(unsafe.Pointer(&f.at[f.i][f.r*f.ld]), uintptr(4*f.ld), uintptr(f.lines), uintptr(n))
+			f.p.fetch(unsafe.Pointer(&f.at[f.i][f.r*f.ld[f.i]]), uintptr(4*f.ld[f.i]), uintptr(f.lines), uintptr(n))
 		}
 		f.r += n
 		if left -= n; f.r == f.rows[f.i] {

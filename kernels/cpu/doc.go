@@ -3,12 +3,12 @@
 // The map: backend.go memory and streams, memory_*.go memory of the system · pool.go fixed-grain parallel loops on workers that stay awake for a moment · isa.go what this CPU has · gen/ the avo programs that
 // write <routine>_amd64.s · vector.go loops over contiguous numbers that most ops are made of, vector_math.go their functions · <op>.go the variants of one op · gonum.go the variants that call gonum.
 //
-// Matrix products: gemm.go the op · gemm_product.go blocks, tasks, epilogue; gemm_split.go few tiles and much depth; gemm_narrow.go few columns; gemm_dots.go few rows, only by name ·
+// Matrix products: gemm.go the op · gemm_product.go blocks, tasks, epilogue; gemm_kept.go weights whose panels stay, A rounded or copied once; gemm_split.go few tiles and much depth; gemm_narrow.go few columns; gemm_dots.go few rows, only by name ·
 // bf16.go operands rounded to bfloat16, only by name, attention_bf16.go, infonce_bf16.go and linearcrossentropy_bf16.go the same for attention, InfoNCE and the vocabulary head; widen.go weights of 16 bits ·
 // gemm_pack.go panels, and the windows of convolutions · gemm_tile.go what a micro-kernel is, and the one in Go; gemm_amd64.go those in assembly ·
 // conv2d.go convolutions as products over windows; winograd.go those of 3×3 taps as fewer products of transformed tiles.
 //
-// Tiles in scratch: panel.go the routines that attention.go (attention_grad.go), infonce.go (infonce_passes.go), crossentropy.go, linearcrossentropy.go (its gradients in linearcrossentropy_grad.go), projecttopk.go and topk.go are made of, so that none stores its
+// Tiles in scratch: panel.go the routines that attention.go (attention_grad.go, attention_ahead.go), infonce.go (infonce_passes.go), crossentropy.go, linearcrossentropy.go (its gradients in linearcrossentropy_grad.go), projecttopk.go and topk.go are made of, so that none stores its
 // N×M scores; panel_generic.go those in Go, panel_amd64.go those in assembly (gen/panel).
 //
 // Memory bank: projecttopk.go the rows and softmax over all of them, project_bf16.go on a bank in bfloat16 · topk.go search · scan.go search in fewer bits, the proof of its bound; scan_run.go how it goes.
@@ -27,15 +27,17 @@
 //	                                          before   now    of the limit
 //	attention float32   1×2×4096×4096×40         126    179   0.70
 //	attention float32   2×2×1024×1024×80         155    219   0.86
-//	attention float32   1×8×4096×77×40            47    130   0.51   (181 in a better minute)
-//	attention float32   32×12×50×50×64            46     84   0.33   (105)
-//	attention float32   80×4×40×40×128 causal     25     45   0.18   (54)
+//	attention float32   2×8×4096×77×40           131    144   0.56   (47 before; 181 of one item in a better minute)
+//	attention float32   32×12×50×50×64            84     99   0.39   (46 before; 136 where one item stays in the cache)
+//	attention float32   80×4×40×40×128 causal     44     49   0.19   (25 before; 84 where one item stays in the cache)
 //	attention float32   1×1×4096×4096×512        156    188   0.73
 //	attention bfloat16  1×2×4096×4096×40         197    247   0.48
 //	attention bfloat16  2×2×1024×1024×80         266    315   0.62
 //	attention backward  1×2×4096×4096×40         156    182   0.71
 //	InfoNCE with gradients, N 8192, D 512        107    201   0.79   (8·N²·D operations; 1.37 s for 2.57 s)
 //	the same, bfloat16                             -    352   0.69
+//	the same in float32, N 1024                  192    239   0.93   (three products, counted as four)
+//	the same in float32, N 2048                  194    245   0.96
 //	vocabulary head with gradients, float32      183    216   0.84   (3200×512×49408; before: 960 rows as GEMM, loss, GEMM, GEMM)
 //	the same, bfloat16                           363    404   0.79
 //	projection, 256 queries, 100,000 × 512       186    211   0.82
@@ -51,16 +53,46 @@
 //	Conv2D 50×67 pixels, 256 → 256, 3×3          220    578   2.3
 //	Conv2D 25×34 pixels, 512 → 512, 3×3          209    556   2.2
 //
+// Matrix products of weights, CLIP's and the shapes of convolutions, rows × columns × depth, and CLIP ViT-B/32 whole; measured beside work that took most of the memory's
+// bandwidth (5 to 11 GB/s were left), before and after by turns:
+//
+//	                                 float32: before   now   of the limit   bfloat16: before   now   of the limit
+//	1024 × 1024 × 1024                           191    230   0.90                       383    434   0.85
+//	4096 × 4096 × 4096                           169    227   0.89                       341    433   0.85
+//	1600 × 3072 × 768                            179    221   0.86                       385    429   0.84
+//	1600 × 768 × 3072                            189    234   0.92                       386    446   0.87
+//	1600 × 768 × 768                             212    241   0.94                       449    466   0.91
+//	50 × 3072 × 768                              180    256   1.00                       408    493   0.96
+//	50 × 768 × 768                               220    257   1.00                       429    493   0.96
+//	77 × 3072 × 768                              180    243   0.95                       418    496   0.97
+//	77 × 2048 × 512                              213    252   0.99                       461    491   0.96
+//	77 × 512 × 512                               237    251   0.98                       473    489   0.96
+//	4096 × 320 × 2880                            199    236   0.92                       384    412   0.80
+//	1024 × 640 × 5760                            189    239   0.93                       376    411   0.80
+//	256 × 1280 × 11520                           200    224   0.87                       400    423   0.83
+//	CLIP, one image                              133    167   0.65                       237    310   0.61
+//	CLIP, 32 images                              187    204   0.80                       335    384   0.75
+//
+// Within CLIP of 32 images its products run at 233 to 248 (457 to 486), which are 0.95 of its time; patches, whose windows lie side by side, at 220.
+// What helped, in this order: panels of a weight packed once and read in one stream, the slice that comes next asked for line by line while a tile is computed
+// (few rows: +40 %); rows of Out and of the residual asked for before a tile begins, because they lie a row of the matrix apart and every block of the depth
+// comes back to them; all columns to one task, so that its rows of A are rounded once and its rows of Out are written whole (+4 to 9 % at 3,072 columns,
+// against groups of 32 panels). A rounded by the task that reads it instead of by a pass before.
+// In vain: blocks of 256 in depth, whose slice of B leaves room in the first-level cache (the same in bfloat16, 3 to 7 % slower in float32 at 1024 × 640 × 5760:
+// Out is read and written more often); groups of 12 panels (bfloat16 0 to 5 % slower). What bfloat16 still lacks at many rows is memory: Out is float32, twice the bytes that a peer
+// writes, and A is read as float32.
+//
 // Products of panels (panel.go): tiles of 12×32 whose numbers of A are broadcast once into a register, instead of 8×32 with the broadcast inside each
 // multiply-add, whose 18 loads for 16 multiply-adds are more than two a cycle; rows are cut evenly, so that no remainder runs at the latency of one or two
 // rows. Few rows by 128 columns have a tile of their own.
 //
 // Attention: a row of scores for every key. Keys and values are read where they lie, nothing but the number of queries is filled up to whole vectors, and
 // softmax runs down columns without a sum across lanes. 2^x takes a subtraction of its whole part (VREDUCEPS), five multiply-adds and VSCALEFPS. At short
-// sequences what remains is fetching operands: one core must move 26 MB for 134 MFLOP at 80×4×40×40×128. In vain: summing P·V of causal queries in two parts
-// (a token's bits then depend on what follows it).
+// sequences what remains is fetching operands: one core must move 26 MB for 134 MFLOP at 80×4×40×40×128. Heads lie H·D numbers apart, so the next one is asked for by
+// software, a few rows between every two routines: 10 to 18 % more. In vain: the same for long sequences (nothing at 4096×40 and 1024×80); summing P·V of causal
+// queries in two parts (a token's bits then depend on what follows it).
 //
-// InfoNCE: four products instead of six. In vain: pieces of 64 rows and 32 rows of DX at 8192 columns (164 GFLOP/s: all of Y comes from the last-level cache
+// InfoNCE: four products instead of six, three up to 20 MiB of similarities, which are kept. In vain: pieces of 64 rows and 32 rows of DX at 8192 columns (164 GFLOP/s: all of Y comes from the last-level cache
 // for every piece); pieces of 128 and bands of 512 give 199.
 //
 // Vocabulary head: three products, exponentials of 480 rows kept (101 MB, in bfloat16 47 MB and W twice; GEMM and loss keep 1.26 GB). Of the products alone, logits

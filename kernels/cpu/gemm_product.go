@@ -25,7 +25,7 @@ const (
 	maxKC      = 384     // depth of a block: its slice of a B panel stays in the first-level cache
 	maxPacked  = 1 << 20 // packed values of B at a time: they stay in the last-level cache
 	maxColumns = 2048    // of B packed at a time
-	maxGroup   = 32      // panels of a task: its rows of A, fetched once, serve for all of them
+	maxGroup   = 96      // panels of a task: its rows of A, fetched once, serve for all of them
 	taskFLOPs  = 1 << 20 // a piece of parallel work worth a goroutine
 )
 
