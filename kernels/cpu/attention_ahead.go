@@ -11,7 +11,6 @@ import (
 
 // ahead is what a piece of attention will need.
 type ahead struct {
-	p     *panel
 	ld    [4]int // values from one row to the next
 	lines int    // of a row, at most
 	each  int    // rows asked for at a time
@@ -38,11 +37,11 @@ func attnGrain(pieces int) int {
 
 // after fills in what piece u needs that the one before it does not.
 func (w *attnWork) after(u int, f *ahead) {
-	if w.p.fetch == nil || w.a.K.Dim(1) > aheadKeys {
+	if _, _, m, _, _ := w.a.Sizes(); m > aheadKeys {
 		return
 	}
 	t, from, rows := w.part(u)
-	*f = ahead{p: w.p, ld: t.ld, lines: ceilDiv(4*t.d+align-4, align)}
+	*f = ahead{ld: [4]int{t.ld, t.ldo, t.ld, t.ld}, lines: ceilDiv(4*t.d+align-4, align)}
 	f.at[0], f.rows[0] = t.q[from*t.ld:], rows
 	f.at[1], f.rows[1] = w.a.Out.F32()[t.base+from*t.ldo:], rows
 	if from == 0 {
@@ -54,13 +53,13 @@ func (w *attnWork) after(u int, f *ahead) {
 
 // turn asks for a few rows; zero is nothing.
 func (f *ahead) turn() {
-	if f == nil || f.p == nil { // backward passes have none
+	if f == nil { // backward passes have none
 		return
 	}
 	for left := f.each; left > 0 && f.i < len(f.at); {
 		n := min(left, f.rows[f.i]-f.r)
 		if n > 0 {
-			f.p.fetch(unsafe.Pointer(&f.at[f.i][f.r*f.ld[f.i]]), uintptr(4*f.ld[f.i]), uintptr(f.lines), uintptr(n))
+			fetchRows(uintptr(unsafe.Pointer(&f.at[f.i][f.r*f.ld[f.i]])), uintptr(4*f.ld[f.i]), uintptr(f.lines), uintptr(n))
 		}
 		f.r += n
 		if left -= n; f.r == f.rows[f.i] {

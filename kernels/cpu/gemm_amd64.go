@@ -155,6 +155,3 @@ func transpose512(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, n ui
 
 //go:noescape
 func strips512(dst unsafe.Pointer, step, width uintptr, src unsafe.Pointer, ld, rows, n uintptr)
-
-//go:noescape
-func fetchRows(src unsafe.Pointer, ld, lines, n uintptr)

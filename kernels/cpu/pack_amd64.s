@@ -4,28 +4,6 @@
 
 #include "textflag.h"
 
-// func fetchRows(src uintptr, ld uintptr, lines uintptr, n uintptr)
-// Requires: MMX+
-TEXT ·fetchRows(SB), NOSPLIT, $0-32
-	MOVQ src+0(FP), AX
-	MOVQ ld+8(FP), CX
-	MOVQ lines+16(FP), DX
-	MOVQ n+24(FP), BX
-
-row:
-	MOVQ AX, SI
-	MOVQ DX, DI
-
-line:
-	PREFETCHT1 (SI)
-	ADDQ       $0x40, SI
-	DECQ       DI
-	JNZ        line
-	ADDQ       CX, AX
-	DECQ       BX
-	JNZ        row
-	RET
-
 // func transpose256(dst uintptr, step uintptr, src uintptr, ld uintptr, n uintptr)
 // Requires: AVX
 TEXT ·transpose256(SB), NOSPLIT, $0-40

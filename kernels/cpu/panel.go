@@ -35,7 +35,6 @@ type panel struct {
 	mulSub   func(dst, p, x []float32, sub float32)                                      // dst = p·(x − sub)
 	scale    func(x []float32, a, b float32)                                             // x = a·x + b
 	dotRow   func(x, y []float32) float32                                                // Σ x·y
-	fetch    func(src unsafe.Pointer, ld, lines, n uintptr)                              // asks for the first so many cache lines of n rows, ld bytes apart; nil: nothing does
 
 	// Of memory banks, for one query; nil: product does it. dots are the products of n rows of mem, d numbers each, with it, for n up to memRows and d multiples of 16;
 	// blend adds n rows of mem, d numbers each, times w to acc, as product with add does, for d a multiple of 256. blend reads ahead.

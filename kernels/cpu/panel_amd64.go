@@ -62,7 +62,6 @@ func simdPanels() []*panel {
 		available:  needs(isaAVX512),
 		transposes: []transpose{{16, transpose512}, {8, transpose256}},
 		product:    rows512.product,
-		fetch:      fetchRows,
 		maxRow:     func(x []float32) float32 { return panelMaxRowAVX512(&x[0], len(x)) },
 		expRow: func(dst, src []float32, sub float32) float32 {
 			return panelExpRowAVX512(&dst[0], &src[0], len(src), sub)
@@ -93,7 +92,6 @@ func simdPanels() []*panel {
 		available:  needs(isaAVX2),
 		transposes: []transpose{{8, transpose256}},
 		product:    rows256.product,
-		fetch:      fetchRows,
 		maxRow:     func(x []float32) float32 { return panelMaxRowAVX2(&x[0], len(x)) },
 		expRow:     func(dst, src []float32, sub float32) float32 { return panelExpRowAVX2(&dst[0], &src[0], len(src), sub) },
 		expPair: func(dst, src, colSub, colScale []float32, sub, scale float32) {

@@ -8,7 +8,6 @@ import (
 
 // pack writes the copies that fill panels: transpose256 (8 rows at a time), transpose512 (16) and strips512.
 func pack() {
-	fetchRows()
 	transpose(256)
 	transpose(512)
 	strips()
@@ -199,25 +198,5 @@ func strips() {
 	DECQ(n)
 	JNZ(LabelRef("wide"))
 	VZEROUPPER()
-	RET()
-}
-
-// fetchRows writes fetchRows(src, ld, lines, n): the first so many cache lines of n rows of src, ld bytes apart, are asked for into the second-level cache.
-func fetchRows() {
-	TEXT("fetchRows", NOSPLIT, "func(src, ld, lines, n uintptr)")
-	Doc("fetchRows asks for rows of src.")
-	src, ld, lines, n := Load(Param("src"), GP64()), Load(Param("ld"), GP64()), Load(Param("lines"), GP64()), Load(Param("n"), GP64())
-	Label("row")
-	p, left := GP64(), GP64()
-	MOVQ(src, p)
-	MOVQ(lines, left)
-	Label("line")
-	PREFETCHT1(Mem{Base: p})
-	ADDQ(Imm(64), p)
-	DECQ(left)
-	JNZ(LabelRef("line"))
-	ADDQ(ld, src)
-	DECQ(n)
-	JNZ(LabelRef("row"))
 	RET()
 }
