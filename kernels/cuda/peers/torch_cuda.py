@@ -97,7 +97,7 @@ def conv(b, h, w, i, o, kh, kw, stride, top, left, *_):
 
 
 def compiled(fn):
-    return torch.compile(fn, mode="max-autotune-no-cudagraphs" if DEVICE == "cuda" else None)
+    return torch.compile(fn)
 
 
 def infonce(n, m, d, flags, *_):
