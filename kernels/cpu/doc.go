@@ -115,7 +115,7 @@
 //	top 64, one query, float32                        26.7 GB/s, 0.77 of a plain read
 //	the same, bank in bfloat16 / in bytes beside it   24.9 / 23.4 GB/s (24.7 / 13.1 ms)
 //	projection, one query, float32 / bfloat16         22.4 / 22.2 GB/s, 0.64 of a plain read; the micro-kernels alone go at 65 and 77 GB/s
-//	projection, 256 queries, float32 / bfloat16       107 / 169 GFLOP/s
+//	projection, 256 queries, float32 / bfloat16       213 / 337 GFLOP/s, both products counted
 //
 // The order of one query's sums is that of many, so 16×16 numbers are transposed in registers on the way to the multiply-adds, 3 ms for what takes 6 ms to
 // read. The two do not overlap as they could. 16 streams of 8 rows each, asked for 512 bytes ahead, take 7.0 to 7.5 ms; in vain: 16 rows that follow each other
