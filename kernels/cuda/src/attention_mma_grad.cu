@@ -7,7 +7,7 @@
 // Limit: shared memory reads, 6 ldmatrix for 8 mma at 16 own rows a warp (32 rows at D = 40). No spills. Measured: not yet, emulated only.
 #include "attention_mma.cuh"
 
-enum { kOther = 32, kUnroll = 2 };  // other rows at a time; steps of D unrolled, which keeps the code small
+enum { kOther = 32 };  // other rows at a time
 template <int M> struct Own { enum { rows = kWarps * 16 * M }; };  // of a block
 // own tiles of both operands, two stages of the others', and the statistics of the other rows
 template <int D, int M> constexpr int bytes() { return 2 * (Own<M>::rows + 2 * kOther) * Tile<D>::pitch * 2 + 2 * 2 * kOther * 4; }
@@ -35,6 +35,7 @@ DEV Stats stats_of(const float *lse, const float *delta, int row, int n) {
 template <class T, int D, int M, bool Keys>
 DEV void attend_back(const T *q, const T *k, const T *v, const T *dout, const int *mask, const float *bias, const float *lse, const float *delta, float *dx, float *dv, ATTENTION) {
   constexpr int cols = Tile<D>::cols, pitch = Tile<D>::pitch, rows = Own<M>::rows, stage = 2 * kOther * pitch;
+  constexpr int unroll = D > 128 ? 1 : 2;  // steps of D: more would make the code large, and at D = 160 spill
   constexpr float log2e = 1.4426950408889634f;
   SHARED_DYNAMIC(T, smem);
   T *own0 = smem, *own1 = own0 + rows * pitch, *others = own1 + rows * pitch;
@@ -70,8 +71,8 @@ DEV void attend_back(const T *q, const T *k, const T *v, const T *dout, const in
     if (at + kOther < to) load(at + kOther, s ^ 1);
     const T *first = others + s * stage, *second = first + kOther * pitch;
     float p[M][kOther / 8][4] = {}, ds[M][kOther / 8][4] = {};
-    product_rows<D, M, kOther, kUnroll>([&](int x, int i, u32 (&a)[4]) { ldmatrix_x4(a, own0 + (x * 64 + w * 16 + l % 16) * pitch + i * 16 + l / 16 * 8); }, first, p);
-    product_rows<D, M, kOther, kUnroll>([&](int x, int i, u32 (&a)[4]) { ldmatrix_x4(a, own1 + (x * 64 + w * 16 + l % 16) * pitch + i * 16 + l / 16 * 8); }, second, ds);
+    product_rows<D, M, kOther, unroll>([&](int x, int i, u32 (&a)[4]) { ldmatrix_x4(a, own0 + (x * 64 + w * 16 + l % 16) * pitch + i * 16 + l / 16 * 8); }, first, p);
+    product_rows<D, M, kOther, unroll>([&](int x, int i, u32 (&a)[4]) { ldmatrix_x4(a, own1 + (x * 64 + w * 16 + l % 16) * pitch + i * 16 + l / 16 * 8); }, second, ds);
     const bool edge = mask || bias || (Keys ? row0 + rows - 1 > at + causal_from : at + kOther > m || at + kOther - 1 > row0 + causal_from);
 #pragma unroll
     for (int i = 0; i < M; ++i)
