@@ -27,16 +27,16 @@
 //	                                          before   now    of the limit
 //	attention float32   1×2×4096×4096×40         126    179   0.70
 //	attention float32   2×2×1024×1024×80         155    219   0.86
-//	attention float32   2×8×4096×77×40           131    144   0.56   (47 before; 181 of one item in a better minute)
-//	attention float32   32×12×50×50×64            84     99   0.39   (46 before; 136 where one item stays in the cache)
-//	attention float32   80×4×40×40×128 causal     44     49   0.19   (25 before; 84 where one item stays in the cache)
+//	attention float32   2×8×4096×77×40           131    151   0.59   (47 before; 181 of one item in a better minute)
+//	attention float32   32×12×50×50×64            84    108   0.42   (46 before; 136 where one item stays in the cache)
+//	attention float32   80×4×40×40×128 causal     44     53   0.21   (25 before; 84 where one item stays in the cache)
 //	attention float32   1×1×4096×4096×512        156    188   0.73
 //	attention bfloat16  1×2×4096×4096×40         197    247   0.48
 //	attention bfloat16  2×2×1024×1024×80         266    315   0.62
 //	attention backward  1×2×4096×4096×40         156    182   0.71
 //	InfoNCE with gradients, N 8192, D 512        107    201   0.79   (8·N²·D operations; 1.37 s for 2.57 s)
 //	the same, bfloat16                             -    352   0.69
-//	the same in float32, N 1024                  192    239   0.93   (three products, counted as four)
+//	the same in float32, N 1024                  192    256   1.00   (three products, counted as four)
 //	the same in float32, N 2048                  194    245   0.96
 //	vocabulary head with gradients, float32      183    216   0.84   (3200×512×49408; before: 960 rows as GEMM, loss, GEMM, GEMM)
 //	the same, bfloat16                           363    404   0.79
@@ -59,7 +59,7 @@
 //	                                 float32: before   now   of the limit   bfloat16: before   now   of the limit
 //	1024 × 1024 × 1024                           191    230   0.90                       383    434   0.85
 //	4096 × 4096 × 4096                           169    227   0.89                       341    433   0.85
-//	1600 × 3072 × 768                            179    221   0.86                       385    429   0.84
+//	1600 × 3072 × 768                            179    221   0.86                       385    445   0.87
 //	1600 × 768 × 3072                            189    234   0.92                       386    446   0.87
 //	1600 × 768 × 768                             212    241   0.94                       449    466   0.91
 //	50 × 3072 × 768                              180    256   1.00                       408    493   0.96
@@ -70,8 +70,8 @@
 //	4096 × 320 × 2880                            199    236   0.92                       384    412   0.80
 //	1024 × 640 × 5760                            189    239   0.93                       376    411   0.80
 //	256 × 1280 × 11520                           200    224   0.87                       400    423   0.83
-//	CLIP, one image                              133    167   0.65                       237    310   0.61
-//	CLIP, 32 images                              187    204   0.80                       335    384   0.75
+//	CLIP, one image                              133    193   0.75                       237    338   0.66
+//	CLIP, 32 images                              187    218   0.85                       335    418   0.82
 //
 // Within CLIP of 32 images its products run at 233 to 248 (457 to 486), which are 0.95 of its time; patches, whose windows lie side by side, at 220.
 // What helped, in this order: panels of a weight packed once and read in one stream, the slice that comes next asked for line by line while a tile is computed
