@@ -78,7 +78,7 @@ func Compile(name, source string, headers map[string]string, arch string) ([]byt
 		texts, names = append(texts, str(text)), append(names, str(h))
 	}
 	var options []*C.char
-	for _, o := range []string{"--gpu-architecture=" + arch, "--std=c++17", "--extra-device-vectorization"} {
+	for _, o := range []string{"--gpu-architecture=" + arch, "--std=c++17", "--device-as-default-execution-space"} {
 		options = append(options, str(o))
 	}
 	var image, log *C.char
