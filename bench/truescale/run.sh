@@ -64,6 +64,7 @@ train() {
 done_steps() { grep -o 'row-[^ ]* [0-9]*/' "$1" | tail -1 | grep -o '[0-9]*/$' | tr -d / || echo 0; }
 
 resume() {
+  : > "$work/progress"
   $(decap "$out/killed") 2> "$work/progress" > /dev/null &
   pid=$!
   until [ "$(done_steps "$work/progress")" -ge $((steps / 2)) ]; do sleep 1; kill -0 $pid; done
