@@ -10,6 +10,14 @@ import (
 type Kept struct {
 	mu    sync.Mutex
 	forms []form
+	made  func()
+}
+
+// OnMake names what is called after each form that is made; nil: nothing. The owner of memory that can be had again, such as a mapped file, lets go of it.
+func (k *Kept) OnMake(made func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.made = made
 }
 
 // FormKey tells the forms of one memory apart.
@@ -54,6 +62,9 @@ func (k *Kept) Make(key FormKey, n int, fill func(dst []float32)) []float32 {
 	}
 	data := unsafe.Slice((*float32)(p), n)
 	fill(data)
+	if k.made != nil {
+		k.made()
+	}
 	k.forms = append(k.forms, form{key: key, data: data})
 	return data
 }

@@ -158,6 +158,7 @@ func fill(p Named, f *safetensors.File, name string, share bool) error {
 			f.Forget(name)
 		}
 		p.MapRaw(d, b)
+		p.OnKept(func() { f.Forget(name) }) // products read their own panels of a weight: its pages need not be resident as well
 		return nil
 	}
 	data, err := f.Float32s(name)

@@ -221,6 +221,14 @@ func (t *Tensor) holds(data any) {
 	t.v = t.v.Constant(t.buf.kept)
 }
 
+// OnKept names what is called whenever an op has laid another form of someone else's memory beside it, which it reads from then on instead: who can have the
+// memory again, from a mapped file, lets go of it there. Without such memory it does nothing.
+func (t *Tensor) OnKept(made func()) {
+	if t.buf.kept != nil {
+		t.buf.kept.OnMake(made)
+	}
+}
+
 // Held tells whether a parameter uses memory of someone else (Map, MapRaw).
 func (t *Tensor) Held() bool { return t.buf.hold != nil }
 

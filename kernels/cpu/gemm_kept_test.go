@@ -23,6 +23,8 @@ func TestKeptPanels(t *testing.T) {
 			plain := slices.Clone(a.Out.F32())
 			b, kept := a, new(kernels.Kept)
 			b.Out = kernels.Of(plain, a.Out.Shape()...)
+			made := 0
+			kept.OnMake(func() { made++ })
 			a.B = a.B.Constant(kept)
 			again := slices.Clone(a.Out.F32())
 			m.gemm(&b)
@@ -34,6 +36,7 @@ func TestKeptPanels(t *testing.T) {
 			m.gemm(&a)
 			require.Equal(t, plain, again, "%s %v, from panels that were there", m.name, d)
 			require.Equal(t, bytes, kept.Bytes(), "packed once")
+			require.Equal(t, 1, made, "and told once")
 			kept.Drop()
 			require.Zero(t, kept.Bytes())
 		}
