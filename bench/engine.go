@@ -79,6 +79,9 @@ const (
 	stable   = 0.97 // a call that takes more than this share of the fastest before it shows that the engine is warm
 	maxWarm  = 12
 	longCall = 1.5 // seconds
+
+	rest      = 150 * time.Millisecond // OpenBLAS's threads are awake for 2²⁶ ticks of the clock, OpenMP's for some ms
+	shortCall = 0.1                    // seconds
 )
 
 // Warm calls until calls get no faster, twice at least, and chooses how many make a sample.
@@ -98,6 +101,18 @@ func (r *Runner) Warm(sample time.Duration) error {
 	r.once = best
 	r.Calls = int(max(1, math.Ceil(sample.Seconds()/best)))
 	return nil
+}
+
+// Turn takes a sample after another engine's: threads of that one may wait for more work without sleeping, so first nobody works for a while; then a call that is
+// not counted wakes the engine's own threads, if it is short enough for that to count.
+func (r *Runner) Turn() error {
+	time.Sleep(rest)
+	if r.once < shortCall {
+		if _, err := r.ask(1, 1); err != nil {
+			return err
+		}
+	}
+	return r.Round()
 }
 
 // Round takes a sample.

@@ -201,7 +201,7 @@ func MeasureRow(ctx context.Context, s Setup, row Row, all bool, pace Pace, c Ce
 				return nil, nil, err
 			}
 			if r := runners[(i+round)%len(runners)]; r != nil {
-				if err := r.Round(); err != nil {
+				if err := r.Turn(); err != nil {
 					return nil, nil, fmt.Errorf("%s: %w", row.Case, err)
 				}
 			}
