@@ -73,9 +73,11 @@ func Index(s *Set) (*Corpus, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
+	c := &Corpus{ids: s.IDs, n: len(s.Cands), first: make([]int32, 1, len(s.Cands)+1)}
 	captions, bytes := 0, 0
 	for i, refs := range s.Refs {
 		captions += 1 + len(refs)
+		c.first = append(c.first, int32(captions))
 		bytes += len(s.Cands[i])
 		for _, r := range refs {
 			bytes += len(r)
@@ -83,13 +85,6 @@ func Index(s *Set) (*Corpus, error) {
 	}
 	if bytes > 1<<31-1 {
 		return nil, fmt.Errorf("metric: %d bytes of captions: want less than 2 GiB", bytes)
-	}
-	c := &Corpus{ids: s.IDs, n: len(s.Cands), first: make([]int32, 0, len(s.Cands)+1)}
-	for at, refs := 0, s.Refs; ; at, refs = at+1+len(refs[0]), refs[1:] {
-		c.first = append(c.first, int32(at))
-		if len(refs) == 0 {
-			break
-		}
 	}
 	c.read(s, captions)
 	return c, nil
