@@ -44,7 +44,7 @@ func pointwise(s kernels.ConvSizes, stride int, pad [4]int) bool {
 
 func (m *micro) conv2d(a *kernels.Conv2DArgs) {
 	s, step := wholeLines(a)
-	if m.pairs != nil && fitsWinograd(s, a.Stride) { // as fast, and nothing is rounded
+	if m.pairs != nil && fitsWinograd(s, a.Stride) && s.OH*s.OW > directPixels { // as fast, and nothing is rounded
 		m.pairs.plain.winograd(a)
 		return
 	}
@@ -71,7 +71,7 @@ func (m *micro) conv2d(a *kernels.Conv2DArgs) {
 			defer own.put()
 		}
 	}
-	if p.m <= keptPixels {
+	if p.m <= keptPixels || m.pairs != nil && (taps == c && p.m <= keptRows || s.OH*s.OW <= keptWindows) {
 		p.b.panels, p.b.width, p.b.whole = m.kept(&a.W, s.O, s.KH*s.KW*s.I, s.I, true), m.nr, taps
 	}
 	m.multiply(&p, small(&p))
@@ -93,6 +93,9 @@ const (
 	fewPixels  = 256
 	maxWindows = 1 << 22 // values
 )
+
+// directPixels is the largest map on which pairs of bfloat16 are faster as a direct product: Winograd's transforms of the weights are made for too few tiles.
+const directPixels = 64
 
 // gatherAll makes a matrix in scratch of the windows of n pixels.
 func (o *operand) gatherAll(m *micro, n, taps int) *scratch {

@@ -17,6 +17,10 @@ const keptRows = 5120
 // keptPixels is the same for convolutions: the 49 patches of one image, but not the smallest maps of Stable Diffusion, whose filters are a quarter of the model.
 const keptPixels = 63
 
+// keptWindows is that for pairs of bfloat16, of one image: a weight stored so takes as much memory as its panels, which are then all that is read of it. Filters of
+// single pixels are weights of a product like any other.
+const keptWindows = 256
+
 // kept is where the panels of a constant weight are, n columns of depth k, one after the other; nil if there are none. Operands that are rounded to pairs are filled
 // up with a zero after every unit of the depth, if that is odd.
 func (m *micro) kept(w *kernels.View, n, k, unit int, deep bool) []float32 {
