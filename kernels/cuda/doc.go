@@ -13,7 +13,7 @@
 //     launch(s, "name", grid(n), a.X, a.Out, int32(n), …): Views pass their address, nil where absent.
 //  3. go test -tags cuda ./kernels -run 'TestParity/^op$' compiles the .cu by g++, runs it on the emulator at the op's test sizes under several
 //     schedules, and holds it against the float64 reference; -count=1, for go test does not see that a .cu changed. SYNTIC_EMU_SEED=n takes other schedules; errors name kernel, block, thread and line.
-//  4. kernels/cuda/scripts/toolkit.sh DIR once; CUDA_HOME=DIR go generate ./kernels/cuda compiles what changed. Commit .cu, .go and image/NAME.*.
+//  4. kernels/cuda/scripts/toolkit.sh DIR once; CUDA_HOME=DIR go generate ./kernels/cuda compiles what changed. Commit .cu, .go and image/NAME.images.
 //  5. Work space: ws, err := workspace(s, bytes); defer ws.free(). Dynamic shared memory that depends on sizes: launchWith(s, name, config, …).
 //  6. Tiles of products: src/tiled.cuh by FFMA; src/tile.cuh by mma.sync and for similarities that are not kept, src/product.cuh the epilogue of those
 //     that are; src/attention_mma.cuh for attention. Indices of elements are i64: index_test.go runs blocks beyond element 2³¹.

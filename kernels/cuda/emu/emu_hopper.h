@@ -111,7 +111,6 @@ DEV void mbar_wait(unsigned long long *p, int parity, EMU_HERE) {
 }
 
 // tma_load_* start the copy of the box at these coordinates, x innermost; it counts its bytes on the barrier.
-DEV void tma_load_2d(void *dst, const TensorMap *map, int x, int y, unsigned long long *bar) { emu::tma_start(dst, map, {x, y}, bar, "tma_load_2d"); }
 DEV void tma_load_3d(void *dst, const TensorMap *map, int x, int y, int z, unsigned long long *bar) { emu::tma_start(dst, map, {x, y, z}, bar, "tma_load_3d"); }
 DEV void tma_load_4d(void *dst, const TensorMap *map, int x, int y, int z, int w, unsigned long long *bar) { emu::tma_start(dst, map, {x, y, z, w}, bar, "tma_load_4d"); }
 

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -118,6 +119,32 @@ func (u *Use) info(f *elf.File, symbol uint32) error {
 		return fmt.Errorf("cubin: .nv.info tells no registers")
 	}
 	return nil
+}
+
+// sameCode tells whether two cubins hold the same kernels, instruction for instruction, with the same constants and shared memory.
+func sameCode(a, b []byte) (bool, error) {
+	var code [2]map[string]string
+	for i, cubin := range [][]byte{a, b} {
+		f, err := elf.NewFile(bytes.NewReader(cubin))
+		if err != nil {
+			return false, fmt.Errorf("cubin: %w", err)
+		}
+		defer f.Close()
+		code[i] = map[string]string{}
+		for _, s := range f.Sections {
+			switch {
+			case strings.HasPrefix(s.Name, ".nv.shared"):
+				code[i][s.Name] = fmt.Sprint(s.Size)
+			case strings.HasPrefix(s.Name, ".text."), strings.HasPrefix(s.Name, ".nv.constant"), strings.HasPrefix(s.Name, ".nv.global"):
+				data, err := s.Data()
+				if err != nil {
+					return false, fmt.Errorf("cubin: %s: %w", s.Name, err)
+				}
+				code[i][s.Name] = string(data)
+			}
+		}
+	}
+	return maps.Equal(code[0], code[1]), nil
 }
 
 // stemOf is the source of an image, by the image's name.

@@ -1,9 +1,12 @@
 package image
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,11 +30,7 @@ func TestWgmmaKernels(t *testing.T) {
 		text, err := os.ReadFile(src)
 		require.NoError(t, err)
 		require.Regexp(t, kernel, string(text), src)
-		cubin, err := os.ReadFile(stemOf(filepath.Base(src)) + ".sm_90a.cubin")
-		require.NoError(t, err)
-		uses, err := Uses(cubin)
-		require.NoError(t, err)
-		require.NotEmpty(t, uses)
+		uses := usesOf(t, stemOf(filepath.Base(src)), "sm_90a")
 		for name, u := range uses {
 			t.Logf("%s: %+v", name, u)
 			assert.NotZero(t, u.HGMMA, "%s has no HGMMA", name)
@@ -44,20 +43,60 @@ func TestWgmmaKernels(t *testing.T) {
 	}
 }
 
+// usesOf reads the committed cubin of a source for a chip.
+func usesOf(t *testing.T, stem, arch string) map[string]Use {
+	a, err := read(".", stem)
+	require.NoError(t, err)
+	cubin, err := a.Image(arch)
+	require.NoError(t, err)
+	uses, err := Uses(cubin)
+	require.NoError(t, err)
+	require.NotEmpty(t, uses)
+	return uses
+}
+
 // TestOpcodes holds the opcodes that TestWgmmaKernels counts against kernels known to have some: mma.sync ones have HMMA, others nothing.
 func TestOpcodes(t *testing.T) {
-	for file, has := range map[string]bool{"gemm_mma.sm_90a.cubin": true, "softmax.sm_90a.cubin": false} {
-		cubin, err := os.ReadFile(file)
-		require.NoError(t, err)
-		uses, err := Uses(cubin)
-		require.NoError(t, err)
-		require.NotEmpty(t, uses)
-		n := 0
-		for _, u := range uses {
-			assert.Zero(t, u.HGMMA)
-			assert.NotZero(t, u.Registers)
-			n += u.HMMA
+	for stem, has := range map[string]bool{"gemm_mma": true, "softmax": false} {
+		for _, arch := range []string{"sm_80", "sm_86", "sm_90a", "sm_100", "sm_120"} {
+			n := 0
+			for _, u := range usesOf(t, stem, arch) {
+				assert.Zero(t, u.HGMMA)
+				assert.NotZero(t, u.Registers)
+				n += u.HMMA
+			}
+			assert.Equal(t, has, n > 0, "%s for %s", stem, arch)
 		}
-		assert.Equal(t, has, n > 0, file)
+	}
+}
+
+// Bytes of stack that kernels may take. Those of tensor cores spill nothing, save the listed ones; the older rungs at most three numbers on some chips.
+const rungs = 24
+
+var spills = map[string]int{"attention_mma_grad_kv_bf16_160 sm_86": 72, "attention_mma_grad_kv_f16_160 sm_86": 72}
+
+// TestEveryChip reads every committed cubin: each holds the kernels that the archive names; those of mma.sync multiply by it on every chip.
+func TestEveryChip(t *testing.T) {
+	sources, err := filepath.Glob("../src/*.cu")
+	require.NoError(t, err)
+	for _, src := range sources {
+		stem := stemOf(filepath.Base(src))
+		a, err := read(".", stem)
+		require.NoError(t, err)
+		for _, p := range a.Images {
+			if p.Arch == ptxArch {
+				continue
+			}
+			uses := usesOf(t, stem, p.Arch)
+			require.Equal(t, a.Kernels, slices.Sorted(maps.Keys(uses)), "%s for %s", stem, p.Arch)
+			for name, u := range uses {
+				most, on := rungs, name+" "+p.Arch
+				if strings.Contains(name, "_mma_") && !strings.Contains(name, "_delta_") { // a delta is a sum of products alone
+					assert.NotZero(t, u.HMMA, on)
+					most = spills[on]
+				}
+				assert.LessOrEqual(t, u.Stack, most, "%s: bytes of stack", on)
+			}
+		}
 	}
 }

@@ -6,9 +6,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,7 +17,7 @@ import (
 	"sync"
 )
 
-//go:embed *.cubin *.ptx
+//go:embed *.images
 var files embed.FS
 
 var entry = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)
@@ -25,31 +26,65 @@ var entry = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)
 //
 //	nvcc -cubin -gencode=arch=compute_90a,code=sm_90a -std=c++17 -O3 -o DIR/gemm_mma.sm_90a.cubin kernels/cuda/src/gemm_mma.cu
 //
-// A .cu there is compiled for the device at its first use, where the library NVRTC is installed. A kernel that no embedded image has is found by a .ptx or .cu
+// or the PTX, by -ptx -arch=compute_80 as gemm_mma.compute_80.ptx, which every device takes. A .cu there is compiled for the device at its first use, where the library NVRTC is installed. A kernel that no embedded image has is found by a .ptx or .cu
 // there that declares it.
 const FolderEnv = "SYNTIC_KERNEL_DIR"
 
 // over is the folder's files over the embedded ones.
 type over struct{ dir string }
 
-func (o over) ReadFile(name string) ([]byte, error) {
-	if o.dir != "" {
-		data, err := os.ReadFile(filepath.Join(o.dir, name))
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return data, err
-		}
+// glob are the files of the folder that match.
+func (o over) glob(pattern string) []string {
+	if o.dir == "" {
+		return nil
 	}
-	return files.ReadFile(name)
-}
-
-func (o over) named(pattern string) []string {
-	names, _ := fs.Glob(files, pattern)
-	if o.dir != "" {
-		more, _ := fs.Glob(os.DirFS(o.dir), pattern)
-		names = append(names, more...)
-	}
+	names, _ := filepath.Glob(filepath.Join(o.dir, pattern))
 	return names
 }
+
+// fileName is that of an image in the folder, and what errors and doctor call one that is embedded.
+func fileName(stem, arch string) string {
+	if arch == ptxArch {
+		return stem + "." + arch + ".ptx"
+	}
+	return stem + "." + arch + ".cubin"
+}
+
+// read is the best image of a source among those for these architectures, the folder's first. Of an archive it unpacks that one alone.
+func (o over) read(stem string, archs []string) (name string, data []byte, err error) {
+	for _, arch := range archs {
+		name = fileName(stem, arch)
+		if len(o.glob(name)) > 0 {
+			data, err = os.ReadFile(filepath.Join(o.dir, name))
+			return name, data, err
+		}
+	}
+	if a := embedded()[stem]; a != nil {
+		for _, arch := range archs {
+			if a.Has(arch) {
+				data, err = a.Image(arch)
+				return fileName(stem, arch), data, err
+			}
+		}
+	}
+	return "", nil, fmt.Errorf("%s has no image for %s", stem, strings.Join(archs, ", "))
+}
+
+// embedded are the archives that the binary carries, by the stems of their sources.
+var embedded = sync.OnceValue(func() map[string]*Archive {
+	m := map[string]*Archive{}
+	names, _ := fs.Glob(files, "*"+Suffix)
+	for _, name := range names {
+		f, err := files.Open(name)
+		if err != nil {
+			continue
+		}
+		if a, err := OpenArchive(f.(io.ReaderAt)); err == nil { // a damaged one is as if it were not there, and fails TestImagesAreFresh
+			m[strings.TrimSuffix(name, Suffix)] = a
+		}
+	}
+	return m
+})
 
 // images are those in use. A folder that is not there is an error of Find.
 var images = sync.OnceValues(func() (over, error) {
@@ -70,18 +105,23 @@ var images = sync.OnceValues(func() (over, error) {
 // index maps kernels to the source file that holds them.
 var index = sync.OnceValue(func() map[string]string {
 	m := map[string]string{}
-	o, _ := images()
-	for _, name := range o.named("*.compute_80.ptx") {
-		data, _ := o.ReadFile(name)
-		for _, e := range entry.FindAllSubmatch(data, -1) {
-			m[string(e[1])] = strings.TrimSuffix(name, ".compute_80.ptx")
+	for stem, a := range embedded() {
+		for _, kernel := range a.Kernels {
+			m[kernel] = stem
 		}
 	}
-	for _, name := range o.named("*_wgmma.sm_90a.cubin") { // of which there is no PTX
-		data, _ := o.ReadFile(name)
+	o, _ := images()
+	for _, file := range o.glob("*." + ptxArch + ".ptx") {
+		data, _ := os.ReadFile(file)
+		for _, e := range entry.FindAllSubmatch(data, -1) {
+			m[string(e[1])] = stemOf(filepath.Base(file))
+		}
+	}
+	for _, file := range o.glob("*_wgmma.sm_90a.cubin") { // of which there is no PTX
+		data, _ := os.ReadFile(file)
 		uses, _ := Uses(data)
 		for kernel := range uses {
-			m[kernel] = stemOf(name)
+			m[kernel] = stemOf(filepath.Base(file))
 		}
 	}
 	for stem, file := range o.sources() {
@@ -103,25 +143,53 @@ func Kernels() []string {
 	return l
 }
 
-// Arch is the kind of image that a device of this compute capability (80 for 8.0) takes: sm_80 for 8.x, sm_90a for 9.0, PTX for others.
-func Arch(capability int) string {
-	arch, _ := Pick(capability)
-	return arch
+// runs are the architectures whose images a device of this compute capability (80 for 8.0) takes, best first: cubins run on later chips of the same major
+// number, save the system-on-chip ones (8.7, 8.8, 11.x), for which the makers promise it not, and sm_90a on 9.0 alone; PTX runs on all that are newer.
+func runs(capability int) []string {
+	var l []string
+	switch {
+	case capability < 80:
+		return nil
+	case capability == 89:
+		l = []string{"sm_89", "sm_86", "sm_80"}
+	case capability == 86:
+		l = []string{"sm_86", "sm_80"}
+	case capability == 80:
+		l = []string{"sm_80"}
+	case capability == 90:
+		l = []string{"sm_90a"}
+	case capability/10 == 10:
+		l = []string{"sm_100"}
+	case capability/10 == 12:
+		l = []string{"sm_120"}
+	}
+	return append(l, ptxArch)
 }
 
-// Pick is Arch and the reason.
+// Pick tells which of the embedded images a device of this compute capability takes, and why; those for 9.0 alone are left out.
 func Pick(capability int) (arch, why string) {
-	switch {
-	case capability == 80:
-		return "sm_80", "made for it"
-	case capability/10 == 8:
-		return "sm_80", "which runs on all of 8.x"
-	case capability == 90:
-		return "sm_90a", "made for it"
-	case capability < 80:
-		return "compute_80", "none: the kernels need 8.0 (Ampere) or newer"
+	able := runs(capability)
+	if able == nil {
+		return "none", "the kernels need 8.0 (Ampere) or newer"
 	}
-	return "compute_80", "PTX, which the driver compiles at the first use and keeps: no image is made for this chip"
+	picked := map[string]bool{}
+	for stem, a := range embedded() {
+		if OneArch(stem) == "" {
+			if i := slices.IndexFunc(able, a.Has); i >= 0 {
+				picked[able[i]] = true
+			}
+		}
+	}
+	arch = strings.Join(slices.Sorted(maps.Keys(picked)), " and ")
+	switch {
+	case arch == ptxArch:
+		return arch, "PTX, which the driver compiles at the first use and keeps: no image is made for this chip"
+	case arch == able[0] && strings.TrimSuffix(arch, "a") == fmt.Sprintf("sm_%d", capability):
+		return arch, "made for it"
+	case capability == 89:
+		return arch, "whose code is the same as that of sm_89"
+	}
+	return arch, fmt.Sprintf("which runs on %d.%d", capability/10, capability%10)
 }
 
 // ErrNoKernel is wrapped by Find for a kernel that no image has.
@@ -141,18 +209,16 @@ func Find(kernel string, capability int) (name string, data []byte, err error) {
 		data, err = compile(cu, capability)
 		return file + ".cu for " + native(capability), data, err
 	}
-	if only := OneArch(file); only != "" && Arch(capability) != only {
+	able := runs(capability)
+	if only := OneArch(file); only != "" && !slices.Contains(able, only) {
 		return "", nil, fmt.Errorf("kernel %s is compiled for %s alone, compute capability %d.%d cannot run it", kernel, only, capability/10, capability%10)
 	}
-	if arch := Arch(capability); arch != "compute_80" {
-		name = file + "." + arch + ".cubin"
-		data, err = o.ReadFile(name)
-		return path.Base(name), data, err
-	}
-	if capability < 80 {
+	if able == nil {
 		return "", nil, fmt.Errorf("compute capability %d.%d: the kernels need 8.0 (Ampere) or newer", capability/10, capability%10)
 	}
-	name = file + ".compute_80.ptx"
-	data, err = o.ReadFile(name)
-	return name, append(slices.Clone(data), 0), err
+	name, data, err = o.read(file, able)
+	if strings.HasSuffix(name, ".ptx") {
+		data = append(data, 0)
+	}
+	return name, data, err
 }

@@ -3,8 +3,11 @@
 package image
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,9 +71,53 @@ func TestSourcesAreCompiled(t *testing.T) {
 }
 
 func TestPick(t *testing.T) {
-	for capability, want := range map[int]string{80: "sm_80", 86: "sm_80", 89: "sm_80", 90: "sm_90a", 100: "compute_80", 120: "compute_80"} {
+	for capability, want := range map[int]string{75: "none", 80: "sm_80", 86: "sm_86", 87: "compute_80", 89: "sm_86", 90: "sm_90a", 100: "sm_100", 103: "sm_100",
+		110: "compute_80", 120: "sm_120", 121: "sm_120", 130: "compute_80"} {
 		arch, why := Pick(capability)
 		require.Equal(t, want, arch, capability)
 		require.NotEmpty(t, why)
+	}
+}
+
+// TestEveryDeviceFindsItsImage: one image of a kernel for each chip, cubin or PTX.
+func TestEveryDeviceFindsItsImage(t *testing.T) {
+	for capability, want := range map[int]string{80: "sm_80.cubin", 86: "sm_86.cubin", 89: "sm_86.cubin", 90: "sm_90a.cubin", 103: "sm_100.cubin", 121: "sm_120.cubin", 110: "compute_80.ptx"} {
+		name, data, err := Find("gemm_mma_bf16", capability)
+		require.NoError(t, err)
+		require.Equal(t, "gemm_mma."+want, name)
+		if strings.HasSuffix(want, ".ptx") {
+			require.Equal(t, byte(0), data[len(data)-1])
+			require.Contains(t, string(data), ".target sm_80")
+		} else {
+			require.Equal(t, "\x7fELF", string(data[:4]))
+		}
+	}
+	_, _, err := Find("gemm_mma_bf16", 75)
+	require.ErrorContains(t, err, "8.0 (Ampere) or newer")
+}
+
+// TestEverySourceCompilesAtRunTime sends every source through NVRTC, where it is installed (SYNTIC_LIBNVRTC names one): the kernels are those of the archive.
+func TestEverySourceCompilesAtRunTime(t *testing.T) {
+	sources, err := filepath.Glob("../src/*.cu")
+	require.NoError(t, err)
+	require.NotEmpty(t, sources)
+	headers, err := headersFor("../src")
+	require.NoError(t, err)
+	missing := nvrtc.Open()
+	for _, source := range sources {
+		text, err := os.ReadFile(source)
+		require.NoError(t, err)
+		cubin, err := nvrtc.Compile(filepath.Base(source), string(text), headers, native(90))
+		if missing != nil {
+			require.ErrorContains(t, err, missing.Error())
+			return
+		}
+		require.NoError(t, err)
+		uses, err := Uses(cubin)
+		require.NoError(t, err, source)
+		a, err := read(".", stemOf(filepath.Base(source)))
+		require.NoError(t, err)
+		require.Equal(t, a.Kernels, slices.Sorted(maps.Keys(uses)), source)
+		t.Logf("%s: %d kernels", source, len(uses))
 	}
 }

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -11,7 +12,11 @@ import (
 	"strings"
 )
 
-var suffixes = []string{".sm_80.cubin", ".sm_90a.cubin", ".compute_80.ptx"}
+// archs are all that sources are compiled for, cubins and PTX.
+var archs = []string{"sm_80", "sm_86", "sm_89", "sm_90a", "sm_100", "sm_120", ptxArch}
+
+// spare is an architecture whose image is left out where its machine code is that of another, whose images run on it.
+const spare, likeSpare = "sm_89", "sm_86"
 
 // OneArch is the only architecture for which a source is compiled, or "": those whose names end in _wgmma use instructions of sm_90a, which no other has.
 func OneArch(stem string) string {
@@ -21,12 +26,12 @@ func OneArch(stem string) string {
 	return ""
 }
 
-// suffixesOf are those of a source's images.
-func suffixesOf(stem string) []string {
+// ArchsOf are those for which a source is compiled.
+func ArchsOf(stem string) []string {
 	if only := OneArch(stem); only != "" {
-		return []string{"." + only + ".cubin"}
+		return []string{only}
 	}
-	return suffixes
+	return slices.Clone(archs)
 }
 
 var include = regexp.MustCompile(`(?m)^#include "([^"]+\.cuh)"`)
@@ -76,58 +81,85 @@ func Sums(src string) (map[string]string, error) {
 	return sums, nil
 }
 
-// sumText is the content of a .sum: one line for the sources, one for each image.
-func sumText(dir, stem, sources string) (string, error) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s  sources\n", sources)
-	for _, s := range suffixesOf(stem) {
-		data, err := os.ReadFile(filepath.Join(dir, stem+s))
+// Write puts the images of a source into its archive in a folder. An archive that holds the same already is left alone: another version of the compressor
+// changes nothing.
+func Write(dir, stem, sources string, images map[string][]byte) error {
+	uses, err := Uses(images["sm_90a"])
+	if err != nil {
+		return fmt.Errorf("%s: %w", stem, err)
+	}
+	if images[spare] != nil {
+		same, err := sameCode(images[likeSpare], images[spare])
 		if err != nil {
-			return "", err
+			return fmt.Errorf("%s: %w", stem, err)
 		}
-		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256(data), stem+s)
+		if same {
+			images = maps.Clone(images)
+			delete(images, spare)
+		}
 	}
-	return b.String(), nil
-}
-
-// WriteSum records of which sources the images of a file were made.
-func WriteSum(dir, stem, sources string) error {
-	text, err := sumText(dir, stem, sources)
+	kernels := slices.Sorted(maps.Keys(uses))
+	if old, err := read(dir, stem); err == nil && old.holds(sources, kernels, images) {
+		return nil
+	}
+	data, err := pack(sources, kernels, images)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, stem+".sum"), []byte(text), 0o644)
+	return os.WriteFile(filepath.Join(dir, stem+Suffix), data, 0o644)
 }
 
-// Check tells whether the images of a file are those of the sources.
+// read is the archive of a source in a folder.
+func read(dir, stem string) (*Archive, error) {
+	data, err := os.ReadFile(filepath.Join(dir, stem+Suffix))
+	if err != nil {
+		return nil, err
+	}
+	return OpenArchive(bytes.NewReader(data))
+}
+
+func (a *Archive) holds(sources string, kernels []string, images map[string][]byte) bool {
+	if a.Sources != sources || !slices.Equal(a.Kernels, kernels) || len(a.Images) != len(images) {
+		return false
+	}
+	for arch, image := range images {
+		if data, err := a.Image(arch); err != nil || !bytes.Equal(data, image) {
+			return false
+		}
+	}
+	return true
+}
+
+// Check tells whether the archive of a source is there, whole, and made of these sources.
 func Check(dir, stem, sources string) error {
-	want, err := sumText(dir, stem, sources)
+	a, err := read(dir, stem)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: run go generate ./kernels/cuda", err)
 	}
-	got, err := os.ReadFile(filepath.Join(dir, stem+".sum"))
-	if err != nil {
-		return err
-	}
-	if string(got) != want {
+	if a.Sources != sources {
 		return fmt.Errorf("%s.cu, or a header, changed since its images were compiled: run go generate ./kernels/cuda", stem)
+	}
+	for _, arch := range ArchsOf(stem) {
+		if arch == spare && !a.Has(arch) {
+			continue
+		}
+		if _, err := a.Image(arch); err != nil {
+			return fmt.Errorf("%s%s: %w: run go generate ./kernels/cuda", stem, Suffix, err)
+		}
 	}
 	return nil
 }
 
-// Prune removes images whose source is gone.
+// Prune removes archives whose source is gone.
 func Prune(dir string, stems map[string]string) error {
-	for _, s := range append([]string{".sum"}, suffixes...) {
-		files, err := filepath.Glob(filepath.Join(dir, "*"+s))
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			stem := strings.TrimSuffix(filepath.Base(f), s)
-			if stems[stem] == "" || s != ".sum" && !slices.Contains(suffixesOf(stem), s) {
-				if err := os.Remove(f); err != nil {
-					return err
-				}
+	files, err := filepath.Glob(filepath.Join(dir, "*"+Suffix))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if stems[strings.TrimSuffix(filepath.Base(f), Suffix)] == "" {
+			if err := os.Remove(f); err != nil {
+				return err
 			}
 		}
 	}

@@ -9,7 +9,7 @@
 //   atomic_add atomic_max atomic_cas               relaxed
 //   exp_ exp2_ exp2_fast log_ sqrt_ rsqrt_ tanh_ erf_ erfc_ fma_ fmax_ fmin_ fabs_
 //   cp_async16[_zfill] cp_async_commit cp_async_wait<N> · ldmatrix_x4[_trans] · mma_m16n8k16_bf16/f16, mma_m16n8k8_tf32
-//   mbar_* tma_load_2d wgmma_*                     in code under #if HOPPER
+//   mbar_* tma_load_3d tma_load_4d wgmma_*         in code under #if HOPPER
 //
 // A kernel includes this file alone, no header of the toolkit or of libc, and holds no inline assembly. Register arrays are indexed by constants.
 #ifndef SYNTIC_DEV_CUH

@@ -1,24 +1,22 @@
-// Command gen compiles the kernels whose sources changed: ../../src/*.cu into the images of this package's folder. It needs nvcc 13.0, which
+// Command gen compiles the kernels whose sources changed: ../../src/*.cu into the archives of this package's folder, every chip by one call of nvcc. It needs nvcc 13.0, which
 // kernels/cuda/scripts/toolkit.sh lays out: $CUDA_HOME/bin/nvcc, or the one on PATH. Run by go generate ./kernels/cuda.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"syntic/kernels/cuda/image"
 )
-
-var targets = []struct{ suffix, flags string }{
-	{"sm_80.cubin", "-cubin -gencode=arch=compute_80,code=sm_80"},
-	{"sm_90a.cubin", "-cubin -gencode=arch=compute_90a,code=sm_90a"},
-	{"compute_80.ptx", "-ptx -arch=compute_80"},
-}
 
 func main() {
 	all := flag.Bool("all", false, "compile everything, changed or not")
@@ -50,13 +48,42 @@ func run(dir string, all bool) error {
 // internal is how nvcc names in PTX what a static function holds: with a hash of the folder in which the source lies. Cubins carry no such names.
 var internal = regexp.MustCompile(`_INTERNAL_[0-9a-f]{8}_`)
 
-// samePlace makes PTX the same wherever it is compiled: a file has one such hash, so its names stay apart without it.
-func samePlace(file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
+// samePlace makes what nvcc wrote the same wherever it is compiled: a file has one such hash, so its names stay apart without it.
+func samePlace(ptx []byte) []byte { return internal.ReplaceAll(ptx, []byte("_INTERNAL_00000000_")) }
+
+// flags tell nvcc of all architectures of a source in one call, in which each front end runs once and what it made is kept.
+func flags(archs []string) []string {
+	codes := map[string][]string{} // by the virtual architecture that they are compiled from
+	for _, arch := range archs {
+		codes[virtual(arch)] = append(codes[virtual(arch)], arch)
 	}
-	return os.WriteFile(file, internal.ReplaceAll(text, []byte("_INTERNAL_00000000_")), 0o644)
+	l := []string{"-fatbin", "--keep", "--threads=0", "-std=c++17", "-O3", "-Werror", "all-warnings"}
+	for _, from := range slices.Sorted(maps.Keys(codes)) {
+		l = append(l, fmt.Sprintf("-gencode=arch=%s,code=[%s]", from, strings.Join(codes[from], ",")))
+	}
+	return l
+}
+
+// virtual is the architecture whose PTX an image is made of: that of Ampere for all of 8.x, a chip's own for the others.
+func virtual(arch string) string {
+	if strings.HasPrefix(arch, "sm_8") {
+		return "compute_80"
+	}
+	return "compute_" + arch[strings.IndexByte(arch, '_')+1:]
+}
+
+// kept finds what nvcc left of an architecture in a folder: it names a cubin by both architectures, or by one where nothing else is made of that.
+func kept(tmp, stem, arch string) ([]byte, error) {
+	names := []string{stem + "." + virtual(arch) + "." + arch + ".cubin", stem + "." + virtual(arch) + ".cubin", stem + "." + arch + ".cubin", stem + ".cubin"}
+	if arch == virtual(arch) {
+		names = []string{stem + "." + arch + ".ptx"}
+	}
+	for _, name := range names {
+		if data, err := os.ReadFile(filepath.Join(tmp, name)); !errors.Is(err, fs.ErrNotExist) {
+			return data, err
+		}
+	}
+	return nil, fmt.Errorf("nvcc left no %s", strings.Join(names, ", no "))
 }
 
 func compile(dir, src, stem, sum string) error {
@@ -64,23 +91,28 @@ func compile(dir, src, stem, sum string) error {
 	if home := os.Getenv("CUDA_HOME"); home != "" {
 		nvcc = filepath.Join(home, "bin", "nvcc")
 	}
-	for _, t := range targets {
-		if only := image.OneArch(stem); only != "" && !strings.HasPrefix(t.suffix, only+".") {
-			continue
+	tmp, err := os.MkdirTemp("", "kernels")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	archs := image.ArchsOf(stem)
+	args := append(flags(archs), "--keep-dir", tmp, "-o", filepath.Join(tmp, "all.fatbin"), filepath.Join(src, stem+".cu"))
+	// what it has to say beyond warnings counts too: ptxas only informs of wgmma that wait for each other
+	if text, err := exec.Command(nvcc, args...).CombinedOutput(); err != nil || len(text) > 0 {
+		return fmt.Errorf("%s.cu: %v\n%s", stem, err, text)
+	}
+	images := map[string][]byte{}
+	for _, arch := range archs {
+		data, err := kept(tmp, stem, arch)
+		if err != nil {
+			return fmt.Errorf("%s.cu: %w", stem, err)
 		}
-		out := filepath.Join(dir, stem+"."+t.suffix)
-		args := append(strings.Fields(t.flags), "-std=c++17", "-O3", "-Werror", "all-warnings", "-o", out, filepath.Join(src, stem+".cu"))
-		cmd := exec.Command(nvcc, args...)
-		// what it has to say beyond warnings counts too: ptxas only informs of wgmma that wait for each other
-		if text, err := cmd.CombinedOutput(); err != nil || len(text) > 0 {
-			return fmt.Errorf("%s.cu for %s: %v\n%s", stem, t.suffix, err, text)
-		}
-		if strings.HasSuffix(out, ".ptx") {
-			if err := samePlace(out); err != nil {
-				return err
-			}
-		}
+		images[arch] = samePlace(data)
+	}
+	if err := image.Write(dir, stem, sum, images); err != nil {
+		return err
 	}
 	fmt.Printf("%s.cu compiled\n", stem)
-	return image.WriteSum(dir, stem, sum)
+	return nil
 }
