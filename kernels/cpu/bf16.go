@@ -24,6 +24,8 @@ type rounding struct {
 	pairs func(dst unsafe.Pointer, step uintptr, x, y unsafe.Pointer, ld, width, n uintptr)
 	// zip makes n times, of two neighbouring rows of bfloat16, ld bytes apart, a row of pairs, step bytes apart; width is a multiple of 16.
 	zip func(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, width, n uintptr)
+	// fixed are the routines of Winograd's convolutions.
+	fixed *fixedPoint
 }
 
 const roundGrain = 1 << 14 // pairs of a piece of work
@@ -45,7 +47,7 @@ func (m *micro) available() bool {
 var bf16Micros = append([]*micro{microGoBF16}, bf16ASM()...)
 
 var microGoBF16 = &micro{name: "bf16_go", note: "bfloat16 operands, in Go; only by name", level: isaGo, mr: 4, nr: 8,
-	run: []func(*tile){nil, tilePairsGo(1), tilePairsGo(2), tilePairsGo(3), tilePairsGo(4)}, pairs: &rounding{plain: microGo, rows: roundRowsGo, pairs: roundPairsGo, zip: zipRowsGo}}
+	run: []func(*tile){nil, tilePairsGo(1), tilePairsGo(2), tilePairsGo(3), tilePairsGo(4)}, pairs: &rounding{plain: microGo, rows: roundRowsGo, pairs: roundPairsGo, zip: zipRowsGo, fixed: fixedGo}}
 
 // matrices rounds a batch of matrices of rows by depth k, deep or transposed, to matrices of the same form and half the depth.
 func (f *rounding) matrices(data []float32, rows, k int, deep bool) *scratch {

@@ -18,7 +18,7 @@ func bf16ASM() []*micro {
 				transposes: m.transposes, strips: m.strips,
 				run:   []func(*tile){nil, tile32br1, tile32br2, tile32br3, tile32br4, tile32br5, tile32br6, tile32br7, tile32br8, tile32br9, tile32br10, tile32br11, tile32br12},
 				half:  []func(*tile){nil, tile16br1, tile16br2, tile16br3, tile16br4, tile16br5, tile16br6, tile16br7, tile16br8, tile16br9, tile16br10, tile16br11, tile16br12},
-				pairs: &rounding{have: func() bool { return cpuid.CPU.Supports(cpuid.AVX512BF16) }, plain: m, rows: roundRows512, pairs: roundPairs512, zip: zipRows512}}}
+				pairs: &rounding{have: func() bool { return cpuid.CPU.Supports(cpuid.AVX512BF16, cpuid.AVX512VNNI) }, plain: m, rows: roundRows512, pairs: roundPairs512, zip: zipRows512, fixed: fixed512}}}
 		}
 	}
 	return nil

@@ -17,9 +17,13 @@ func init() {
 }
 
 func (m *micro) addConvolutions(rank int, operands kernels.DType, available func() bool) {
-	kernels.Conv2D.Add(kernels.Variant[kernels.Conv2DArgs]{Name: m.name, Device: kernels.CPU, Rank: rank, Operands: operands, Note: m.note, Available: available,
-		Usable: func(a *kernels.Conv2DArgs) bool { return areF32(&a.X, &a.Out) && isWeight(&a.W) },
-		Run:    func(_ *kernels.Stream, a *kernels.Conv2DArgs) error { m.conv2d(a); return nil }})
+	usable := func(a *kernels.Conv2DArgs) bool { return areF32(&a.X, &a.Out) && isWeight(&a.W) }
+	kernels.Conv2D.Add(kernels.Variant[kernels.Conv2DArgs]{Name: m.name, Device: kernels.CPU, Rank: rank, Operands: operands, Within: m.pairs != nil, Note: m.note, Available: available,
+		Usable: usable, Run: func(_ *kernels.Stream, a *kernels.Conv2DArgs) error { m.conv2d(a); return nil }})
+	if m.pairs != nil {
+		kernels.Conv2D.Add(kernels.Variant[kernels.Conv2DArgs]{Name: m.name + "_direct", Device: kernels.CPU, Rank: rank - 10, Operands: operands, Note: m.note + "; never Winograd's", Available: available,
+			Usable: usable, Run: func(_ *kernels.Stream, a *kernels.Conv2DArgs) error { m.direct(a); return nil }})
+	}
 	kernels.Conv2DGradX.Add(kernels.Variant[kernels.Conv2DGradXArgs]{Name: m.name, Device: kernels.CPU, Rank: rank, Operands: operands, Note: m.note, Available: available,
 		Usable: func(a *kernels.Conv2DGradXArgs) bool { return areF32(&a.DOut, &a.DX) && isWeight(&a.W) },
 		Run:    func(_ *kernels.Stream, a *kernels.Conv2DGradXArgs) error { m.conv2dGradX(a); return nil }})
@@ -43,11 +47,17 @@ func pointwise(s kernels.ConvSizes, stride int, pad [4]int) bool {
 }
 
 func (m *micro) conv2d(a *kernels.Conv2DArgs) {
-	s, step := wholeLines(a)
-	if m.pairs != nil && fitsWinograd(s, a.Stride) && s.OH*s.OW > directPixels { // as fast, and nothing is rounded
-		m.pairs.plain.winograd(a)
+	s := a.Sizes()
+	if m.pairs != nil && fitsWinograd(s, a.Stride) && s.OH*s.OW > directPixels {
+		m.winogradFixed(a)
 		return
 	}
+	m.direct(a)
+}
+
+// direct computes a convolution as a product over windows.
+func (m *micro) direct(a *kernels.Conv2DArgs) {
+	s, step := wholeLines(a)
 	x, c, b := a.X.F32(), s.I, weight(&a.W, s.O, s.KH*s.KW*s.I, true)
 	if m.pairs != nil && s.O <= narrowN {
 		m = m.pairs.plain

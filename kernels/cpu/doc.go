@@ -6,7 +6,7 @@
 // Matrix products: gemm.go the op · gemm_product.go blocks, tasks, epilogue; gemm_kept.go weights whose panels stay, A rounded or copied once; gemm_split.go few tiles and much depth; gemm_narrow.go few columns; gemm_dots.go few rows, only by name ·
 // bf16.go operands rounded to bfloat16, only by name, attention_bf16.go, infonce_bf16.go and linearcrossentropy_bf16.go the same for attention, InfoNCE and the vocabulary head; widen.go weights of 16 bits ·
 // gemm_pack.go panels, and the windows of convolutions · gemm_tile.go what a micro-kernel is, and the one in Go; gemm_amd64.go those in assembly ·
-// conv2d.go convolutions as products over windows; winograd.go those of 3×3 taps as fewer products of transformed tiles.
+// conv2d.go convolutions as products over windows; winograd.go those of 3×3 taps as fewer products of transformed tiles, winograd_fixed.go the same where operands may be rounded.
 //
 // Tiles in scratch: panel.go the routines that attention.go (attention_grad.go, attention_ahead.go), infonce.go (infonce_passes.go), crossentropy.go, linearcrossentropy.go (its gradients in linearcrossentropy_grad.go), projecttopk.go and topk.go are made of, so that none stores its
 // N×M scores; panel_generic.go those in Go, panel_amd64.go those in assembly (gen/panel).
@@ -129,8 +129,20 @@
 // query for 109), with lists of 2048 rows for 1024 (142).
 //
 // Convolutions of 3×3 (winograd.go): a quarter of the multiplications. Errors against float64, of the largest result: 1.2e-6 to 1.6e-6, where the direct
-// product has 4e-7 to 5e-7; at the real sizes the autoencoder's image is off by 1.9e-6 for 1.2e-6. With operands named bfloat16 they are float32 too: the
-// direct product of pairs does 413, 384, 366, 247, 428 and 392 GFLOP/s at 64×64, 32×32, 16×16, 8×8, 128×128 and 256×256 pixels, and rounds. What remains is
+// product has 4e-7 to 5e-7; at the real sizes the autoencoder's image is off by 1.9e-6 for 1.2e-6.
+//
+// With operands named bfloat16 the transformed tiles are whole numbers of 13 bits with a scale for each row of channels (winograd_fixed.go), because bfloat16 errs too
+// much there: of results after SiLU its root mean square error is 1.1e-2, that of the direct product of bfloat16 2.3e-3 (1.7e-3 where weights have 16 bits), that of whole numbers 1.0e-3
+// to 1.6e-3, and up to 2.3e-3 where a few numbers are far larger than the others (TestFixedPointErrors). Maps of up to 64 pixels are direct products of kept panels. In GFLOP/s, before (float32) and
+// now, by turns:
+//
+//	64×64 pixels, 320 → 320      721   1021        32×32 pixels, 640 → 640       759   1084
+//	64×64 pixels, 960 → 320      683   1031        16×16 pixels, 1280 → 1280     598    685
+//	64×64 pixels, 512 → 512      735   1198        8×8 pixels, 1280 → 1280       307    467
+//	128×128 pixels, 256 → 256    668    990        256×256 pixels, 128 → 128     559    724
+//
+// Groups of 128, 192 and 384 tiles take the same as of 256, within 5 %. Not taken: F(4×2, 3×3) in bfloat16, whose largest error is at the limit of what rounded operands may cost (7e-3 to
+// 8.6e-3 of the largest result), F(2×2, 3×3), which errs 1.7 times as much as the direct product and saves nothing here. In float32, what remains is
 // moving: 36 numbers are written and read for 16 pixels. Tiles and weights asked for ahead are worth 3 to 8 %. In vain, at 64×64×320 and 256×256×128:
 // blocks of 64, 192 and 320 channels (14.3, 13.6, 13.6 ms for 13.5), groups of 128 tiles for 256 (13.5 for 11.6); stages of 4, 8
 // and 16 MiB take the same (37.3, 38.2, 38.5 ms). Transformed weights kept from call to call would be read at 4 times the bytes of those they are made of: at 8×8 pixels that

@@ -81,6 +81,9 @@ type winogradJob struct {
 	grain, group  int // tiles of a piece of input, of a task
 	step          int // values between the 36 transforms of a block of X
 	v             []float32
+	fixed         *fixedPoint // transformed operands are whole numbers (winograd_fixed.go), pairs in v; nil: float32
+	stage         int         // tiles of a stage
+	scales        []float32   // of rows of v: [blocks, 36, stage]
 	inputFn       func(int)
 	taskFn        func(int)
 }
@@ -92,24 +95,31 @@ var winogradJobs = sync.Pool{New: func() any {
 }}
 
 // winograd computes a convolution that fitsWinograd.
-func (m *micro) winograd(a *kernels.Conv2DArgs) {
+func (m *micro) winograd(a *kernels.Conv2DArgs) { m.winogradBy(a, nil) }
+
+func (m *micro) winogradBy(a *kernels.Conv2DArgs, fixed *fixedPoint) {
 	s := a.Sizes()
 	j := winogradJobs.Get().(*winogradJob)
+	j.fixed = fixed
 	j.m, j.f, j.s, j.act, j.top, j.left = m, winogradOf(m.level), s, a.Act, a.Pad[0], a.Pad[1]
 	j.x, j.out, j.bias, j.res, j.w = a.X.F32(), a.Out.F32(), a.Bias.F32(), a.Residual.F32(), weight(&a.W, s.O, 9*s.I, true)
 	j.weights, j.size = uintptr(a.W.Ptr()), a.W.Bytes()/a.W.Len()
 	j.high, j.wide = ceilDiv(s.OH, winogradOut), ceilDiv(s.OW, winogradOut)
 	j.depth = (evenly(s.I, winogradDepth) + 15) &^ 15
 	j.blocks = ceilDiv(s.I, j.depth)
-	tiles, each := s.B*j.high*j.wide, winogradPoints*j.blocks*j.depth
-	stage := evenly(tiles, max(1, winogradStage/each))
-	j.group = evenly(stage, winogradGroup)
+	tiles, each, row := s.B*j.high*j.wide, winogradPoints*j.blocks*j.depth, j.depth
+	if fixed != nil {
+		each, row = each/2, row/2
+	}
+	j.stage = evenly(tiles, max(1, winogradStage/each))
+	j.group = evenly(j.stage, winogradGroup)
 	j.grain = max(1, 1<<12/s.I)
-	j.step = stage*j.depth + 16 // no power of two, or all 36 would fall on each other in the caches
-	v := getScratch(j.blocks * winogradPoints * j.step)
-	j.v = v.f
+	j.step = j.stage*row + 16 // no power of two, or all 36 would fall on each other in the caches
+	rows := j.blocks * winogradPoints
+	v := getScratch(rows * (j.step + j.stage))
+	j.v, j.scales = v.f[:rows*j.step], v.f[rows*j.step:]
 	for j.from = 0; j.from < tiles; j.from = j.to {
-		j.to = min(tiles, j.from+stage)
+		j.to = min(tiles, j.from+j.stage)
 		n := j.to - j.from
 		Parallel(ceilDiv(n, j.grain), j.inputFn)
 		Parallel(ceilDiv(n, j.group)*ceilDiv(s.O, m.nr), j.taskFn)
@@ -127,8 +137,8 @@ func (j *winogradJob) place(tile int) (b, y, x int) {
 // input transforms what some tiles see.
 func (j *winogradJob) input(piece int) {
 	s := &j.s
-	work := getScratch(2 * winogradPoints * j.depth)
-	tmp, patch := unsafe.Pointer(&work.f[0]), work.f[winogradPoints*j.depth:]
+	work := getScratch(2*winogradPoints*j.depth + winogradPoints*16)
+	tmp, patch, whole := unsafe.Pointer(&work.f[0]), work.f[winogradPoints*16:], work.f[winogradPoints*(16+j.depth):]
 	for tile := j.from + piece*j.grain; tile < min(j.to, j.from+(piece+1)*j.grain); tile++ {
 		b, y, x := j.place(tile)
 		y, x = y-j.top, x-j.left
@@ -136,14 +146,19 @@ func (j *winogradJob) input(piece int) {
 		for k := range j.blocks {
 			c0 := k * j.depth
 			c := min(j.depth, s.I-c0)
-			dst := unsafe.Pointer(&j.v[k*winogradPoints*j.step+(tile-j.from)*j.depth])
-			vecs, step := uintptr(ceilDiv(c, j.f.lanes)), uintptr(4*j.step)
+			dst, vecs, step := unsafe.Pointer(&whole[0]), uintptr(ceilDiv(c, j.f.lanes)), uintptr(4*j.depth)
+			if j.fixed == nil {
+				dst, step = unsafe.Pointer(&j.v[k*winogradPoints*j.step+(tile-j.from)*j.depth]), uintptr(4*j.step)
+			}
 			if inside && c%j.f.lanes == 0 {
 				j.f.input(dst, step, unsafe.Pointer(&j.x[((b*s.H+y)*s.W+x)*s.I+c0]), uintptr(4*s.W*s.I), uintptr(4*s.I), tmp, vecs)
-				continue
+			} else {
+				j.cut(patch, b, y, x, c0, c)
+				j.f.input(dst, step, unsafe.Pointer(&patch[0]), uintptr(4*winogradIn*j.depth), uintptr(4*j.depth), tmp, vecs)
 			}
-			j.cut(patch, b, y, x, c0, c)
-			j.f.input(dst, step, unsafe.Pointer(&patch[0]), uintptr(4*winogradIn*j.depth), uintptr(4*j.depth), tmp, vecs)
+			if j.fixed != nil {
+				j.fixInput(whole, k, tile-j.from, int(vecs))
+			}
 		}
 	}
 	work.put()
@@ -170,9 +185,10 @@ func (j *winogradJob) task(i int) {
 	t1 := min(j.to, t0+j.group)
 	block := j.depth * nr
 	ustep, mstep := block+16, j.group*nr+16
-	work := getScratch(winogradPoints*(16+ustep+mstep) + 9*block)
+	work := getScratch(winogradPoints*(16+ustep+mstep+nr) + 9*block)
 	u, rest := work.f[:winogradPoints*ustep], work.f[winogradPoints*ustep:]
 	sums, rest := rest[:winogradPoints*mstep], rest[winogradPoints*mstep:]
+	columns, rest := rest[:winogradPoints*nr], rest[winogradPoints*nr:]
 	tmp, taps := unsafe.Pointer(&rest[0]), rest[winogradPoints*16:]
 	w := workers.Get().(*worker)
 	for k := range j.blocks {
@@ -180,6 +196,16 @@ func (j *winogradJob) task(i int) {
 		c := min(j.depth, j.s.I-k0)
 		for tap := range 9 {
 			j.w.pack(j.m, taps[tap*block:], nr, c0, min(j.s.O, c0+nr), tap*j.s.I+k0, tap*j.s.I+k0+c)
+		}
+		if j.fixed != nil {
+			if c%2 != 0 { // a pair's second half
+				for tap := range 9 {
+					clear(taps[tap*block+c*nr:][:nr])
+				}
+			}
+			j.f.weight(unsafe.Pointer(&u[0]), uintptr(4*ustep), unsafe.Pointer(&taps[0]), uintptr(4*block), tmp, uintptr((c+c%2)*nr/j.f.lanes))
+			j.multiplyFixed(&w.tile, k, c, t0, t1, c0, u, sums, columns, ustep, mstep)
+			continue
 		}
 		j.f.weight(unsafe.Pointer(&u[0]), uintptr(4*ustep), unsafe.Pointer(&taps[0]), uintptr(4*block), tmp, uintptr(c*nr/j.f.lanes))
 		j.multiply(&w.tile, k, c, t0, t1, c0, u, sums, ustep, mstep)
@@ -202,10 +228,7 @@ func (j *winogradJob) multiply(t *tile, k, c, t0, t1, c0 int, u, sums []float32,
 	for p := range winogradPoints {
 		v := j.v[(k*winogradPoints+p)*j.step+(t0-j.from)*j.depth:]
 		t.b = unsafe.Pointer(&u[p*ustep])
-		if quarter := nr / 4; k+1 < j.blocks {
-			at := (c0+p%4*quarter)*9*j.s.I + p/4*j.s.I + (k+1)*j.depth
-			fetchRows(j.weights+uintptr(j.size*at), uintptr(9*j.size*j.s.I), uintptr(ceilDiv(j.size*j.depth, 64)), uintptr(quarter))
-		}
+		j.fetchWeights(k, p, c0)
 		for r := 0; r < tiles; r += rows {
 			t.a, t.c = unsafe.Pointer(&v[r*j.depth]), unsafe.Pointer(&sums[p*mstep+r*nr])
 			t.ahead = uintptr(t.a) + uintptr(4*rows*j.depth) // the next rows
@@ -214,6 +237,14 @@ func (j *winogradJob) multiply(t *tile, k, c, t0, t1, c0 int, u, sums []float32,
 			}
 			j.m.run[min(rows, tiles-r)](t)
 		}
+	}
+}
+
+// fetchWeights asks for a share of the weights of the block after k.
+func (j *winogradJob) fetchWeights(k, p, c0 int) {
+	if quarter := j.m.nr / 4; k+1 < j.blocks {
+		at := (c0+p%4*quarter)*9*j.s.I + p/4*j.s.I + (k+1)*j.depth
+		fetchRows(j.weights+uintptr(j.size*at), uintptr(9*j.size*j.s.I), uintptr(ceilDiv(j.size*j.depth, 64)), uintptr(quarter))
 	}
 }
 

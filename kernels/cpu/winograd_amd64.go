@@ -22,6 +22,10 @@ var (
 	winograd256 = &winograd{8, winogradInput256, winogradWeight256, winogradOutput256}
 )
 
+// fixed512 makes whole numbers, and multiplies pairs of them (AVX512_VNNI).
+var fixed512 = &fixedPoint{fixRows512, fixPanel512,
+	[]func(*tile){nil, tile32w1, tile32w2, tile32w3, tile32w4, tile32w5, tile32w6, tile32w7, tile32w8, tile32w9, tile32w10, tile32w11, tile32w12}}
+
 //go:noescape
 func winogradInput512(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, line, pixel uintptr, tmp unsafe.Pointer, n uintptr)
 
@@ -44,3 +48,45 @@ func winogradOutput256(dst unsafe.Pointer, line, pixel uintptr, src unsafe.Point
 //
 //go:noescape
 func fetchRows(p, ld, lines, rows uintptr)
+
+//go:noescape
+func fixRows512(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld uintptr, scales unsafe.Pointer, next uintptr, limit float32, vecs, n uintptr)
+
+//go:noescape
+func fixPanel512(p unsafe.Pointer, step uintptr, scales unsafe.Pointer, limit float32, pairs, n uintptr)
+
+//go:noescape
+func tile32w1(t *tile)
+
+//go:noescape
+func tile32w2(t *tile)
+
+//go:noescape
+func tile32w3(t *tile)
+
+//go:noescape
+func tile32w4(t *tile)
+
+//go:noescape
+func tile32w5(t *tile)
+
+//go:noescape
+func tile32w6(t *tile)
+
+//go:noescape
+func tile32w7(t *tile)
+
+//go:noescape
+func tile32w8(t *tile)
+
+//go:noescape
+func tile32w9(t *tile)
+
+//go:noescape
+func tile32w10(t *tile)
+
+//go:noescape
+func tile32w11(t *tile)
+
+//go:noescape
+func tile32w12(t *tile)

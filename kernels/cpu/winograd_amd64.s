@@ -26,6 +26,2963 @@ line:
 	JNZ        row
 	RET
 
+// func fixRows512(dst uintptr, step uintptr, src uintptr, ld uintptr, scales uintptr, next uintptr, limit float32, vecs uintptr, n uintptr)
+// Requires: AVX, AVX512F
+TEXT ·fixRows512(SB), NOSPLIT, $0-72
+	MOVQ         dst+0(FP), AX
+	MOVQ         step+8(FP), CX
+	MOVQ         src+16(FP), DX
+	MOVQ         ld+24(FP), BX
+	MOVQ         scales+32(FP), SI
+	MOVQ         next+40(FP), DI
+	MOVQ         vecs+56(FP), R8
+	MOVQ         n+64(FP), R9
+	VBROADCASTSS limit+48(FP), Z0
+	MOVL         $0x7fffffff, R10
+	VPBROADCASTD R10, Z1
+	MOVL         $0x0da24260, R10
+	VPBROADCASTD R10, Z2
+
+row:
+	MOVQ    DX, R10
+	MOVQ    R8, R11
+	VMOVAPS Z2, Z3
+
+most:
+	VMOVUPS    (R10), Z4
+	VPANDD     Z1, Z4, Z4
+	VPMAXUD    Z4, Z3, Z3
+	ADDQ       $0x40, R10
+	DECQ       R11
+	JNZ        most
+	VSHUFF32X4 $0x4e, Z3, Z3, Z4
+	VPMAXUD    Z4, Z3, Z3
+	VSHUFF32X4 $0xb1, Z3, Z3, Z4
+	VPMAXUD    Z4, Z3, Z3
+	VPERMILPS  $0x4e, Z3, Z4
+	VPMAXUD    Z4, Z3, Z3
+	VPERMILPS  $0xb1, Z3, Z4
+	VPMAXUD    Z4, Z3, Z3
+	VDIVPS     Z0, Z3, Z4
+	VDIVPS     Z3, Z0, Z3
+	VMOVSS     X4, (SI)
+	MOVQ       AX, R12
+	MOVQ       DX, R10
+	MOVQ       R8, R11
+
+fix:
+	VMULPS    (R10), Z3, Z4
+	VCVTPS2DQ Z4, Z4
+	VPMOVDW   Z4, (R12)
+	ADDQ      $0x40, R10
+	ADDQ      $0x20, R12
+	DECQ      R11
+	JNZ       fix
+	ADDQ      BX, DX
+	ADDQ      CX, AX
+	ADDQ      DI, SI
+	DECQ      R9
+	JNZ       row
+	VZEROUPPER
+	RET
+
+// func fixPanel512(p uintptr, step uintptr, scales uintptr, limit float32, pairs uintptr, n uintptr)
+// Requires: AVX, AVX512F
+TEXT ·fixPanel512(SB), NOSPLIT, $0-48
+	MOVQ         p+0(FP), AX
+	MOVQ         step+8(FP), CX
+	MOVQ         scales+16(FP), DX
+	MOVQ         pairs+32(FP), BX
+	MOVQ         n+40(FP), SI
+	VBROADCASTSS limit+24(FP), Z0
+	MOVL         $0x7fffffff, DI
+	VPBROADCASTD DI, Z1
+	MOVL         $0x0da24260, DI
+	VPBROADCASTD DI, Z2
+	MOVL         $0x0000ffff, DI
+	VPBROADCASTD DI, Z3
+
+panel:
+	MOVQ    AX, DI
+	MOVQ    BX, R8
+	VMOVAPS Z2, Z4
+	VMOVAPS Z2, Z5
+	VMOVAPS Z2, Z6
+	VMOVAPS Z2, Z7
+
+most:
+	VMOVUPS (DI), Z8
+	VPANDD  Z1, Z8, Z8
+	VPMAXUD Z8, Z4, Z4
+	VMOVUPS 64(DI), Z8
+	VPANDD  Z1, Z8, Z8
+	VPMAXUD Z8, Z5, Z5
+	VMOVUPS 128(DI), Z8
+	VPANDD  Z1, Z8, Z8
+	VPMAXUD Z8, Z6, Z6
+	VMOVUPS 192(DI), Z8
+	VPANDD  Z1, Z8, Z8
+	VPMAXUD Z8, Z7, Z7
+	ADDQ    $0x00000100, DI
+	DECQ    R8
+	JNZ     most
+	VPMAXUD Z6, Z4, Z4
+	VDIVPS  Z0, Z4, Z6
+	VMOVUPS Z6, (DX)
+	VDIVPS  Z4, Z0, Z4
+	VPMAXUD Z7, Z5, Z5
+	VDIVPS  Z0, Z5, Z6
+	VMOVUPS Z6, 64(DX)
+	VDIVPS  Z5, Z0, Z5
+	MOVQ    AX, DI
+	MOVQ    BX, R8
+	MOVQ    AX, R9
+
+fix:
+	VMULPS    (DI), Z4, Z6
+	VMULPS    128(DI), Z4, Z7
+	VCVTPS2DQ Z6, Z6
+	VCVTPS2DQ Z7, Z7
+	VPANDD    Z3, Z6, Z6
+	VPSLLD    $0x10, Z7, Z7
+	VPORD     Z7, Z6, Z6
+	VMULPS    64(DI), Z5, Z7
+	VMULPS    192(DI), Z5, Z8
+	VCVTPS2DQ Z7, Z7
+	VCVTPS2DQ Z8, Z8
+	VPANDD    Z3, Z7, Z7
+	VPSLLD    $0x10, Z8, Z8
+	VPORD     Z8, Z7, Z7
+	VMOVUPS   Z6, (R9)
+	VMOVUPS   Z7, 64(R9)
+	ADDQ      $0x00000100, DI
+	ADDQ      $0x00000080, R9
+	DECQ      R8
+	JNZ       fix
+	ADDQ      CX, AX
+	ADDQ      $0x00000080, DX
+	DECQ      SI
+	JNZ       panel
+	VZEROUPPER
+	RET
+
+// func tile32w1(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w1(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), CX
+	MOVQ       24(AX), DX
+	MOVQ       32(AX), BX
+	MOVQ       72(AX), SI
+	MOVQ       40(AX), DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	MOVQ       96(AX), DI
+	MOVQ       104(AX), R8
+	MOVQ       (AX), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+
+depth:
+	VMOVUPS      (DX), Z24
+	VMOVUPS      64(DX), Z25
+	VBROADCASTSS (R9), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	ADDQ         CX, R9
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile32w2(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       40(AX), R8
+	MOVQ       48(AX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       96(AX), R8
+	MOVQ       104(AX), R10
+	MOVQ       (AX), R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+
+depth:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (R11), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	VBROADCASTSS (R11)(CX*1), Z27
+	LONG         $0x403d9262
+	WORD         $0xd352
+	LONG         $0x40359262
+	WORD         $0xdb52
+	PREFETCHT1   (R8)
+	ADDQ         R10, R8
+	ADDQ         DX, R11
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VFMADD213PS  (AX), Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VFMADD213PS  64(AX), Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z26, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VMULPS       Z26, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile32w3(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w3(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       40(AX), R8
+	MOVQ       48(AX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       96(AX), R8
+	MOVQ       104(AX), R10
+	MOVQ       (AX), R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+
+depth:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (R11), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	VBROADCASTSS (R11)(CX*1), Z27
+	LONG         $0x403d9262
+	WORD         $0xd352
+	LONG         $0x40359262
+	WORD         $0xdb52
+	VBROADCASTSS (R11)(CX*2), Z28
+	LONG         $0x403d9262
+	WORD         $0xe452
+	LONG         $0x40359262
+	WORD         $0xec52
+	PREFETCHT1   (R8)
+	ADDQ         R10, R8
+	ADDQ         DX, R11
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VFMADD213PS  (AX), Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VFMADD213PS  64(AX), Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VFMADD213PS  (AX), Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VFMADD213PS  64(AX), Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z26, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VMULPS       Z26, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z26, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VMULPS       Z26, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile32w4(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w4(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       40(AX), R8
+	MOVQ       48(AX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       96(AX), R8
+	MOVQ       104(AX), R10
+	LEAQ       (CX)(CX*2), R11
+	MOVQ       (AX), R12
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+
+depth:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (R12), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	VBROADCASTSS (R12)(CX*1), Z27
+	LONG         $0x403d9262
+	WORD         $0xd352
+	LONG         $0x40359262
+	WORD         $0xdb52
+	VBROADCASTSS (R12)(CX*2), Z28
+	LONG         $0x403d9262
+	WORD         $0xe452
+	LONG         $0x40359262
+	WORD         $0xec52
+	VBROADCASTSS (R12)(R11*1), Z29
+	LONG         $0x403d9262
+	WORD         $0xf552
+	LONG         $0x40359262
+	WORD         $0xfd52
+	PREFETCHT1   (R8)
+	ADDQ         R10, R8
+	ADDQ         DX, R12
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VFMADD213PS  (AX), Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VFMADD213PS  64(AX), Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VFMADD213PS  (AX), Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VFMADD213PS  64(AX), Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VFMADD213PS  (AX), Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VFMADD213PS  64(AX), Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z26, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VMULPS       Z26, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z26, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VMULPS       Z26, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z26, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VMULPS       Z26, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile32w5(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w5(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       40(AX), R8
+	MOVQ       48(AX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       96(AX), R8
+	MOVQ       104(AX), R10
+	LEAQ       (CX)(CX*2), R11
+	MOVQ       (AX), R12
+	MOVQ       (AX), R13
+	LEAQ       (R12)(CX*4), R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+
+depth:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (R12), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	VBROADCASTSS (R12)(CX*1), Z27
+	LONG         $0x403d9262
+	WORD         $0xd352
+	LONG         $0x40359262
+	WORD         $0xdb52
+	VBROADCASTSS (R12)(CX*2), Z28
+	LONG         $0x403d9262
+	WORD         $0xe452
+	LONG         $0x40359262
+	WORD         $0xec52
+	VBROADCASTSS (R12)(R11*1), Z29
+	LONG         $0x403d9262
+	WORD         $0xf552
+	LONG         $0x40359262
+	WORD         $0xfd52
+	VBROADCASTSS (R13), Z30
+	LONG         $0x403d1262
+	WORD         $0xc652
+	LONG         $0x40351262
+	WORD         $0xce52
+	PREFETCHT1   (R8)
+	ADDQ         R10, R8
+	ADDQ         DX, R12
+	ADDQ         DX, R13
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VFMADD213PS  (AX), Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VFMADD213PS  64(AX), Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VFMADD213PS  (AX), Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VFMADD213PS  64(AX), Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VFMADD213PS  (AX), Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VFMADD213PS  64(AX), Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VFMADD213PS  (AX), Z26, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VFMADD213PS  64(AX), Z26, Z9
+	VMOVUPS      Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z26, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VMULPS       Z26, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z26, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VMULPS       Z26, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z26, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VMULPS       Z26, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VMULPS       Z26, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VMULPS       Z26, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile32w6(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w6(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       40(AX), R8
+	MOVQ       48(AX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       96(AX), R8
+	MOVQ       104(AX), R10
+	LEAQ       (CX)(CX*2), R11
+	MOVQ       (AX), R12
+	MOVQ       (AX), R13
+	LEAQ       (R12)(CX*4), R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+
+depth:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (R12), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	VBROADCASTSS (R12)(CX*1), Z27
+	LONG         $0x403d9262
+	WORD         $0xd352
+	LONG         $0x40359262
+	WORD         $0xdb52
+	VBROADCASTSS (R12)(CX*2), Z28
+	LONG         $0x403d9262
+	WORD         $0xe452
+	LONG         $0x40359262
+	WORD         $0xec52
+	VBROADCASTSS (R12)(R11*1), Z29
+	LONG         $0x403d9262
+	WORD         $0xf552
+	LONG         $0x40359262
+	WORD         $0xfd52
+	VBROADCASTSS (R13), Z30
+	LONG         $0x403d1262
+	WORD         $0xc652
+	LONG         $0x40351262
+	WORD         $0xce52
+	VBROADCASTSS (R13)(CX*1), Z31
+	LONG         $0x403d1262
+	WORD         $0xd752
+	LONG         $0x40351262
+	WORD         $0xdf52
+	PREFETCHT1   (R8)
+	ADDQ         R10, R8
+	ADDQ         DX, R12
+	ADDQ         DX, R13
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VFMADD213PS  (AX), Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VFMADD213PS  64(AX), Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VFMADD213PS  (AX), Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VFMADD213PS  64(AX), Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VFMADD213PS  (AX), Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VFMADD213PS  64(AX), Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VFMADD213PS  (AX), Z26, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VFMADD213PS  64(AX), Z26, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VFMADD213PS  (AX), Z26, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VFMADD213PS  64(AX), Z26, Z11
+	VMOVUPS      Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z26, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VMULPS       Z26, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z26, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VMULPS       Z26, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z26, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VMULPS       Z26, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VMULPS       Z26, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VMULPS       Z26, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VMULPS       Z26, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VMULPS       Z26, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile32w7(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w7(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       40(AX), R8
+	MOVQ       48(AX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       96(AX), R8
+	MOVQ       104(AX), R10
+	LEAQ       (CX)(CX*2), R11
+	MOVQ       (AX), R12
+	MOVQ       (AX), R13
+	LEAQ       (R12)(CX*4), R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+
+depth:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (R12), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	VBROADCASTSS (R12)(CX*1), Z27
+	LONG         $0x403d9262
+	WORD         $0xd352
+	LONG         $0x40359262
+	WORD         $0xdb52
+	VBROADCASTSS (R12)(CX*2), Z28
+	LONG         $0x403d9262
+	WORD         $0xe452
+	LONG         $0x40359262
+	WORD         $0xec52
+	VBROADCASTSS (R12)(R11*1), Z29
+	LONG         $0x403d9262
+	WORD         $0xf552
+	LONG         $0x40359262
+	WORD         $0xfd52
+	VBROADCASTSS (R13), Z30
+	LONG         $0x403d1262
+	WORD         $0xc652
+	LONG         $0x40351262
+	WORD         $0xce52
+	VBROADCASTSS (R13)(CX*1), Z31
+	LONG         $0x403d1262
+	WORD         $0xd752
+	LONG         $0x40351262
+	WORD         $0xdf52
+	VBROADCASTSS (R13)(CX*2), Z26
+	LONG         $0x403d1262
+	WORD         $0xe252
+	LONG         $0x40351262
+	WORD         $0xea52
+	PREFETCHT1   (R8)
+	ADDQ         R10, R8
+	ADDQ         DX, R12
+	ADDQ         DX, R13
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VFMADD213PS  (AX), Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VFMADD213PS  64(AX), Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VFMADD213PS  (AX), Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VFMADD213PS  64(AX), Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VFMADD213PS  (AX), Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VFMADD213PS  64(AX), Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VFMADD213PS  (AX), Z26, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VFMADD213PS  64(AX), Z26, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VFMADD213PS  (AX), Z26, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VFMADD213PS  64(AX), Z26, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VFMADD213PS  (AX), Z26, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VFMADD213PS  64(AX), Z26, Z13
+	VMOVUPS      Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z26, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VMULPS       Z26, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z26, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VMULPS       Z26, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z26, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VMULPS       Z26, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VMULPS       Z26, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VMULPS       Z26, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VMULPS       Z26, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VMULPS       Z26, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VMULPS       Z26, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VMULPS       Z26, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile32w8(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       40(AX), R8
+	MOVQ       48(AX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       96(AX), R8
+	MOVQ       104(AX), R10
+	LEAQ       (CX)(CX*2), R11
+	MOVQ       (AX), R12
+	MOVQ       (AX), R13
+	LEAQ       (R12)(CX*4), R13
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+
+depth:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (R12), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	VBROADCASTSS (R12)(CX*1), Z27
+	LONG         $0x403d9262
+	WORD         $0xd352
+	LONG         $0x40359262
+	WORD         $0xdb52
+	VBROADCASTSS (R12)(CX*2), Z28
+	LONG         $0x403d9262
+	WORD         $0xe452
+	LONG         $0x40359262
+	WORD         $0xec52
+	VBROADCASTSS (R12)(R11*1), Z29
+	LONG         $0x403d9262
+	WORD         $0xf552
+	LONG         $0x40359262
+	WORD         $0xfd52
+	VBROADCASTSS (R13), Z30
+	LONG         $0x403d1262
+	WORD         $0xc652
+	LONG         $0x40351262
+	WORD         $0xce52
+	VBROADCASTSS (R13)(CX*1), Z31
+	LONG         $0x403d1262
+	WORD         $0xd752
+	LONG         $0x40351262
+	WORD         $0xdf52
+	VBROADCASTSS (R13)(CX*2), Z26
+	LONG         $0x403d1262
+	WORD         $0xe252
+	LONG         $0x40351262
+	WORD         $0xea52
+	VBROADCASTSS (R13)(R11*1), Z27
+	LONG         $0x403d1262
+	WORD         $0xf352
+	LONG         $0x40351262
+	WORD         $0xfb52
+	PREFETCHT1   (R8)
+	ADDQ         R10, R8
+	ADDQ         DX, R12
+	ADDQ         DX, R13
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VFMADD213PS  (AX), Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VFMADD213PS  64(AX), Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VFMADD213PS  (AX), Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VFMADD213PS  64(AX), Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VFMADD213PS  (AX), Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VFMADD213PS  64(AX), Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VFMADD213PS  (AX), Z26, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VFMADD213PS  64(AX), Z26, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VFMADD213PS  (AX), Z26, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VFMADD213PS  64(AX), Z26, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VFMADD213PS  (AX), Z26, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VFMADD213PS  64(AX), Z26, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 28(DX), Z26
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z24, Z14, Z14
+	VFMADD213PS  (AX), Z26, Z14
+	VMOVUPS      Z14, (AX)
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z25, Z15, Z15
+	VFMADD213PS  64(AX), Z26, Z15
+	VMOVUPS      Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z26, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VMULPS       Z26, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z26, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VMULPS       Z26, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z26, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VMULPS       Z26, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VMULPS       Z26, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VMULPS       Z26, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VMULPS       Z26, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VMULPS       Z26, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VMULPS       Z26, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VMULPS       Z26, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 28(DX), Z26
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z24, Z14, Z14
+	VMULPS       Z26, Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z25, Z15, Z15
+	VMULPS       Z26, Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile32w9(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w9(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       40(AX), R8
+	MOVQ       48(AX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       96(AX), R8
+	MOVQ       104(AX), R10
+	LEAQ       (CX)(CX*2), R11
+	MOVQ       (AX), R12
+	MOVQ       (AX), R13
+	LEAQ       (R12)(CX*4), R13
+	MOVQ       (AX), R14
+	LEAQ       (R13)(CX*4), R14
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+
+depth:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (R12), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	VBROADCASTSS (R12)(CX*1), Z27
+	LONG         $0x403d9262
+	WORD         $0xd352
+	LONG         $0x40359262
+	WORD         $0xdb52
+	VBROADCASTSS (R12)(CX*2), Z28
+	LONG         $0x403d9262
+	WORD         $0xe452
+	LONG         $0x40359262
+	WORD         $0xec52
+	VBROADCASTSS (R12)(R11*1), Z29
+	LONG         $0x403d9262
+	WORD         $0xf552
+	LONG         $0x40359262
+	WORD         $0xfd52
+	VBROADCASTSS (R13), Z30
+	LONG         $0x403d1262
+	WORD         $0xc652
+	LONG         $0x40351262
+	WORD         $0xce52
+	VBROADCASTSS (R13)(CX*1), Z31
+	LONG         $0x403d1262
+	WORD         $0xd752
+	LONG         $0x40351262
+	WORD         $0xdf52
+	VBROADCASTSS (R13)(CX*2), Z26
+	LONG         $0x403d1262
+	WORD         $0xe252
+	LONG         $0x40351262
+	WORD         $0xea52
+	VBROADCASTSS (R13)(R11*1), Z27
+	LONG         $0x403d1262
+	WORD         $0xf352
+	LONG         $0x40351262
+	WORD         $0xfb52
+	VBROADCASTSS (R14), Z28
+	LONG         $0x403d8262
+	WORD         $0xc452
+	LONG         $0x40358262
+	WORD         $0xcc52
+	PREFETCHT1   (R8)
+	ADDQ         R10, R8
+	ADDQ         DX, R12
+	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VFMADD213PS  (AX), Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VFMADD213PS  64(AX), Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VFMADD213PS  (AX), Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VFMADD213PS  64(AX), Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VFMADD213PS  (AX), Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VFMADD213PS  64(AX), Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VFMADD213PS  (AX), Z26, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VFMADD213PS  64(AX), Z26, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VFMADD213PS  (AX), Z26, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VFMADD213PS  64(AX), Z26, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VFMADD213PS  (AX), Z26, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VFMADD213PS  64(AX), Z26, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 28(DX), Z26
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z24, Z14, Z14
+	VFMADD213PS  (AX), Z26, Z14
+	VMOVUPS      Z14, (AX)
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z25, Z15, Z15
+	VFMADD213PS  64(AX), Z26, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 32(DX), Z26
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z24, Z16, Z16
+	VFMADD213PS  (AX), Z26, Z16
+	VMOVUPS      Z16, (AX)
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z25, Z17, Z17
+	VFMADD213PS  64(AX), Z26, Z17
+	VMOVUPS      Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z26, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VMULPS       Z26, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z26, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VMULPS       Z26, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z26, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VMULPS       Z26, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VMULPS       Z26, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VMULPS       Z26, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VMULPS       Z26, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VMULPS       Z26, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VMULPS       Z26, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VMULPS       Z26, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 28(DX), Z26
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z24, Z14, Z14
+	VMULPS       Z26, Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z25, Z15, Z15
+	VMULPS       Z26, Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 32(DX), Z26
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z24, Z16, Z16
+	VMULPS       Z26, Z16, Z16
+	VMOVUPS      Z16, (AX)
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z25, Z17, Z17
+	VMULPS       Z26, Z17, Z17
+	VMOVUPS      Z17, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile32w10(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w10(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       40(AX), R8
+	MOVQ       48(AX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       96(AX), R8
+	MOVQ       104(AX), R10
+	LEAQ       (CX)(CX*2), R11
+	MOVQ       (AX), R12
+	MOVQ       (AX), R13
+	LEAQ       (R12)(CX*4), R13
+	MOVQ       (AX), R14
+	LEAQ       (R13)(CX*4), R14
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+
+depth:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (R12), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	VBROADCASTSS (R12)(CX*1), Z27
+	LONG         $0x403d9262
+	WORD         $0xd352
+	LONG         $0x40359262
+	WORD         $0xdb52
+	VBROADCASTSS (R12)(CX*2), Z28
+	LONG         $0x403d9262
+	WORD         $0xe452
+	LONG         $0x40359262
+	WORD         $0xec52
+	VBROADCASTSS (R12)(R11*1), Z29
+	LONG         $0x403d9262
+	WORD         $0xf552
+	LONG         $0x40359262
+	WORD         $0xfd52
+	VBROADCASTSS (R13), Z30
+	LONG         $0x403d1262
+	WORD         $0xc652
+	LONG         $0x40351262
+	WORD         $0xce52
+	VBROADCASTSS (R13)(CX*1), Z31
+	LONG         $0x403d1262
+	WORD         $0xd752
+	LONG         $0x40351262
+	WORD         $0xdf52
+	VBROADCASTSS (R13)(CX*2), Z26
+	LONG         $0x403d1262
+	WORD         $0xe252
+	LONG         $0x40351262
+	WORD         $0xea52
+	VBROADCASTSS (R13)(R11*1), Z27
+	LONG         $0x403d1262
+	WORD         $0xf352
+	LONG         $0x40351262
+	WORD         $0xfb52
+	VBROADCASTSS (R14), Z28
+	LONG         $0x403d8262
+	WORD         $0xc452
+	LONG         $0x40358262
+	WORD         $0xcc52
+	VBROADCASTSS (R14)(CX*1), Z29
+	LONG         $0x403d8262
+	WORD         $0xd552
+	LONG         $0x40358262
+	WORD         $0xdd52
+	PREFETCHT1   (R8)
+	ADDQ         R10, R8
+	ADDQ         DX, R12
+	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VFMADD213PS  (AX), Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VFMADD213PS  64(AX), Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VFMADD213PS  (AX), Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VFMADD213PS  64(AX), Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VFMADD213PS  (AX), Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VFMADD213PS  64(AX), Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VFMADD213PS  (AX), Z26, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VFMADD213PS  64(AX), Z26, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VFMADD213PS  (AX), Z26, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VFMADD213PS  64(AX), Z26, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VFMADD213PS  (AX), Z26, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VFMADD213PS  64(AX), Z26, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 28(DX), Z26
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z24, Z14, Z14
+	VFMADD213PS  (AX), Z26, Z14
+	VMOVUPS      Z14, (AX)
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z25, Z15, Z15
+	VFMADD213PS  64(AX), Z26, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 32(DX), Z26
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z24, Z16, Z16
+	VFMADD213PS  (AX), Z26, Z16
+	VMOVUPS      Z16, (AX)
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z25, Z17, Z17
+	VFMADD213PS  64(AX), Z26, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 36(DX), Z26
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       Z24, Z18, Z18
+	VFMADD213PS  (AX), Z26, Z18
+	VMOVUPS      Z18, (AX)
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z25, Z19, Z19
+	VFMADD213PS  64(AX), Z26, Z19
+	VMOVUPS      Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z26, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VMULPS       Z26, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z26, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VMULPS       Z26, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z26, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VMULPS       Z26, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VMULPS       Z26, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VMULPS       Z26, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VMULPS       Z26, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VMULPS       Z26, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VMULPS       Z26, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VMULPS       Z26, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 28(DX), Z26
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z24, Z14, Z14
+	VMULPS       Z26, Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z25, Z15, Z15
+	VMULPS       Z26, Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 32(DX), Z26
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z24, Z16, Z16
+	VMULPS       Z26, Z16, Z16
+	VMOVUPS      Z16, (AX)
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z25, Z17, Z17
+	VMULPS       Z26, Z17, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 36(DX), Z26
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       Z24, Z18, Z18
+	VMULPS       Z26, Z18, Z18
+	VMOVUPS      Z18, (AX)
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z25, Z19, Z19
+	VMULPS       Z26, Z19, Z19
+	VMOVUPS      Z19, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile32w11(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w11(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       40(AX), R8
+	MOVQ       48(AX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       96(AX), R8
+	MOVQ       104(AX), R10
+	LEAQ       (CX)(CX*2), R11
+	MOVQ       (AX), R12
+	MOVQ       (AX), R13
+	LEAQ       (R12)(CX*4), R13
+	MOVQ       (AX), R14
+	LEAQ       (R13)(CX*4), R14
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+
+depth:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (R12), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	VBROADCASTSS (R12)(CX*1), Z27
+	LONG         $0x403d9262
+	WORD         $0xd352
+	LONG         $0x40359262
+	WORD         $0xdb52
+	VBROADCASTSS (R12)(CX*2), Z28
+	LONG         $0x403d9262
+	WORD         $0xe452
+	LONG         $0x40359262
+	WORD         $0xec52
+	VBROADCASTSS (R12)(R11*1), Z29
+	LONG         $0x403d9262
+	WORD         $0xf552
+	LONG         $0x40359262
+	WORD         $0xfd52
+	VBROADCASTSS (R13), Z30
+	LONG         $0x403d1262
+	WORD         $0xc652
+	LONG         $0x40351262
+	WORD         $0xce52
+	VBROADCASTSS (R13)(CX*1), Z31
+	LONG         $0x403d1262
+	WORD         $0xd752
+	LONG         $0x40351262
+	WORD         $0xdf52
+	VBROADCASTSS (R13)(CX*2), Z26
+	LONG         $0x403d1262
+	WORD         $0xe252
+	LONG         $0x40351262
+	WORD         $0xea52
+	VBROADCASTSS (R13)(R11*1), Z27
+	LONG         $0x403d1262
+	WORD         $0xf352
+	LONG         $0x40351262
+	WORD         $0xfb52
+	VBROADCASTSS (R14), Z28
+	LONG         $0x403d8262
+	WORD         $0xc452
+	LONG         $0x40358262
+	WORD         $0xcc52
+	VBROADCASTSS (R14)(CX*1), Z29
+	LONG         $0x403d8262
+	WORD         $0xd552
+	LONG         $0x40358262
+	WORD         $0xdd52
+	VBROADCASTSS (R14)(CX*2), Z30
+	LONG         $0x403d8262
+	WORD         $0xe652
+	LONG         $0x40358262
+	WORD         $0xee52
+	PREFETCHT1   (R8)
+	ADDQ         R10, R8
+	ADDQ         DX, R12
+	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VFMADD213PS  (AX), Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VFMADD213PS  64(AX), Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VFMADD213PS  (AX), Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VFMADD213PS  64(AX), Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VFMADD213PS  (AX), Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VFMADD213PS  64(AX), Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VFMADD213PS  (AX), Z26, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VFMADD213PS  64(AX), Z26, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VFMADD213PS  (AX), Z26, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VFMADD213PS  64(AX), Z26, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VFMADD213PS  (AX), Z26, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VFMADD213PS  64(AX), Z26, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 28(DX), Z26
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z24, Z14, Z14
+	VFMADD213PS  (AX), Z26, Z14
+	VMOVUPS      Z14, (AX)
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z25, Z15, Z15
+	VFMADD213PS  64(AX), Z26, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 32(DX), Z26
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z24, Z16, Z16
+	VFMADD213PS  (AX), Z26, Z16
+	VMOVUPS      Z16, (AX)
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z25, Z17, Z17
+	VFMADD213PS  64(AX), Z26, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 36(DX), Z26
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       Z24, Z18, Z18
+	VFMADD213PS  (AX), Z26, Z18
+	VMOVUPS      Z18, (AX)
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z25, Z19, Z19
+	VFMADD213PS  64(AX), Z26, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 40(DX), Z26
+	VCVTDQ2PS    Z20, Z20
+	VMULPS       Z24, Z20, Z20
+	VFMADD213PS  (AX), Z26, Z20
+	VMOVUPS      Z20, (AX)
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z25, Z21, Z21
+	VFMADD213PS  64(AX), Z26, Z21
+	VMOVUPS      Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z26, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VMULPS       Z26, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z26, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VMULPS       Z26, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z26, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VMULPS       Z26, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VMULPS       Z26, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VMULPS       Z26, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VMULPS       Z26, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VMULPS       Z26, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VMULPS       Z26, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VMULPS       Z26, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 28(DX), Z26
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z24, Z14, Z14
+	VMULPS       Z26, Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z25, Z15, Z15
+	VMULPS       Z26, Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 32(DX), Z26
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z24, Z16, Z16
+	VMULPS       Z26, Z16, Z16
+	VMOVUPS      Z16, (AX)
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z25, Z17, Z17
+	VMULPS       Z26, Z17, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 36(DX), Z26
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       Z24, Z18, Z18
+	VMULPS       Z26, Z18, Z18
+	VMOVUPS      Z18, (AX)
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z25, Z19, Z19
+	VMULPS       Z26, Z19, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 40(DX), Z26
+	VCVTDQ2PS    Z20, Z20
+	VMULPS       Z24, Z20, Z20
+	VMULPS       Z26, Z20, Z20
+	VMOVUPS      Z20, (AX)
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z25, Z21, Z21
+	VMULPS       Z26, Z21, Z21
+	VMOVUPS      Z21, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile32w12(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32w12(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), AX
+	MOVQ       8(AX), CX
+	MOVQ       16(AX), DX
+	MOVQ       24(AX), BX
+	MOVQ       32(AX), SI
+	MOVQ       72(AX), DI
+	MOVQ       40(AX), R8
+	MOVQ       48(AX), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	MOVQ       96(AX), R8
+	MOVQ       104(AX), R10
+	LEAQ       (CX)(CX*2), R11
+	MOVQ       (AX), R12
+	MOVQ       (AX), R13
+	LEAQ       (R12)(CX*4), R13
+	MOVQ       (AX), R14
+	LEAQ       (R13)(CX*4), R14
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+
+depth:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      64(BX), Z25
+	VBROADCASTSS (R12), Z26
+	LONG         $0x403d9262
+	WORD         $0xc252
+	LONG         $0x40359262
+	WORD         $0xca52
+	VBROADCASTSS (R12)(CX*1), Z27
+	LONG         $0x403d9262
+	WORD         $0xd352
+	LONG         $0x40359262
+	WORD         $0xdb52
+	VBROADCASTSS (R12)(CX*2), Z28
+	LONG         $0x403d9262
+	WORD         $0xe452
+	LONG         $0x40359262
+	WORD         $0xec52
+	VBROADCASTSS (R12)(R11*1), Z29
+	LONG         $0x403d9262
+	WORD         $0xf552
+	LONG         $0x40359262
+	WORD         $0xfd52
+	VBROADCASTSS (R13), Z30
+	LONG         $0x403d1262
+	WORD         $0xc652
+	LONG         $0x40351262
+	WORD         $0xce52
+	VBROADCASTSS (R13)(CX*1), Z31
+	LONG         $0x403d1262
+	WORD         $0xd752
+	LONG         $0x40351262
+	WORD         $0xdf52
+	VBROADCASTSS (R13)(CX*2), Z26
+	LONG         $0x403d1262
+	WORD         $0xe252
+	LONG         $0x40351262
+	WORD         $0xea52
+	VBROADCASTSS (R13)(R11*1), Z27
+	LONG         $0x403d1262
+	WORD         $0xf352
+	LONG         $0x40351262
+	WORD         $0xfb52
+	VBROADCASTSS (R14), Z28
+	LONG         $0x403d8262
+	WORD         $0xc452
+	LONG         $0x40358262
+	WORD         $0xcc52
+	VBROADCASTSS (R14)(CX*1), Z29
+	LONG         $0x403d8262
+	WORD         $0xd552
+	LONG         $0x40358262
+	WORD         $0xdd52
+	VBROADCASTSS (R14)(CX*2), Z30
+	LONG         $0x403d8262
+	WORD         $0xe652
+	LONG         $0x40358262
+	WORD         $0xee52
+	VBROADCASTSS (R14)(R11*1), Z31
+	LONG         $0x403d8262
+	WORD         $0xf752
+	LONG         $0x40358262
+	WORD         $0xff52
+	PREFETCHT1   (R8)
+	ADDQ         R10, R8
+	ADDQ         DX, R12
+	ADDQ         DX, R13
+	ADDQ         DX, R14
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          depth
+	MOVQ         56(AX), CX
+	MOVQ         64(AX), DX
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	CMPL         84(AX), $0x00
+	JEQ          first
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VFMADD213PS  (AX), Z26, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VFMADD213PS  64(AX), Z26, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VFMADD213PS  (AX), Z26, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VFMADD213PS  64(AX), Z26, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VFMADD213PS  (AX), Z26, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VFMADD213PS  64(AX), Z26, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VFMADD213PS  (AX), Z26, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VFMADD213PS  64(AX), Z26, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VFMADD213PS  (AX), Z26, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VFMADD213PS  64(AX), Z26, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VFMADD213PS  (AX), Z26, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VFMADD213PS  64(AX), Z26, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VFMADD213PS  (AX), Z26, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VFMADD213PS  64(AX), Z26, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 28(DX), Z26
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z24, Z14, Z14
+	VFMADD213PS  (AX), Z26, Z14
+	VMOVUPS      Z14, (AX)
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z25, Z15, Z15
+	VFMADD213PS  64(AX), Z26, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 32(DX), Z26
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z24, Z16, Z16
+	VFMADD213PS  (AX), Z26, Z16
+	VMOVUPS      Z16, (AX)
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z25, Z17, Z17
+	VFMADD213PS  64(AX), Z26, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 36(DX), Z26
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       Z24, Z18, Z18
+	VFMADD213PS  (AX), Z26, Z18
+	VMOVUPS      Z18, (AX)
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z25, Z19, Z19
+	VFMADD213PS  64(AX), Z26, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 40(DX), Z26
+	VCVTDQ2PS    Z20, Z20
+	VMULPS       Z24, Z20, Z20
+	VFMADD213PS  (AX), Z26, Z20
+	VMOVUPS      Z20, (AX)
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z25, Z21, Z21
+	VFMADD213PS  64(AX), Z26, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 44(DX), Z26
+	VCVTDQ2PS    Z22, Z22
+	VMULPS       Z24, Z22, Z22
+	VFMADD213PS  (AX), Z26, Z22
+	VMOVUPS      Z22, (AX)
+	VCVTDQ2PS    Z23, Z23
+	VMULPS       Z25, Z23, Z23
+	VFMADD213PS  64(AX), Z26, Z23
+	VMOVUPS      Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+first:
+	MOVQ         40(AX), AX
+	VBROADCASTSS (DX), Z26
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z24, Z0, Z0
+	VMULPS       Z26, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z25, Z1, Z1
+	VMULPS       Z26, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 4(DX), Z26
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z24, Z2, Z2
+	VMULPS       Z26, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z25, Z3, Z3
+	VMULPS       Z26, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 8(DX), Z26
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z24, Z4, Z4
+	VMULPS       Z26, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VMULPS       Z26, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 12(DX), Z26
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z24, Z6, Z6
+	VMULPS       Z26, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z25, Z7, Z7
+	VMULPS       Z26, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 16(DX), Z26
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z24, Z8, Z8
+	VMULPS       Z26, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z25, Z9, Z9
+	VMULPS       Z26, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 20(DX), Z26
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z24, Z10, Z10
+	VMULPS       Z26, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z25, Z11, Z11
+	VMULPS       Z26, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 24(DX), Z26
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z24, Z12, Z12
+	VMULPS       Z26, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z25, Z13, Z13
+	VMULPS       Z26, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 28(DX), Z26
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z24, Z14, Z14
+	VMULPS       Z26, Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z25, Z15, Z15
+	VMULPS       Z26, Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 32(DX), Z26
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z24, Z16, Z16
+	VMULPS       Z26, Z16, Z16
+	VMOVUPS      Z16, (AX)
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z25, Z17, Z17
+	VMULPS       Z26, Z17, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 36(DX), Z26
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       Z24, Z18, Z18
+	VMULPS       Z26, Z18, Z18
+	VMOVUPS      Z18, (AX)
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z25, Z19, Z19
+	VMULPS       Z26, Z19, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 40(DX), Z26
+	VCVTDQ2PS    Z20, Z20
+	VMULPS       Z24, Z20, Z20
+	VMULPS       Z26, Z20, Z20
+	VMOVUPS      Z20, (AX)
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z25, Z21, Z21
+	VMULPS       Z26, Z21, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         R9, AX
+	VBROADCASTSS 44(DX), Z26
+	VCVTDQ2PS    Z22, Z22
+	VMULPS       Z24, Z22, Z22
+	VMULPS       Z26, Z22, Z22
+	VMOVUPS      Z22, (AX)
+	VCVTDQ2PS    Z23, Z23
+	VMULPS       Z25, Z23, Z23
+	VMULPS       Z26, Z23, Z23
+	VMOVUPS      Z23, 64(AX)
+	VZEROUPPER
+	RET
+
 // func winogradInput512(dst uintptr, step uintptr, src uintptr, line uintptr, pixel uintptr, tmp uintptr, n uintptr)
 // Requires: AVX, AVX512F
 TEXT ·winogradInput512(SB), NOSPLIT, $0-56

@@ -7,5 +7,5 @@
 //
 // The map: main.go the command · gemm.go the micro-kernels of the matrix product and the dot products for few rows ·
 // pack.go the copies that fill their panels · bf16.go the micro-kernels and copies of products with bfloat16 operands ·
-// widen.go float32 from 16 bits · winograd.go the transforms of convolutions of 3×3.
+// widen.go float32 from 16 bits · winograd.go the transforms of convolutions of 3×3, winograd_fixed.go their whole numbers.
 package main

@@ -13,6 +13,7 @@ import (
 // between is kept in tmp.
 func winograd() {
 	fetchRows()
+	winogradFixed()
 	for _, v := range []lanes{{"512", 64}, {"256", 32}} {
 		v.winogradInput()
 		v.winogradWeight()
