@@ -17,6 +17,7 @@ func init() {
 const (
 	attnStrip = 32
 	attnPiece = 256                  // queries for which a block of keys is fetched once
+	fewTokens = 64                   // queries of every head whose operands and results share the second-level cache with the keys
 	unseen    = -math.MaxFloat32 / 2 // the largest score, in powers of two, of a query that has seen none: finite, so that −Inf less it is −Inf
 )
 
@@ -88,14 +89,20 @@ func (t *attnHead) blank(s []float32, c, i, nq, j0, rows int) (seen int) {
 			clear(s[r*attnStrip:][:16])
 		}
 	}
-	if t.mask != nil {
-		for r, keep := range t.mask[j0 : j0+seen] {
-			if keep == 0 {
-				copy(s[r*attnStrip:][:16], allNegInf[:])
-			}
+	t.drop(s, j0, seen)
+	return seen
+}
+
+// drop hides the keys from j0 that the mask drops from 16 columns of scores.
+func (t *attnHead) drop(s []float32, j0, rows int) {
+	if t.mask == nil {
+		return
+	}
+	for r, keep := range t.mask[j0 : j0+rows] {
+		if keep == 0 {
+			copy(s[r*attnStrip:][:16], allNegInf[:])
 		}
 	}
-	return seen
 }
 
 var allNegInf = func() (x [16]float32) {
@@ -169,12 +176,9 @@ func (t *attnHead) finish(st *attnSums, out, lse []float32, i, nq int) {
 }
 
 func (p *panel) attention(a *kernels.AttentionArgs) {
-	b, n, m, h, d := a.Sizes()
-	piece := attnPiece
-	if b*h < 16 || d > 128 {
-		piece = attnPiece / 4
-	}
-	attnPieces.ranges(b*h*ceilDiv(n, piece), attnGrain(b*h*ceilDiv(n, piece)), attnWork{p: p, a: a, piece: piece, kb: flashKeys(m, d)})
+	w := attnWork{p: p, a: a}
+	w.cut()
+	attnPieces.ranges(w.pieces, attnGrain(w.pieces), w)
 }
 
 // attnWork is an attention in progress, piece queries of a head at a time.
@@ -182,7 +186,24 @@ type attnWork struct {
 	p         *panel
 	m         *micro // with bfloat16 operands (attention_bf16.go); nil: float32
 	a         *kernels.AttentionArgs
-	piece, kb int
+	pieces    int  // in all
+	piece, kb int  // queries of one, keys at a time
+	heads     int  // of one
+	few       bool // all keys at a time (attention_few.go)
+}
+
+// cut decides what is done at a time.
+func (w *attnWork) cut() {
+	b, n, m, h, d := w.a.Sizes()
+	w.kb, w.heads, w.piece = flashKeys(m, d), 1, attnPiece
+	if b*h < 16 || d > 128 {
+		w.piece = attnPiece / 4
+	}
+	w.few = w.m == nil && w.p.soft != nil && m <= w.kb
+	if w.few && d%16 != 0 { // heads begin within a cache line: one piece has them all
+		w.heads, w.piece = h, fewTokens
+	}
+	w.pieces = b * ceilDiv(h, w.heads) * ceilDiv(n, w.piece)
 }
 
 var attnPieces = newSpread(func(w *attnWork, lo, hi int) {
@@ -192,9 +213,12 @@ var attnPieces = newSpread(func(w *attnWork, lo, hi int) {
 		if u+1 < hi {
 			w.after(u+1, next)
 		}
-		if w.m != nil {
+		switch {
+		case w.m != nil:
 			w.rounded(u, next)
-		} else {
+		case w.few:
+			w.exactFew(u, next)
+		default:
 			w.exact(u, next)
 		}
 	}
@@ -202,17 +226,19 @@ var attnPieces = newSpread(func(w *attnWork, lo, hi int) {
 	aheads.Put(next)
 })
 
-// part is the head, the first query and the number of queries of piece u.
-func (w *attnWork) part(u int) (t attnHead, from, rows int) {
-	_, n, _, _, _ := w.a.Sizes()
-	pieces := ceilDiv(n, w.piece)
+// part is the first head (of all batch items), the first query and the number of queries of piece u.
+func (w *attnWork) part(u int) (head, from, rows int) {
+	_, n, _, h, _ := w.a.Sizes()
+	pieces, groups := ceilDiv(n, w.piece), ceilDiv(h, w.heads)
 	from = u % pieces * w.piece
-	return attnHeadOf(w.p, w.a, u/pieces), from, min(w.piece, n-from)
+	u /= pieces
+	return u/groups*h + u%groups*w.heads, from, min(w.piece, n-from)
 }
 
 // exact computes piece u in float32.
 func (w *attnWork) exact(u int, next *ahead) {
-	t, from, rows := w.part(u)
+	head, from, rows := w.part(u)
+	t := attnHeadOf(w.p, w.a, head)
 	t.next = next
 	d := t.d
 	sc := getScratch(ceilDiv(rows, attnStrip)*attnSumsSize(d) + round16(rows)*d + w.kb*(attnStrip+16))

@@ -37,18 +37,21 @@ func attnGrain(pieces int) int {
 
 // after fills in what piece u needs that the one before it does not.
 func (w *attnWork) after(u int, f *ahead) {
-	if _, _, m, _, _ := w.a.Sizes(); m > aheadKeys {
+	_, _, m, h, d := w.a.Sizes()
+	if m > aheadKeys {
 		return
 	}
-	t, from, rows := w.part(u)
-	*f = ahead{ld: [4]int{t.ld, t.ldo, t.ld, t.ld}, lines: ceilDiv(4*t.d+align-4, align)}
+	head, from, rows := w.part(u)
+	t := attnHeadOf(w.p, w.a, head)
+	heads := min(w.heads, h-head%h)
+	*f = ahead{ld: [4]int{t.ld, t.ldo, t.ld, t.ld}, lines: ceilDiv(4*heads*d+align-4, align)}
 	f.at[0], f.rows[0] = t.q[from*t.ld:], rows
 	f.at[1], f.rows[1] = w.a.Out.F32()[t.base+from*t.ldo:], rows
 	if from == 0 {
 		f.at[2], f.rows[2] = t.k, t.m
 		f.at[3], f.rows[3] = t.v, t.m
 	}
-	f.each = ceilDiv(f.rows[0]+f.rows[1]+f.rows[2]+f.rows[3], 4*ceilDiv(rows, attnStrip)) // each strip of queries has four turns
+	f.each = ceilDiv(f.rows[0]+f.rows[1]+f.rows[2]+f.rows[3], 3*heads*ceilDiv(rows, attnStrip)) // each strip of queries has three turns at least
 }
 
 // turn asks for a few rows; zero is nothing.

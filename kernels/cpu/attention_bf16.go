@@ -21,17 +21,15 @@ func (m *micro) attention(a *kernels.AttentionArgs) {
 	if m.level >= isaAVX512 {
 		p = panels[0]
 	}
-	b, n, keys, h, d := a.Sizes()
-	piece := attnPiece
-	if b*h < 16 || d > 128 {
-		piece = attnPiece / 4
-	}
-	attnPieces.ranges(b*h*ceilDiv(n, piece), attnGrain(b*h*ceilDiv(n, piece)), attnWork{p: p, m: m, a: a, piece: piece, kb: flashKeys(keys, d)})
+	w := attnWork{p: p, m: m, a: a}
+	w.cut()
+	attnPieces.ranges(w.pieces, attnGrain(w.pieces), w)
 }
 
 // rounded computes piece u with bfloat16 operands.
 func (w *attnWork) rounded(u int, next *ahead) {
-	t, from, rows := w.part(u)
+	head, from, rows := w.part(u)
+	t := attnHeadOf(w.p, w.a, head)
 	t.next = next
 	t.mul = log2e // the products take the scale
 	d, half := t.d, ceilDiv(t.d, 2)

@@ -36,6 +36,12 @@ type panel struct {
 	scale    func(x []float32, a, b float32)                                             // x = a·x + b
 	dotRow   func(x, y []float32) float32                                                // Σ x·y
 
+	// Of attention over few keys (attention_few.go); nil: it goes the way of many. soft is the softmax of 16 or 32 columns in place: src = 2^(mul·src − top), and what it found.
+	// Of 16 columns, column c has c rows more than the first, which has `whole`; rows below become 0. attend is C[i] = f[i] · Σ_l p[l·ldp + i] · X[l] for
+	// rows of d numbers, its sums in order of l from zero.
+	soft   func(s []float32, ld, cols, rows, whole int, mul float32, st softStats)
+	attend func(c []float32, ldc int, p []float32, ldp int, x []float32, ldx int, f []float32, rows, k, d int)
+
 	// Of memory banks, for one query; nil: product does it. dots are the products of n rows of mem, d numbers each, with it, for n up to memRows and d multiples of 16;
 	// blend adds n rows of mem, d numbers each, times w to acc, as product with add does, for d a multiple of 256. blend reads ahead.
 	dots  func(dst, mem, query []float32, d, n int)

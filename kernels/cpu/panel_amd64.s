@@ -4098,7 +4098,23 @@ DATA panelConstants<>+1200(SB)/4, $0xc2fc0000
 DATA panelConstants<>+1204(SB)/4, $0xc2fc0000
 DATA panelConstants<>+1208(SB)/4, $0xc2fc0000
 DATA panelConstants<>+1212(SB)/4, $0xc2fc0000
-GLOBL panelConstants<>(SB), RODATA|NOPTR, $1216
+DATA panelConstants<>+1216(SB)/4, $0xff800000
+DATA panelConstants<>+1220(SB)/4, $0xff800000
+DATA panelConstants<>+1224(SB)/4, $0xff800000
+DATA panelConstants<>+1228(SB)/4, $0xff800000
+DATA panelConstants<>+1232(SB)/4, $0xff800000
+DATA panelConstants<>+1236(SB)/4, $0xff800000
+DATA panelConstants<>+1240(SB)/4, $0xff800000
+DATA panelConstants<>+1244(SB)/4, $0xff800000
+DATA panelConstants<>+1248(SB)/4, $0xff800000
+DATA panelConstants<>+1252(SB)/4, $0xff800000
+DATA panelConstants<>+1256(SB)/4, $0xff800000
+DATA panelConstants<>+1260(SB)/4, $0xff800000
+DATA panelConstants<>+1264(SB)/4, $0xff800000
+DATA panelConstants<>+1268(SB)/4, $0xff800000
+DATA panelConstants<>+1272(SB)/4, $0xff800000
+DATA panelConstants<>+1276(SB)/4, $0xff800000
+GLOBL panelConstants<>(SB), RODATA|NOPTR, $1280
 
 // func panelMaxRowAVX512(x *float32, n int) (top float32)
 // Requires: AVX, AVX512F, SSE
@@ -5060,5 +5076,3235 @@ next:
 	ADDQ      BX, CX
 	DECQ      SI
 	JNZ       next
+	VZEROUPPER
+	RET
+
+// func panelSoftCols2AVX512(src *float32, ld int, rows int, whole int, top *float32, sum *float32, inv *float32, mul float32, unseen float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·panelSoftCols2AVX512(SB), NOSPLIT, $0-64
+	MOVQ         src+0(FP), AX
+	MOVQ         ld+8(FP), CX
+	MOVQ         rows+16(FP), DX
+	MOVQ         whole+24(FP), BX
+	VBROADCASTSS mul+56(FP), Z0
+	SHLQ         $0x02, CX
+	SUBQ         BX, DX
+	VMOVUPS      panelConstants<>+1216(SB), Z1
+	VMOVUPS      panelConstants<>+1216(SB), Z2
+	VMOVUPS      panelConstants<>+1216(SB), Z3
+	VMOVUPS      panelConstants<>+1216(SB), Z4
+	MOVQ         AX, DX
+	MOVQ         BX, SI
+
+most:
+	SUBQ   $0x02, SI
+	JLT    mostLast
+	VMAXPS (DX), Z1, Z1
+	VMAXPS 64(DX), Z2, Z2
+	ADDQ   CX, DX
+	VMAXPS (DX), Z3, Z3
+	VMAXPS 64(DX), Z4, Z4
+	ADDQ   CX, DX
+	JMP    most
+
+mostLast:
+	ADDQ $0x02, SI
+	JZ   mostEnds
+
+mostRow:
+	VMAXPS (DX), Z1, Z1
+	VMAXPS 64(DX), Z2, Z2
+	ADDQ   CX, DX
+	DECQ   SI
+	JNZ    mostRow
+
+mostEnds:
+	MOVQ         top+32(FP), DX
+	VBROADCASTSS unseen+60(FP), Z5
+	VMAXPS       Z3, Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMAXPS       Z5, Z1, Z1
+	VMOVUPS      Z1, (DX)
+	VPXORD       Z6, Z6, Z6
+	VMAXPS       Z4, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VMAXPS       Z5, Z2, Z2
+	VMOVUPS      Z2, 64(DX)
+	VPXORD       Z7, Z7, Z7
+	VMOVUPS      panelConstants<>+832(SB), Z3
+	VMOVUPS      panelConstants<>+896(SB), Z4
+	VMOVUPS      panelConstants<>+960(SB), Z5
+	VMOVUPS      panelConstants<>+1024(SB), Z9
+	VMOVUPS      panelConstants<>+1088(SB), Z10
+	VMOVUPS      panelConstants<>+768(SB), Z11
+	MOVQ         AX, DX
+	MOVQ         BX, SI
+	TESTQ        SI, SI
+	JZ           expEnds
+
+exp:
+	VMOVUPS     (DX), Z12
+	VFMSUB213PS Z1, Z0, Z12
+	VREDUCEPS   $0x09, Z12, Z13
+	VMOVAPS     Z3, Z14
+	VFMADD213PS Z4, Z13, Z14
+	VFMADD213PS Z5, Z13, Z14
+	VFMADD213PS Z9, Z13, Z14
+	VFMADD213PS Z10, Z13, Z14
+	VFMADD213PS Z11, Z13, Z14
+	VSCALEFPS   Z12, Z14, Z12
+	VMOVUPS     Z12, (DX)
+	VADDPS      Z12, Z6, Z6
+	VMOVUPS     64(DX), Z12
+	VFMSUB213PS Z2, Z0, Z12
+	VREDUCEPS   $0x09, Z12, Z13
+	VMOVAPS     Z3, Z14
+	VFMADD213PS Z4, Z13, Z14
+	VFMADD213PS Z5, Z13, Z14
+	VFMADD213PS Z9, Z13, Z14
+	VFMADD213PS Z10, Z13, Z14
+	VFMADD213PS Z11, Z13, Z14
+	VSCALEFPS   Z12, Z14, Z12
+	VMOVUPS     Z12, 64(DX)
+	VADDPS      Z12, Z7, Z7
+	ADDQ        CX, DX
+	DECQ        SI
+	JNZ         exp
+
+expEnds:
+	MOVQ     sum+40(FP), AX
+	MOVQ     inv+48(FP), CX
+	VPXORD   Z8, Z8, Z8
+	VMOVUPS  Z6, (AX)
+	VCMPPS   $0x06, Z8, Z6, K1
+	VDIVPS.Z Z6, Z11, K1, Z0
+	VMOVUPS  Z0, (CX)
+	VMOVUPS  Z7, 64(AX)
+	VCMPPS   $0x06, Z8, Z7, K1
+	VDIVPS.Z Z7, Z11, K1, Z0
+	VMOVUPS  Z0, 64(CX)
+	VZEROUPPER
+	RET
+
+// func panelSoftCols1AVX512(src *float32, ld int, rows int, whole int, top *float32, sum *float32, inv *float32, mul float32, unseen float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·panelSoftCols1AVX512(SB), NOSPLIT, $0-64
+	MOVQ         src+0(FP), AX
+	MOVQ         ld+8(FP), CX
+	MOVQ         rows+16(FP), DX
+	MOVQ         whole+24(FP), BX
+	VBROADCASTSS mul+56(FP), Z0
+	SHLQ         $0x02, CX
+	SUBQ         BX, DX
+	VMOVUPS      panelConstants<>+1216(SB), Z1
+	VMOVUPS      panelConstants<>+1216(SB), Z2
+	VMOVUPS      panelConstants<>+1216(SB), Z3
+	VMOVUPS      panelConstants<>+1216(SB), Z4
+	MOVQ         AX, SI
+	MOVQ         BX, DI
+
+most:
+	SUBQ   $0x04, DI
+	JLT    mostLast
+	VMAXPS (SI), Z1, Z1
+	ADDQ   CX, SI
+	VMAXPS (SI), Z2, Z2
+	ADDQ   CX, SI
+	VMAXPS (SI), Z3, Z3
+	ADDQ   CX, SI
+	VMAXPS (SI), Z4, Z4
+	ADDQ   CX, SI
+	JMP    most
+
+mostLast:
+	ADDQ $0x04, DI
+	JZ   mostEnds
+
+mostRow:
+	VMAXPS (SI), Z1, Z1
+	ADDQ   CX, SI
+	DECQ   DI
+	JNZ    mostRow
+
+mostEnds:
+	MOVQ  DX, DI
+	TESTQ DI, DI
+	JZ    mostEdgeDone
+	MOVL  $0x0000fffe, R8
+
+mostEdge:
+	KMOVW  R8, K1
+	VMAXPS (SI), Z1, K1, Z1
+	ADDQ   CX, SI
+	ADDL   R8, R8
+	DECQ   DI
+	JNZ    mostEdge
+
+mostEdgeDone:
+	MOVQ         top+32(FP), SI
+	VBROADCASTSS unseen+60(FP), Z5
+	VMAXPS       Z2, Z1, Z1
+	VMAXPS       Z3, Z1, Z1
+	VMAXPS       Z4, Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMAXPS       Z5, Z1, Z1
+	VMOVUPS      Z1, (SI)
+	VPXORD       Z6, Z6, Z6
+	VMOVUPS      panelConstants<>+832(SB), Z2
+	VMOVUPS      panelConstants<>+896(SB), Z3
+	VMOVUPS      panelConstants<>+960(SB), Z4
+	VMOVUPS      panelConstants<>+1024(SB), Z5
+	VMOVUPS      panelConstants<>+1088(SB), Z8
+	VMOVUPS      panelConstants<>+768(SB), Z9
+	MOVQ         AX, SI
+	MOVQ         BX, DI
+	TESTQ        DI, DI
+	JZ           expEnds
+
+exp:
+	VMOVUPS     (SI), Z10
+	VFMSUB213PS Z1, Z0, Z10
+	VREDUCEPS   $0x09, Z10, Z11
+	VMOVAPS     Z2, Z12
+	VFMADD213PS Z3, Z11, Z12
+	VFMADD213PS Z4, Z11, Z12
+	VFMADD213PS Z5, Z11, Z12
+	VFMADD213PS Z8, Z11, Z12
+	VFMADD213PS Z9, Z11, Z12
+	VSCALEFPS   Z10, Z12, Z10
+	VMOVUPS     Z10, (SI)
+	VADDPS      Z10, Z6, Z6
+	ADDQ        CX, SI
+	DECQ        DI
+	JNZ         exp
+
+expEnds:
+	MOVQ  DX, DI
+	TESTQ DI, DI
+	JZ    expEdgeDone
+	MOVL  $0x0000fffe, R8
+
+expEdge:
+	KMOVW       R8, K1
+	VMOVUPS     (SI), Z10
+	VFMSUB213PS Z1, Z0, Z10
+	VREDUCEPS   $0x09, Z10, Z11
+	VMOVAPS     Z2, Z12
+	VFMADD213PS Z3, Z11, Z12
+	VFMADD213PS Z4, Z11, Z12
+	VFMADD213PS Z5, Z11, Z12
+	VFMADD213PS Z8, Z11, Z12
+	VFMADD213PS Z9, Z11, Z12
+	VSCALEFPS   Z10, Z12, Z10
+	VMOVAPS.Z   Z10, K1, Z10
+	VMOVUPS     Z10, (SI)
+	VADDPS      Z10, Z6, Z6
+	ADDQ        CX, SI
+	ADDL        R8, R8
+	DECQ        DI
+	JNZ         expEdge
+
+expEdgeDone:
+	MOVQ     sum+40(FP), AX
+	MOVQ     inv+48(FP), CX
+	VPXORD   Z7, Z7, Z7
+	VMOVUPS  Z6, (AX)
+	VCMPPS   $0x06, Z7, Z6, K1
+	VDIVPS.Z Z6, Z9, K1, Z0
+	VMOVUPS  Z0, (CX)
+	VZEROUPPER
+	RET
+
+// func panelAttend12x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend12x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z24
+	VMOVUPS      64(R11), Z25
+	VBROADCASTSS (R10), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS 4(R10), Z26
+	VFMADD231PS  Z26, Z24, Z2
+	VFMADD231PS  Z26, Z25, Z3
+	VBROADCASTSS 8(R10), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	VBROADCASTSS 12(R10), Z26
+	VFMADD231PS  Z26, Z24, Z6
+	VFMADD231PS  Z26, Z25, Z7
+	VBROADCASTSS 16(R10), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS 20(R10), Z26
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z26, Z25, Z11
+	VBROADCASTSS 24(R10), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS 28(R10), Z26
+	VFMADD231PS  Z26, Z24, Z14
+	VFMADD231PS  Z26, Z25, Z15
+	VBROADCASTSS 32(R10), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	VBROADCASTSS 36(R10), Z26
+	VFMADD231PS  Z26, Z24, Z18
+	VFMADD231PS  Z26, Z25, Z19
+	VBROADCASTSS 40(R10), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS 44(R10), Z26
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z26, Z25, Z23
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z24
+	VMULPS       Z24, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z24, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(R8), Z24
+	VMULPS       Z24, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z24, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(R8), Z24
+	VMULPS       Z24, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z24, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(R8), Z24
+	VMULPS       Z24, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z24, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 16(R8), Z24
+	VMULPS       Z24, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z24, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 20(R8), Z24
+	VMULPS       Z24, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z24, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 24(R8), Z24
+	VMULPS       Z24, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z24, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 28(R8), Z24
+	VMULPS       Z24, Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z24, Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 32(R8), Z24
+	VMULPS       Z24, Z16, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z24, Z17, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 36(R8), Z24
+	VMULPS       Z24, Z18, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPS       Z24, Z19, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 40(R8), Z24
+	VMULPS       Z24, Z20, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPS       Z24, Z21, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 44(R8), Z24
+	VMULPS       Z24, Z22, Z22
+	VMOVUPS      Z22, (AX)
+	VMULPS       Z24, Z23, Z23
+	VMOVUPS      Z23, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x30, DX
+	ADDQ         $0x30, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend12x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend12x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z12
+	VFMADD231PS.BCST (R10), Z12, Z0
+	VFMADD231PS.BCST 4(R10), Z12, Z1
+	VFMADD231PS.BCST 8(R10), Z12, Z2
+	VFMADD231PS.BCST 12(R10), Z12, Z3
+	VFMADD231PS.BCST 16(R10), Z12, Z4
+	VFMADD231PS.BCST 20(R10), Z12, Z5
+	VFMADD231PS.BCST 24(R10), Z12, Z6
+	VFMADD231PS.BCST 28(R10), Z12, Z7
+	VFMADD231PS.BCST 32(R10), Z12, Z8
+	VFMADD231PS.BCST 36(R10), Z12, Z9
+	VFMADD231PS.BCST 40(R10), Z12, Z10
+	VFMADD231PS.BCST 44(R10), Z12, Z11
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z12
+	VMULPS           Z12, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     4(R8), Z12
+	VMULPS           Z12, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     8(R8), Z12
+	VMULPS           Z12, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     12(R8), Z12
+	VMULPS           Z12, Z3, Z3
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     16(R8), Z12
+	VMULPS           Z12, Z4, Z4
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     20(R8), Z12
+	VMULPS           Z12, Z5, Z5
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     24(R8), Z12
+	VMULPS           Z12, Z6, Z6
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     28(R8), Z12
+	VMULPS           Z12, Z7, Z7
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     32(R8), Z12
+	VMULPS           Z12, Z8, Z8
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     36(R8), Z12
+	VMULPS           Z12, Z9, Z9
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     40(R8), Z12
+	VMULPS           Z12, Z10, Z10
+	VMOVUPS          Z10, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     44(R8), Z12
+	VMULPS           Z12, Z11, Z11
+	VMOVUPS          Z11, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x30, DX
+	ADDQ             $0x30, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend11x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend11x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z22
+	VMOVUPS      64(R11), Z23
+	VBROADCASTSS (R10), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z1
+	VBROADCASTSS 4(R10), Z24
+	VFMADD231PS  Z24, Z22, Z2
+	VFMADD231PS  Z24, Z23, Z3
+	VBROADCASTSS 8(R10), Z24
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	VBROADCASTSS 12(R10), Z24
+	VFMADD231PS  Z24, Z22, Z6
+	VFMADD231PS  Z24, Z23, Z7
+	VBROADCASTSS 16(R10), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z9
+	VBROADCASTSS 20(R10), Z24
+	VFMADD231PS  Z24, Z22, Z10
+	VFMADD231PS  Z24, Z23, Z11
+	VBROADCASTSS 24(R10), Z24
+	VFMADD231PS  Z24, Z22, Z12
+	VFMADD231PS  Z24, Z23, Z13
+	VBROADCASTSS 28(R10), Z24
+	VFMADD231PS  Z24, Z22, Z14
+	VFMADD231PS  Z24, Z23, Z15
+	VBROADCASTSS 32(R10), Z24
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	VBROADCASTSS 36(R10), Z24
+	VFMADD231PS  Z24, Z22, Z18
+	VFMADD231PS  Z24, Z23, Z19
+	VBROADCASTSS 40(R10), Z24
+	VFMADD231PS  Z24, Z22, Z20
+	VFMADD231PS  Z24, Z23, Z21
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z22
+	VMULPS       Z22, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z22, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(R8), Z22
+	VMULPS       Z22, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z22, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(R8), Z22
+	VMULPS       Z22, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z22, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(R8), Z22
+	VMULPS       Z22, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z22, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 16(R8), Z22
+	VMULPS       Z22, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z22, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 20(R8), Z22
+	VMULPS       Z22, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z22, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 24(R8), Z22
+	VMULPS       Z22, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z22, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 28(R8), Z22
+	VMULPS       Z22, Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z22, Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 32(R8), Z22
+	VMULPS       Z22, Z16, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z22, Z17, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 36(R8), Z22
+	VMULPS       Z22, Z18, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPS       Z22, Z19, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 40(R8), Z22
+	VMULPS       Z22, Z20, Z20
+	VMOVUPS      Z20, (AX)
+	VMULPS       Z22, Z21, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x2c, DX
+	ADDQ         $0x2c, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend11x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend11x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z11
+	VFMADD231PS.BCST (R10), Z11, Z0
+	VFMADD231PS.BCST 4(R10), Z11, Z1
+	VFMADD231PS.BCST 8(R10), Z11, Z2
+	VFMADD231PS.BCST 12(R10), Z11, Z3
+	VFMADD231PS.BCST 16(R10), Z11, Z4
+	VFMADD231PS.BCST 20(R10), Z11, Z5
+	VFMADD231PS.BCST 24(R10), Z11, Z6
+	VFMADD231PS.BCST 28(R10), Z11, Z7
+	VFMADD231PS.BCST 32(R10), Z11, Z8
+	VFMADD231PS.BCST 36(R10), Z11, Z9
+	VFMADD231PS.BCST 40(R10), Z11, Z10
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z11
+	VMULPS           Z11, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     4(R8), Z11
+	VMULPS           Z11, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     8(R8), Z11
+	VMULPS           Z11, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     12(R8), Z11
+	VMULPS           Z11, Z3, Z3
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     16(R8), Z11
+	VMULPS           Z11, Z4, Z4
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     20(R8), Z11
+	VMULPS           Z11, Z5, Z5
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     24(R8), Z11
+	VMULPS           Z11, Z6, Z6
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     28(R8), Z11
+	VMULPS           Z11, Z7, Z7
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     32(R8), Z11
+	VMULPS           Z11, Z8, Z8
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     36(R8), Z11
+	VMULPS           Z11, Z9, Z9
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     40(R8), Z11
+	VMULPS           Z11, Z10, Z10
+	VMOVUPS          Z10, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x2c, DX
+	ADDQ             $0x2c, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend10x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend10x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z20
+	VMOVUPS      64(R11), Z21
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 4(R10), Z22
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS 8(R10), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 12(R10), Z22
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS 16(R10), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 20(R10), Z22
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS 24(R10), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS 28(R10), Z22
+	VFMADD231PS  Z22, Z20, Z14
+	VFMADD231PS  Z22, Z21, Z15
+	VBROADCASTSS 32(R10), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	VBROADCASTSS 36(R10), Z22
+	VFMADD231PS  Z22, Z20, Z18
+	VFMADD231PS  Z22, Z21, Z19
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z20
+	VMULPS       Z20, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z20, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(R8), Z20
+	VMULPS       Z20, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z20, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(R8), Z20
+	VMULPS       Z20, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z20, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(R8), Z20
+	VMULPS       Z20, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z20, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 16(R8), Z20
+	VMULPS       Z20, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z20, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 20(R8), Z20
+	VMULPS       Z20, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z20, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 24(R8), Z20
+	VMULPS       Z20, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z20, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 28(R8), Z20
+	VMULPS       Z20, Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z20, Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 32(R8), Z20
+	VMULPS       Z20, Z16, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z20, Z17, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 36(R8), Z20
+	VMULPS       Z20, Z18, Z18
+	VMOVUPS      Z18, (AX)
+	VMULPS       Z20, Z19, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x28, DX
+	ADDQ         $0x28, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend10x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend10x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z10
+	VFMADD231PS.BCST (R10), Z10, Z0
+	VFMADD231PS.BCST 4(R10), Z10, Z1
+	VFMADD231PS.BCST 8(R10), Z10, Z2
+	VFMADD231PS.BCST 12(R10), Z10, Z3
+	VFMADD231PS.BCST 16(R10), Z10, Z4
+	VFMADD231PS.BCST 20(R10), Z10, Z5
+	VFMADD231PS.BCST 24(R10), Z10, Z6
+	VFMADD231PS.BCST 28(R10), Z10, Z7
+	VFMADD231PS.BCST 32(R10), Z10, Z8
+	VFMADD231PS.BCST 36(R10), Z10, Z9
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z10
+	VMULPS           Z10, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     4(R8), Z10
+	VMULPS           Z10, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     8(R8), Z10
+	VMULPS           Z10, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     12(R8), Z10
+	VMULPS           Z10, Z3, Z3
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     16(R8), Z10
+	VMULPS           Z10, Z4, Z4
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     20(R8), Z10
+	VMULPS           Z10, Z5, Z5
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     24(R8), Z10
+	VMULPS           Z10, Z6, Z6
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     28(R8), Z10
+	VMULPS           Z10, Z7, Z7
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     32(R8), Z10
+	VMULPS           Z10, Z8, Z8
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     36(R8), Z10
+	VMULPS           Z10, Z9, Z9
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x28, DX
+	ADDQ             $0x28, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend9x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend9x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z18
+	VMOVUPS      64(R11), Z19
+	VBROADCASTSS (R10), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 4(R10), Z20
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS 8(R10), Z20
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 12(R10), Z20
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS 16(R10), Z20
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 20(R10), Z20
+	VFMADD231PS  Z20, Z18, Z10
+	VFMADD231PS  Z20, Z19, Z11
+	VBROADCASTSS 24(R10), Z20
+	VFMADD231PS  Z20, Z18, Z12
+	VFMADD231PS  Z20, Z19, Z13
+	VBROADCASTSS 28(R10), Z20
+	VFMADD231PS  Z20, Z18, Z14
+	VFMADD231PS  Z20, Z19, Z15
+	VBROADCASTSS 32(R10), Z20
+	VFMADD231PS  Z20, Z18, Z16
+	VFMADD231PS  Z20, Z19, Z17
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z18
+	VMULPS       Z18, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z18, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(R8), Z18
+	VMULPS       Z18, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z18, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(R8), Z18
+	VMULPS       Z18, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z18, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(R8), Z18
+	VMULPS       Z18, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z18, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 16(R8), Z18
+	VMULPS       Z18, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z18, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 20(R8), Z18
+	VMULPS       Z18, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z18, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 24(R8), Z18
+	VMULPS       Z18, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z18, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 28(R8), Z18
+	VMULPS       Z18, Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z18, Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 32(R8), Z18
+	VMULPS       Z18, Z16, Z16
+	VMOVUPS      Z16, (AX)
+	VMULPS       Z18, Z17, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x24, DX
+	ADDQ         $0x24, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend9x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend9x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z9
+	VFMADD231PS.BCST (R10), Z9, Z0
+	VFMADD231PS.BCST 4(R10), Z9, Z1
+	VFMADD231PS.BCST 8(R10), Z9, Z2
+	VFMADD231PS.BCST 12(R10), Z9, Z3
+	VFMADD231PS.BCST 16(R10), Z9, Z4
+	VFMADD231PS.BCST 20(R10), Z9, Z5
+	VFMADD231PS.BCST 24(R10), Z9, Z6
+	VFMADD231PS.BCST 28(R10), Z9, Z7
+	VFMADD231PS.BCST 32(R10), Z9, Z8
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z9
+	VMULPS           Z9, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     4(R8), Z9
+	VMULPS           Z9, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     8(R8), Z9
+	VMULPS           Z9, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     12(R8), Z9
+	VMULPS           Z9, Z3, Z3
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     16(R8), Z9
+	VMULPS           Z9, Z4, Z4
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     20(R8), Z9
+	VMULPS           Z9, Z5, Z5
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     24(R8), Z9
+	VMULPS           Z9, Z6, Z6
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     28(R8), Z9
+	VMULPS           Z9, Z7, Z7
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     32(R8), Z9
+	VMULPS           Z9, Z8, Z8
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x24, DX
+	ADDQ             $0x24, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend8x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend8x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (R10), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS 4(R10), Z18
+	VFMADD231PS  Z18, Z16, Z2
+	VFMADD231PS  Z18, Z17, Z3
+	VBROADCASTSS 8(R10), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	VBROADCASTSS 12(R10), Z18
+	VFMADD231PS  Z18, Z16, Z6
+	VFMADD231PS  Z18, Z17, Z7
+	VBROADCASTSS 16(R10), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS 20(R10), Z18
+	VFMADD231PS  Z18, Z16, Z10
+	VFMADD231PS  Z18, Z17, Z11
+	VBROADCASTSS 24(R10), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS 28(R10), Z18
+	VFMADD231PS  Z18, Z16, Z14
+	VFMADD231PS  Z18, Z17, Z15
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z16
+	VMULPS       Z16, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z16, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(R8), Z16
+	VMULPS       Z16, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z16, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(R8), Z16
+	VMULPS       Z16, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z16, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(R8), Z16
+	VMULPS       Z16, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z16, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 16(R8), Z16
+	VMULPS       Z16, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z16, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 20(R8), Z16
+	VMULPS       Z16, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z16, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 24(R8), Z16
+	VMULPS       Z16, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z16, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 28(R8), Z16
+	VMULPS       Z16, Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VMULPS       Z16, Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend8x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend8x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z8
+	VFMADD231PS.BCST (R10), Z8, Z0
+	VFMADD231PS.BCST 4(R10), Z8, Z1
+	VFMADD231PS.BCST 8(R10), Z8, Z2
+	VFMADD231PS.BCST 12(R10), Z8, Z3
+	VFMADD231PS.BCST 16(R10), Z8, Z4
+	VFMADD231PS.BCST 20(R10), Z8, Z5
+	VFMADD231PS.BCST 24(R10), Z8, Z6
+	VFMADD231PS.BCST 28(R10), Z8, Z7
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z8
+	VMULPS           Z8, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     4(R8), Z8
+	VMULPS           Z8, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     8(R8), Z8
+	VMULPS           Z8, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     12(R8), Z8
+	VMULPS           Z8, Z3, Z3
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     16(R8), Z8
+	VMULPS           Z8, Z4, Z4
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     20(R8), Z8
+	VMULPS           Z8, Z5, Z5
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     24(R8), Z8
+	VMULPS           Z8, Z6, Z6
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     28(R8), Z8
+	VMULPS           Z8, Z7, Z7
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x20, DX
+	ADDQ             $0x20, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend7x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend7x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z14
+	VMOVUPS      64(R11), Z15
+	VBROADCASTSS (R10), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS 4(R10), Z16
+	VFMADD231PS  Z16, Z14, Z2
+	VFMADD231PS  Z16, Z15, Z3
+	VBROADCASTSS 8(R10), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	VBROADCASTSS 12(R10), Z16
+	VFMADD231PS  Z16, Z14, Z6
+	VFMADD231PS  Z16, Z15, Z7
+	VBROADCASTSS 16(R10), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS 20(R10), Z16
+	VFMADD231PS  Z16, Z14, Z10
+	VFMADD231PS  Z16, Z15, Z11
+	VBROADCASTSS 24(R10), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z14
+	VMULPS       Z14, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z14, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(R8), Z14
+	VMULPS       Z14, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z14, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(R8), Z14
+	VMULPS       Z14, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z14, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(R8), Z14
+	VMULPS       Z14, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z14, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 16(R8), Z14
+	VMULPS       Z14, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z14, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 20(R8), Z14
+	VMULPS       Z14, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z14, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 24(R8), Z14
+	VMULPS       Z14, Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VMULPS       Z14, Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x1c, DX
+	ADDQ         $0x1c, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend7x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend7x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z7
+	VFMADD231PS.BCST (R10), Z7, Z0
+	VFMADD231PS.BCST 4(R10), Z7, Z1
+	VFMADD231PS.BCST 8(R10), Z7, Z2
+	VFMADD231PS.BCST 12(R10), Z7, Z3
+	VFMADD231PS.BCST 16(R10), Z7, Z4
+	VFMADD231PS.BCST 20(R10), Z7, Z5
+	VFMADD231PS.BCST 24(R10), Z7, Z6
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z7
+	VMULPS           Z7, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     4(R8), Z7
+	VMULPS           Z7, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     8(R8), Z7
+	VMULPS           Z7, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     12(R8), Z7
+	VMULPS           Z7, Z3, Z3
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     16(R8), Z7
+	VMULPS           Z7, Z4, Z4
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     20(R8), Z7
+	VMULPS           Z7, Z5, Z5
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     24(R8), Z7
+	VMULPS           Z7, Z6, Z6
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x1c, DX
+	ADDQ             $0x1c, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend6x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend6x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z12
+	VMOVUPS      64(R11), Z13
+	VBROADCASTSS (R10), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS 4(R10), Z14
+	VFMADD231PS  Z14, Z12, Z2
+	VFMADD231PS  Z14, Z13, Z3
+	VBROADCASTSS 8(R10), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	VBROADCASTSS 12(R10), Z14
+	VFMADD231PS  Z14, Z12, Z6
+	VFMADD231PS  Z14, Z13, Z7
+	VBROADCASTSS 16(R10), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS 20(R10), Z14
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z14, Z13, Z11
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z12
+	VMULPS       Z12, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z12, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(R8), Z12
+	VMULPS       Z12, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z12, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(R8), Z12
+	VMULPS       Z12, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z12, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(R8), Z12
+	VMULPS       Z12, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z12, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 16(R8), Z12
+	VMULPS       Z12, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z12, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 20(R8), Z12
+	VMULPS       Z12, Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VMULPS       Z12, Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x18, DX
+	ADDQ         $0x18, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend6x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend6x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z6
+	VFMADD231PS.BCST (R10), Z6, Z0
+	VFMADD231PS.BCST 4(R10), Z6, Z1
+	VFMADD231PS.BCST 8(R10), Z6, Z2
+	VFMADD231PS.BCST 12(R10), Z6, Z3
+	VFMADD231PS.BCST 16(R10), Z6, Z4
+	VFMADD231PS.BCST 20(R10), Z6, Z5
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z6
+	VMULPS           Z6, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     4(R8), Z6
+	VMULPS           Z6, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     8(R8), Z6
+	VMULPS           Z6, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     12(R8), Z6
+	VMULPS           Z6, Z3, Z3
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     16(R8), Z6
+	VMULPS           Z6, Z4, Z4
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     20(R8), Z6
+	VMULPS           Z6, Z5, Z5
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x18, DX
+	ADDQ             $0x18, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend5x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend5x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z10
+	VMOVUPS      64(R11), Z11
+	VBROADCASTSS (R10), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS 4(R10), Z12
+	VFMADD231PS  Z12, Z10, Z2
+	VFMADD231PS  Z12, Z11, Z3
+	VBROADCASTSS 8(R10), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	VBROADCASTSS 12(R10), Z12
+	VFMADD231PS  Z12, Z10, Z6
+	VFMADD231PS  Z12, Z11, Z7
+	VBROADCASTSS 16(R10), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z10
+	VMULPS       Z10, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z10, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(R8), Z10
+	VMULPS       Z10, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z10, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(R8), Z10
+	VMULPS       Z10, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z10, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(R8), Z10
+	VMULPS       Z10, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z10, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 16(R8), Z10
+	VMULPS       Z10, Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VMULPS       Z10, Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x14, DX
+	ADDQ         $0x14, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend5x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend5x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z5
+	VFMADD231PS.BCST (R10), Z5, Z0
+	VFMADD231PS.BCST 4(R10), Z5, Z1
+	VFMADD231PS.BCST 8(R10), Z5, Z2
+	VFMADD231PS.BCST 12(R10), Z5, Z3
+	VFMADD231PS.BCST 16(R10), Z5, Z4
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z5
+	VMULPS           Z5, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     4(R8), Z5
+	VMULPS           Z5, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     8(R8), Z5
+	VMULPS           Z5, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     12(R8), Z5
+	VMULPS           Z5, Z3, Z3
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     16(R8), Z5
+	VMULPS           Z5, Z4, Z4
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x14, DX
+	ADDQ             $0x14, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend4x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend4x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z8
+	VMOVUPS      64(R11), Z9
+	VBROADCASTSS (R10), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 4(R10), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS 8(R10), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 12(R10), Z10
+	VFMADD231PS  Z10, Z8, Z6
+	VFMADD231PS  Z10, Z9, Z7
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z8
+	VMULPS       Z8, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z8, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(R8), Z8
+	VMULPS       Z8, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z8, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(R8), Z8
+	VMULPS       Z8, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z8, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(R8), Z8
+	VMULPS       Z8, Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VMULPS       Z8, Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend4x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend4x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z4
+	VFMADD231PS.BCST (R10), Z4, Z0
+	VFMADD231PS.BCST 4(R10), Z4, Z1
+	VFMADD231PS.BCST 8(R10), Z4, Z2
+	VFMADD231PS.BCST 12(R10), Z4, Z3
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z4
+	VMULPS           Z4, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     4(R8), Z4
+	VMULPS           Z4, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     8(R8), Z4
+	VMULPS           Z4, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     12(R8), Z4
+	VMULPS           Z4, Z3, Z3
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x10, DX
+	ADDQ             $0x10, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend3x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend3x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z6
+	VMOVUPS      64(R11), Z7
+	VBROADCASTSS (R10), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS 4(R10), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z3
+	VBROADCASTSS 8(R10), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z6
+	VMULPS       Z6, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z6, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(R8), Z6
+	VMULPS       Z6, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z6, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(R8), Z6
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VMULPS       Z6, Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x0c, DX
+	ADDQ         $0x0c, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend3x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend3x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z3
+	VFMADD231PS.BCST (R10), Z3, Z0
+	VFMADD231PS.BCST 4(R10), Z3, Z1
+	VFMADD231PS.BCST 8(R10), Z3, Z2
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z3
+	VMULPS           Z3, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     4(R8), Z3
+	VMULPS           Z3, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     8(R8), Z3
+	VMULPS           Z3, Z2, Z2
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x0c, DX
+	ADDQ             $0x0c, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend2x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend2x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z4
+	VMOVUPS      64(R11), Z5
+	VBROADCASTSS (R10), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS 4(R10), Z6
+	VFMADD231PS  Z6, Z4, Z2
+	VFMADD231PS  Z6, Z5, Z3
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z4
+	VMULPS       Z4, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z4, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(R8), Z4
+	VMULPS       Z4, Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x08, DX
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend2x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend2x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z2
+	VFMADD231PS.BCST (R10), Z2, Z0
+	VFMADD231PS.BCST 4(R10), Z2, Z1
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z2
+	VMULPS           Z2, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VBROADCASTSS     4(R8), Z2
+	VMULPS           Z2, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x08, DX
+	ADDQ             $0x08, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend1x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend1x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS      (R11), Z2
+	VMOVUPS      64(R11), Z3
+	VBROADCASTSS (R10), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	ADDQ         BX, R10
+	ADDQ         DI, R11
+	DECQ         R12
+	JNZ          inner
+	VBROADCASTSS (R8), Z2
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, R8
+	DECQ         R9
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelAttend1x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·panelAttend1x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	KMOVQ mask+72(FP), K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS.Z        (R11), K1, Z1
+	VFMADD231PS.BCST (R10), Z1, Z0
+	ADDQ             BX, R10
+	ADDQ             DI, R11
+	DECQ             R12
+	JNZ              inner
+	VBROADCASTSS     (R8), Z1
+	VMULPS           Z1, Z0, Z0
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	ADDQ             $0x04, DX
+	ADDQ             $0x04, R8
+	DECQ             R9
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAttend8x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend8x2halfAVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	MOVL  $0x0000ff00, R10
+	KMOVW R10, K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS         (R11), Z20
+	VMOVUPS         64(R11), Z21
+	VBROADCASTF64X4 128(R11), Z22
+	VBROADCASTSS    (R10), Z23
+	VFMADD231PS     Z23, Z20, Z0
+	VFMADD231PS     Z23, Z21, Z1
+	VBROADCASTSS    4(R10), Z24
+	VFMADD231PS     Z24, Z20, Z2
+	VFMADD231PS     Z24, Z21, Z3
+	VMOVAPS         Z24, K1, Z23
+	VFMADD231PS     Z23, Z22, Z16
+	VBROADCASTSS    8(R10), Z23
+	VFMADD231PS     Z23, Z20, Z4
+	VFMADD231PS     Z23, Z21, Z5
+	VBROADCASTSS    12(R10), Z24
+	VFMADD231PS     Z24, Z20, Z6
+	VFMADD231PS     Z24, Z21, Z7
+	VMOVAPS         Z24, K1, Z23
+	VFMADD231PS     Z23, Z22, Z17
+	VBROADCASTSS    16(R10), Z23
+	VFMADD231PS     Z23, Z20, Z8
+	VFMADD231PS     Z23, Z21, Z9
+	VBROADCASTSS    20(R10), Z24
+	VFMADD231PS     Z24, Z20, Z10
+	VFMADD231PS     Z24, Z21, Z11
+	VMOVAPS         Z24, K1, Z23
+	VFMADD231PS     Z23, Z22, Z18
+	VBROADCASTSS    24(R10), Z23
+	VFMADD231PS     Z23, Z20, Z12
+	VFMADD231PS     Z23, Z21, Z13
+	VBROADCASTSS    28(R10), Z24
+	VFMADD231PS     Z24, Z20, Z14
+	VFMADD231PS     Z24, Z21, Z15
+	VMOVAPS         Z24, K1, Z23
+	VFMADD231PS     Z23, Z22, Z19
+	ADDQ            BX, R10
+	ADDQ            DI, R11
+	DECQ            R12
+	JNZ             inner
+	VBROADCASTSS    (R8), Z20
+	VMULPS          Z20, Z0, Z0
+	VMOVUPS         Z0, (AX)
+	VMULPS          Z20, Z1, Z1
+	VMOVUPS         Z1, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    4(R8), Z21
+	VMULPS          Z21, Z2, Z2
+	VMOVUPS         Z2, (AX)
+	VMULPS          Z21, Z3, Z3
+	VMOVUPS         Z3, 64(AX)
+	VMOVAPS         Z21, K1, Z20
+	VMULPS          Z20, Z16, Z16
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y16, 128(R10)
+	VEXTRACTF64X4   $0x01, Z16, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    8(R8), Z20
+	VMULPS          Z20, Z4, Z4
+	VMOVUPS         Z4, (AX)
+	VMULPS          Z20, Z5, Z5
+	VMOVUPS         Z5, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    12(R8), Z21
+	VMULPS          Z21, Z6, Z6
+	VMOVUPS         Z6, (AX)
+	VMULPS          Z21, Z7, Z7
+	VMOVUPS         Z7, 64(AX)
+	VMOVAPS         Z21, K1, Z20
+	VMULPS          Z20, Z17, Z17
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y17, 128(R10)
+	VEXTRACTF64X4   $0x01, Z17, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    16(R8), Z20
+	VMULPS          Z20, Z8, Z8
+	VMOVUPS         Z8, (AX)
+	VMULPS          Z20, Z9, Z9
+	VMOVUPS         Z9, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    20(R8), Z21
+	VMULPS          Z21, Z10, Z10
+	VMOVUPS         Z10, (AX)
+	VMULPS          Z21, Z11, Z11
+	VMOVUPS         Z11, 64(AX)
+	VMOVAPS         Z21, K1, Z20
+	VMULPS          Z20, Z18, Z18
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y18, 128(R10)
+	VEXTRACTF64X4   $0x01, Z18, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    24(R8), Z20
+	VMULPS          Z20, Z12, Z12
+	VMOVUPS         Z12, (AX)
+	VMULPS          Z20, Z13, Z13
+	VMOVUPS         Z13, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    28(R8), Z21
+	VMULPS          Z21, Z14, Z14
+	VMOVUPS         Z14, (AX)
+	VMULPS          Z21, Z15, Z15
+	VMOVUPS         Z15, 64(AX)
+	VMOVAPS         Z21, K1, Z20
+	VMULPS          Z20, Z19, Z19
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y19, 128(R10)
+	VEXTRACTF64X4   $0x01, Z19, 128(AX)
+	ADDQ            CX, AX
+	ADDQ            $0x20, DX
+	ADDQ            $0x20, R8
+	DECQ            R9
+	JNZ             block
+	VZEROUPPER
+	RET
+
+// func panelAttend7x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend7x2halfAVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	MOVL  $0x0000ff00, R10
+	KMOVW R10, K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS         (R11), Z18
+	VMOVUPS         64(R11), Z19
+	VBROADCASTF64X4 128(R11), Z20
+	VBROADCASTSS    (R10), Z21
+	VFMADD231PS     Z21, Z18, Z0
+	VFMADD231PS     Z21, Z19, Z1
+	VBROADCASTSS    4(R10), Z22
+	VFMADD231PS     Z22, Z18, Z2
+	VFMADD231PS     Z22, Z19, Z3
+	VMOVAPS         Z22, K1, Z21
+	VFMADD231PS     Z21, Z20, Z14
+	VBROADCASTSS    8(R10), Z21
+	VFMADD231PS     Z21, Z18, Z4
+	VFMADD231PS     Z21, Z19, Z5
+	VBROADCASTSS    12(R10), Z22
+	VFMADD231PS     Z22, Z18, Z6
+	VFMADD231PS     Z22, Z19, Z7
+	VMOVAPS         Z22, K1, Z21
+	VFMADD231PS     Z21, Z20, Z15
+	VBROADCASTSS    16(R10), Z21
+	VFMADD231PS     Z21, Z18, Z8
+	VFMADD231PS     Z21, Z19, Z9
+	VBROADCASTSS    20(R10), Z22
+	VFMADD231PS     Z22, Z18, Z10
+	VFMADD231PS     Z22, Z19, Z11
+	VMOVAPS         Z22, K1, Z21
+	VFMADD231PS     Z21, Z20, Z16
+	VBROADCASTSS    24(R10), Z21
+	VFMADD231PS     Z21, Z18, Z12
+	VFMADD231PS     Z21, Z19, Z13
+	VFMADD231PS     Z21, Z20, Z17
+	ADDQ            BX, R10
+	ADDQ            DI, R11
+	DECQ            R12
+	JNZ             inner
+	VBROADCASTSS    (R8), Z18
+	VMULPS          Z18, Z0, Z0
+	VMOVUPS         Z0, (AX)
+	VMULPS          Z18, Z1, Z1
+	VMOVUPS         Z1, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    4(R8), Z19
+	VMULPS          Z19, Z2, Z2
+	VMOVUPS         Z2, (AX)
+	VMULPS          Z19, Z3, Z3
+	VMOVUPS         Z3, 64(AX)
+	VMOVAPS         Z19, K1, Z18
+	VMULPS          Z18, Z14, Z14
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y14, 128(R10)
+	VEXTRACTF64X4   $0x01, Z14, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    8(R8), Z18
+	VMULPS          Z18, Z4, Z4
+	VMOVUPS         Z4, (AX)
+	VMULPS          Z18, Z5, Z5
+	VMOVUPS         Z5, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    12(R8), Z19
+	VMULPS          Z19, Z6, Z6
+	VMOVUPS         Z6, (AX)
+	VMULPS          Z19, Z7, Z7
+	VMOVUPS         Z7, 64(AX)
+	VMOVAPS         Z19, K1, Z18
+	VMULPS          Z18, Z15, Z15
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y15, 128(R10)
+	VEXTRACTF64X4   $0x01, Z15, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    16(R8), Z18
+	VMULPS          Z18, Z8, Z8
+	VMOVUPS         Z8, (AX)
+	VMULPS          Z18, Z9, Z9
+	VMOVUPS         Z9, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    20(R8), Z19
+	VMULPS          Z19, Z10, Z10
+	VMOVUPS         Z10, (AX)
+	VMULPS          Z19, Z11, Z11
+	VMOVUPS         Z11, 64(AX)
+	VMOVAPS         Z19, K1, Z18
+	VMULPS          Z18, Z16, Z16
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y16, 128(R10)
+	VEXTRACTF64X4   $0x01, Z16, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    24(R8), Z18
+	VMULPS          Z18, Z12, Z12
+	VMOVUPS         Z12, (AX)
+	VMULPS          Z18, Z13, Z13
+	VMOVUPS         Z13, 64(AX)
+	VMULPS          Z18, Z17, Z17
+	VMOVUPS         Y17, 128(AX)
+	ADDQ            CX, AX
+	ADDQ            $0x1c, DX
+	ADDQ            $0x1c, R8
+	DECQ            R9
+	JNZ             block
+	VZEROUPPER
+	RET
+
+// func panelAttend6x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend6x2halfAVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	MOVL  $0x0000ff00, R10
+	KMOVW R10, K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS         (R11), Z15
+	VMOVUPS         64(R11), Z16
+	VBROADCASTF64X4 128(R11), Z17
+	VBROADCASTSS    (R10), Z18
+	VFMADD231PS     Z18, Z15, Z0
+	VFMADD231PS     Z18, Z16, Z1
+	VBROADCASTSS    4(R10), Z19
+	VFMADD231PS     Z19, Z15, Z2
+	VFMADD231PS     Z19, Z16, Z3
+	VMOVAPS         Z19, K1, Z18
+	VFMADD231PS     Z18, Z17, Z12
+	VBROADCASTSS    8(R10), Z18
+	VFMADD231PS     Z18, Z15, Z4
+	VFMADD231PS     Z18, Z16, Z5
+	VBROADCASTSS    12(R10), Z19
+	VFMADD231PS     Z19, Z15, Z6
+	VFMADD231PS     Z19, Z16, Z7
+	VMOVAPS         Z19, K1, Z18
+	VFMADD231PS     Z18, Z17, Z13
+	VBROADCASTSS    16(R10), Z18
+	VFMADD231PS     Z18, Z15, Z8
+	VFMADD231PS     Z18, Z16, Z9
+	VBROADCASTSS    20(R10), Z19
+	VFMADD231PS     Z19, Z15, Z10
+	VFMADD231PS     Z19, Z16, Z11
+	VMOVAPS         Z19, K1, Z18
+	VFMADD231PS     Z18, Z17, Z14
+	ADDQ            BX, R10
+	ADDQ            DI, R11
+	DECQ            R12
+	JNZ             inner
+	VBROADCASTSS    (R8), Z15
+	VMULPS          Z15, Z0, Z0
+	VMOVUPS         Z0, (AX)
+	VMULPS          Z15, Z1, Z1
+	VMOVUPS         Z1, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    4(R8), Z16
+	VMULPS          Z16, Z2, Z2
+	VMOVUPS         Z2, (AX)
+	VMULPS          Z16, Z3, Z3
+	VMOVUPS         Z3, 64(AX)
+	VMOVAPS         Z16, K1, Z15
+	VMULPS          Z15, Z12, Z12
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y12, 128(R10)
+	VEXTRACTF64X4   $0x01, Z12, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    8(R8), Z15
+	VMULPS          Z15, Z4, Z4
+	VMOVUPS         Z4, (AX)
+	VMULPS          Z15, Z5, Z5
+	VMOVUPS         Z5, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    12(R8), Z16
+	VMULPS          Z16, Z6, Z6
+	VMOVUPS         Z6, (AX)
+	VMULPS          Z16, Z7, Z7
+	VMOVUPS         Z7, 64(AX)
+	VMOVAPS         Z16, K1, Z15
+	VMULPS          Z15, Z13, Z13
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y13, 128(R10)
+	VEXTRACTF64X4   $0x01, Z13, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    16(R8), Z15
+	VMULPS          Z15, Z8, Z8
+	VMOVUPS         Z8, (AX)
+	VMULPS          Z15, Z9, Z9
+	VMOVUPS         Z9, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    20(R8), Z16
+	VMULPS          Z16, Z10, Z10
+	VMOVUPS         Z10, (AX)
+	VMULPS          Z16, Z11, Z11
+	VMOVUPS         Z11, 64(AX)
+	VMOVAPS         Z16, K1, Z15
+	VMULPS          Z15, Z14, Z14
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y14, 128(R10)
+	VEXTRACTF64X4   $0x01, Z14, 128(AX)
+	ADDQ            CX, AX
+	ADDQ            $0x18, DX
+	ADDQ            $0x18, R8
+	DECQ            R9
+	JNZ             block
+	VZEROUPPER
+	RET
+
+// func panelAttend5x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend5x2halfAVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	MOVL  $0x0000ff00, R10
+	KMOVW R10, K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS         (R11), Z13
+	VMOVUPS         64(R11), Z14
+	VBROADCASTF64X4 128(R11), Z15
+	VBROADCASTSS    (R10), Z16
+	VFMADD231PS     Z16, Z13, Z0
+	VFMADD231PS     Z16, Z14, Z1
+	VBROADCASTSS    4(R10), Z17
+	VFMADD231PS     Z17, Z13, Z2
+	VFMADD231PS     Z17, Z14, Z3
+	VMOVAPS         Z17, K1, Z16
+	VFMADD231PS     Z16, Z15, Z10
+	VBROADCASTSS    8(R10), Z16
+	VFMADD231PS     Z16, Z13, Z4
+	VFMADD231PS     Z16, Z14, Z5
+	VBROADCASTSS    12(R10), Z17
+	VFMADD231PS     Z17, Z13, Z6
+	VFMADD231PS     Z17, Z14, Z7
+	VMOVAPS         Z17, K1, Z16
+	VFMADD231PS     Z16, Z15, Z11
+	VBROADCASTSS    16(R10), Z16
+	VFMADD231PS     Z16, Z13, Z8
+	VFMADD231PS     Z16, Z14, Z9
+	VFMADD231PS     Z16, Z15, Z12
+	ADDQ            BX, R10
+	ADDQ            DI, R11
+	DECQ            R12
+	JNZ             inner
+	VBROADCASTSS    (R8), Z13
+	VMULPS          Z13, Z0, Z0
+	VMOVUPS         Z0, (AX)
+	VMULPS          Z13, Z1, Z1
+	VMOVUPS         Z1, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    4(R8), Z14
+	VMULPS          Z14, Z2, Z2
+	VMOVUPS         Z2, (AX)
+	VMULPS          Z14, Z3, Z3
+	VMOVUPS         Z3, 64(AX)
+	VMOVAPS         Z14, K1, Z13
+	VMULPS          Z13, Z10, Z10
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y10, 128(R10)
+	VEXTRACTF64X4   $0x01, Z10, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    8(R8), Z13
+	VMULPS          Z13, Z4, Z4
+	VMOVUPS         Z4, (AX)
+	VMULPS          Z13, Z5, Z5
+	VMOVUPS         Z5, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    12(R8), Z14
+	VMULPS          Z14, Z6, Z6
+	VMOVUPS         Z6, (AX)
+	VMULPS          Z14, Z7, Z7
+	VMOVUPS         Z7, 64(AX)
+	VMOVAPS         Z14, K1, Z13
+	VMULPS          Z13, Z11, Z11
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y11, 128(R10)
+	VEXTRACTF64X4   $0x01, Z11, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    16(R8), Z13
+	VMULPS          Z13, Z8, Z8
+	VMOVUPS         Z8, (AX)
+	VMULPS          Z13, Z9, Z9
+	VMOVUPS         Z9, 64(AX)
+	VMULPS          Z13, Z12, Z12
+	VMOVUPS         Y12, 128(AX)
+	ADDQ            CX, AX
+	ADDQ            $0x14, DX
+	ADDQ            $0x14, R8
+	DECQ            R9
+	JNZ             block
+	VZEROUPPER
+	RET
+
+// func panelAttend4x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend4x2halfAVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	MOVL  $0x0000ff00, R10
+	KMOVW R10, K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS         (R11), Z10
+	VMOVUPS         64(R11), Z11
+	VBROADCASTF64X4 128(R11), Z12
+	VBROADCASTSS    (R10), Z13
+	VFMADD231PS     Z13, Z10, Z0
+	VFMADD231PS     Z13, Z11, Z1
+	VBROADCASTSS    4(R10), Z14
+	VFMADD231PS     Z14, Z10, Z2
+	VFMADD231PS     Z14, Z11, Z3
+	VMOVAPS         Z14, K1, Z13
+	VFMADD231PS     Z13, Z12, Z8
+	VBROADCASTSS    8(R10), Z13
+	VFMADD231PS     Z13, Z10, Z4
+	VFMADD231PS     Z13, Z11, Z5
+	VBROADCASTSS    12(R10), Z14
+	VFMADD231PS     Z14, Z10, Z6
+	VFMADD231PS     Z14, Z11, Z7
+	VMOVAPS         Z14, K1, Z13
+	VFMADD231PS     Z13, Z12, Z9
+	ADDQ            BX, R10
+	ADDQ            DI, R11
+	DECQ            R12
+	JNZ             inner
+	VBROADCASTSS    (R8), Z10
+	VMULPS          Z10, Z0, Z0
+	VMOVUPS         Z0, (AX)
+	VMULPS          Z10, Z1, Z1
+	VMOVUPS         Z1, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    4(R8), Z11
+	VMULPS          Z11, Z2, Z2
+	VMOVUPS         Z2, (AX)
+	VMULPS          Z11, Z3, Z3
+	VMOVUPS         Z3, 64(AX)
+	VMOVAPS         Z11, K1, Z10
+	VMULPS          Z10, Z8, Z8
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y8, 128(R10)
+	VEXTRACTF64X4   $0x01, Z8, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    8(R8), Z10
+	VMULPS          Z10, Z4, Z4
+	VMOVUPS         Z4, (AX)
+	VMULPS          Z10, Z5, Z5
+	VMOVUPS         Z5, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    12(R8), Z11
+	VMULPS          Z11, Z6, Z6
+	VMOVUPS         Z6, (AX)
+	VMULPS          Z11, Z7, Z7
+	VMOVUPS         Z7, 64(AX)
+	VMOVAPS         Z11, K1, Z10
+	VMULPS          Z10, Z9, Z9
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y9, 128(R10)
+	VEXTRACTF64X4   $0x01, Z9, 128(AX)
+	ADDQ            CX, AX
+	ADDQ            $0x10, DX
+	ADDQ            $0x10, R8
+	DECQ            R9
+	JNZ             block
+	VZEROUPPER
+	RET
+
+// func panelAttend3x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend3x2halfAVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	MOVL  $0x0000ff00, R10
+	KMOVW R10, K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS         (R11), Z8
+	VMOVUPS         64(R11), Z9
+	VBROADCASTF64X4 128(R11), Z10
+	VBROADCASTSS    (R10), Z11
+	VFMADD231PS     Z11, Z8, Z0
+	VFMADD231PS     Z11, Z9, Z1
+	VBROADCASTSS    4(R10), Z12
+	VFMADD231PS     Z12, Z8, Z2
+	VFMADD231PS     Z12, Z9, Z3
+	VMOVAPS         Z12, K1, Z11
+	VFMADD231PS     Z11, Z10, Z6
+	VBROADCASTSS    8(R10), Z11
+	VFMADD231PS     Z11, Z8, Z4
+	VFMADD231PS     Z11, Z9, Z5
+	VFMADD231PS     Z11, Z10, Z7
+	ADDQ            BX, R10
+	ADDQ            DI, R11
+	DECQ            R12
+	JNZ             inner
+	VBROADCASTSS    (R8), Z8
+	VMULPS          Z8, Z0, Z0
+	VMOVUPS         Z0, (AX)
+	VMULPS          Z8, Z1, Z1
+	VMOVUPS         Z1, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    4(R8), Z9
+	VMULPS          Z9, Z2, Z2
+	VMOVUPS         Z2, (AX)
+	VMULPS          Z9, Z3, Z3
+	VMOVUPS         Z3, 64(AX)
+	VMOVAPS         Z9, K1, Z8
+	VMULPS          Z8, Z6, Z6
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y6, 128(R10)
+	VEXTRACTF64X4   $0x01, Z6, 128(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    8(R8), Z8
+	VMULPS          Z8, Z4, Z4
+	VMOVUPS         Z4, (AX)
+	VMULPS          Z8, Z5, Z5
+	VMOVUPS         Z5, 64(AX)
+	VMULPS          Z8, Z7, Z7
+	VMOVUPS         Y7, 128(AX)
+	ADDQ            CX, AX
+	ADDQ            $0x0c, DX
+	ADDQ            $0x0c, R8
+	DECQ            R9
+	JNZ             block
+	VZEROUPPER
+	RET
+
+// func panelAttend2x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend2x2halfAVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	MOVL  $0x0000ff00, R10
+	KMOVW R10, K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS         (R11), Z5
+	VMOVUPS         64(R11), Z6
+	VBROADCASTF64X4 128(R11), Z7
+	VBROADCASTSS    (R10), Z8
+	VFMADD231PS     Z8, Z5, Z0
+	VFMADD231PS     Z8, Z6, Z1
+	VBROADCASTSS    4(R10), Z9
+	VFMADD231PS     Z9, Z5, Z2
+	VFMADD231PS     Z9, Z6, Z3
+	VMOVAPS         Z9, K1, Z8
+	VFMADD231PS     Z8, Z7, Z4
+	ADDQ            BX, R10
+	ADDQ            DI, R11
+	DECQ            R12
+	JNZ             inner
+	VBROADCASTSS    (R8), Z5
+	VMULPS          Z5, Z0, Z0
+	VMOVUPS         Z0, (AX)
+	VMULPS          Z5, Z1, Z1
+	VMOVUPS         Z1, 64(AX)
+	ADDQ            CX, AX
+	VBROADCASTSS    4(R8), Z6
+	VMULPS          Z6, Z2, Z2
+	VMOVUPS         Z2, (AX)
+	VMULPS          Z6, Z3, Z3
+	VMOVUPS         Z3, 64(AX)
+	VMOVAPS         Z6, K1, Z5
+	VMULPS          Z5, Z4, Z4
+	MOVQ            AX, R10
+	SUBQ            CX, R10
+	VMOVUPS         Y4, 128(R10)
+	VEXTRACTF64X4   $0x01, Z4, 128(AX)
+	ADDQ            CX, AX
+	ADDQ            $0x08, DX
+	ADDQ            $0x08, R8
+	DECQ            R9
+	JNZ             block
+	VZEROUPPER
+	RET
+
+// func panelAttend1x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+// Requires: AVX, AVX512F
+TEXT ·panelAttend1x2halfAVX512(SB), NOSPLIT, $0-80
+	MOVQ  c+0(FP), AX
+	MOVQ  ldc+8(FP), CX
+	MOVQ  p+16(FP), DX
+	MOVQ  ldp+24(FP), BX
+	MOVQ  x+32(FP), SI
+	MOVQ  ldx+40(FP), DI
+	MOVQ  f+48(FP), R8
+	MOVQ  mb+64(FP), R9
+	SHLQ  $0x02, CX
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, DI
+	MOVL  $0x0000ff00, R10
+	KMOVW R10, K1
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ   DX, R10
+	MOVQ   SI, R11
+	MOVQ   k+56(FP), R12
+
+inner:
+	VMOVUPS         (R11), Z3
+	VMOVUPS         64(R11), Z4
+	VBROADCASTF64X4 128(R11), Z5
+	VBROADCASTSS    (R10), Z6
+	VFMADD231PS     Z6, Z3, Z0
+	VFMADD231PS     Z6, Z4, Z1
+	VFMADD231PS     Z6, Z5, Z2
+	ADDQ            BX, R10
+	ADDQ            DI, R11
+	DECQ            R12
+	JNZ             inner
+	VBROADCASTSS    (R8), Z3
+	VMULPS          Z3, Z0, Z0
+	VMOVUPS         Z0, (AX)
+	VMULPS          Z3, Z1, Z1
+	VMOVUPS         Z1, 64(AX)
+	VMULPS          Z3, Z2, Z2
+	VMOVUPS         Y2, 128(AX)
+	ADDQ            CX, AX
+	ADDQ            $0x04, DX
+	ADDQ            $0x04, R8
+	DECQ            R9
+	JNZ             block
 	VZEROUPPER
 	RET

@@ -6,7 +6,8 @@ import "math"
 
 func goPanel() *panel {
 	return &panel{name: "go", rank: 10, note: "tiles in Go", product: productGo, maxRow: maxRowGo, expRow: expRowGo,
-		expPair: expPairGo, maxCols: maxColsGo, expCols: expColsGo, topCols: topColsGo, exp2Cols: exp2ColsGo, mulCols: mulColsGo, notBelow: notBelowGo, mulSub: mulSubGo, scale: scaleGo, dotRow: dotRowGo}
+		expPair: expPairGo, maxCols: maxColsGo, expCols: expColsGo, topCols: topColsGo, exp2Cols: exp2ColsGo, mulCols: mulColsGo, notBelow: notBelowGo, mulSub: mulSubGo, scale: scaleGo, dotRow: dotRowGo,
+		soft: softColsGo, attend: attendGo}
 }
 
 func productGo(c []float32, ldc int, a []float32, ars, aks int, b []float32, ldb, bo int, m, n, k int, add bool) {
@@ -189,5 +190,55 @@ func notBelowGo(hits []uint32, src, least []float32, ld, rows int) {
 			}
 		}
 		hits[r] = m
+	}
+}
+
+func softColsGo(s []float32, ld, cols, rows, whole int, mul float32, st softStats) {
+	for c := range cols {
+		top, sum := float32(unseen), float32(0)
+		seen := whole
+		if rows > whole {
+			seen = min(rows, whole+c)
+		}
+		for r := range seen {
+			top = max32(top, mul*s[r*ld+c])
+		}
+		for r := range rows {
+			x := &s[r*ld+c]
+			if r >= seen {
+				*x = 0
+				continue
+			}
+			*x = exp2(mul**x - top)
+			sum += *x
+		}
+		st.top[c], st.sum[c], st.inv[c] = top, sum, 0
+		if !(sum <= 0) {
+			st.inv[c] = 1 / sum
+		}
+	}
+}
+
+// max32 is the larger of two numbers, x where y is NaN.
+func max32(x, y float32) float32 {
+	if y > x {
+		return y
+	}
+	return x
+}
+
+func attendGo(c []float32, ldc int, p []float32, ldp int, x []float32, ldx int, f []float32, rows, k, d int) {
+	for i := range rows {
+		to := c[i*ldc:][:d]
+		clear(to)
+		for l := range k {
+			w := p[l*ldp+i]
+			for j, v := range x[l*ldx:][:d] {
+				to[j] += w * v
+			}
+		}
+		for j := range to {
+			to[j] *= f[i]
+		}
 	}
 }

@@ -174,3 +174,105 @@ func panelMulColsAVX2(x *float32, f *float32, ld int, rows int)
 
 //go:noescape
 func panelNotBelowAVX2(hits *uint32, src *float32, least *float32, ld int, rows int)
+
+//go:noescape
+func panelSoftCols2AVX512(src *float32, ld int, rows int, whole int, top *float32, sum *float32, inv *float32, mul float32, unseen float32)
+
+//go:noescape
+func panelSoftCols1AVX512(src *float32, ld int, rows int, whole int, top *float32, sum *float32, inv *float32, mul float32, unseen float32)
+
+//go:noescape
+func panelAttend12x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend12x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend11x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend11x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend10x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend10x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend9x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend9x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend8x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend8x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend7x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend7x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend6x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend6x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend5x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend5x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend4x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend4x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend3x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend3x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend2x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend2x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend1x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend1x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend8x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend7x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend6x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend5x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend4x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend3x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend2x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+
+//go:noescape
+func panelAttend1x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)

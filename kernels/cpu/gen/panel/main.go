@@ -68,6 +68,7 @@ func main() {
 		mulCols(v)
 		notBelow(v)
 	}
+	attention(avx512)
 	Generate()
 }
 
@@ -247,6 +248,7 @@ var table = []float32{
 	1.44269504088896341, 0.693359375, -2.12194440e-4, // 1/ln 2, ln 2 in two parts
 	1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1, 1,
 	1.8671300700622284e-3, 9.017030321935585e-3, 5.5799913104227855e-2, 0.24016445015489593, 0.6931513118046273, -126, // 2^f; the least argument of its AVX2 form
+	float32(math.Inf(-1)),
 }
 
 const (
@@ -259,6 +261,7 @@ const (
 	cPoly
 	cExp2     = cPoly + 7
 	cMinus126 = cExp2 + 5
+	cNegInf   = cMinus126 + 1
 )
 
 var data Mem
