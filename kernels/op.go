@@ -36,10 +36,11 @@ type Variant[A any] struct {
 	Usable    func(a *A) bool // nil: always
 	Available func() bool     // whether this machine can run it at all; nil: yes
 	Run       func(s *Stream, a *A) error
-	Operands  DType  // to which operands are rounded before they are multiplied; F32: not at all
-	Within    bool   // intermediate results are rounded to Operands too, before they are multiplied
-	Unordered bool   // sums in no fixed order: never taken unasked
-	Note      string // one line for `syntic kernels`: instruction set, limits, "emulated only"
+	Operands  DType    // to which operands are rounded before they are multiplied; F32: not at all
+	Within    bool     // intermediate results are rounded to Operands too, before they are multiplied
+	Unordered bool     // sums in no fixed order: never taken unasked
+	Instead   []string // variants in whose place it runs, where it is usable, if those are asked for of every op (*=name)
+	Note      string   // one line for `syntic kernels`: instruction set, limits, "emulated only"
 }
 
 // AnyOp is an Op without its type, for lists.
@@ -119,11 +120,12 @@ var overrides struct {
 	sync.Mutex
 	once sync.Once
 	m    map[string]string
+	all  map[string]bool // asked for of every op
 	err  error
 }
 
 func loadEnv() {
-	overrides.m = map[string]string{}
+	overrides.m, overrides.all = map[string]string{}, map[string]bool{}
 	for _, e := range strings.FieldsFunc(os.Getenv("SYNTIC_KERNEL"), func(r rune) bool { return r == ',' || r == ' ' }) {
 		if err := setOverride(e); err != nil && overrides.err == nil {
 			overrides.err = fmt.Errorf("SYNTIC_KERNEL: %w", err)
@@ -146,7 +148,7 @@ func setOverride(s string) error {
 			names = append(names, v.Name)
 		}
 		if slices.Contains(names, variant) {
-			overrides.m[o.String()], found = variant, true
+			overrides.m[o.String()], overrides.all[o.String()], found = variant, op == "*", true
 		} else if op != "*" {
 			return fmt.Errorf("kernel choice %q: %s has no variant %q, it has %s", s, op, variant, strings.Join(names, ", "))
 		}
@@ -189,6 +191,11 @@ func (o *Op[A]) Choose(k DeviceKind, a *A) (*Variant[A], error) {
 	overrides.once.Do(loadEnv)
 	if len(overrides.m) > 0 {
 		if name, ok := overrides.m[o.Name]; ok {
+			for _, v := range o.list {
+				if overrides.all[o.Name] && slices.Contains(v.Instead, name) && v.fits(k, a) {
+					return v, nil
+				}
+			}
 			for _, v := range o.list {
 				if v.Name == name && v.fits(k, a) {
 					return v, nil

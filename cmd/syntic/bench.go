@@ -17,7 +17,7 @@ import (
 
 func benchCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Measure the engine on this machine", Args: cobra.NoArgs}
-	cmd.AddCommand(benchKernelCmd(), benchModelCmd(), benchPipelineCmd(), benchCompareCmd(), benchPlotCmd(), benchPeersCmd(), benchServeCmd())
+	cmd.AddCommand(benchKernelCmd(), benchModelCmd(), benchPipelineCmd(), benchCompareCmd(), benchPlotCmd(), benchTuneCmd(), benchPeersCmd(), benchServeCmd())
 	return cmd
 }
 

@@ -46,6 +46,9 @@ func open(index int) (*device, error) {
 	if d := devices.m[index]; d != nil {
 		return d, nil
 	}
+	if _, err := loadLt(); err != nil {
+		return nil, err
+	}
 	ctx, err := driver.Primary(index)
 	if err != nil {
 		return nil, err
@@ -96,15 +99,21 @@ func (backend) Devices() []kernels.DeviceInfo {
 	return l
 }
 
-// detail says of a device which driver runs it and which images it takes.
+// detail says of a device which driver runs it, which images it takes, and whether another library's products serve.
 func detail(index int) string {
 	version, _ := driver.Version()
 	capability, _ := driver.Capability(index)
-	if driver.Emulated() {
-		return "the emulator, for tests: not a GPU"
-	}
 	arch, why := image.Pick(capability)
-	return fmt.Sprintf("driver of CUDA %d.%d, compute capability %d.%d, images %s, %s", version/1000, version%1000/10, capability/10, capability%10, arch, why)
+	text := fmt.Sprintf("driver of CUDA %d.%d, compute capability %d.%d, images %s, %s", version/1000, version%1000/10, capability/10, capability%10, arch, why)
+	if driver.Emulated() {
+		text = "the emulator, for tests: not a GPU"
+	}
+	if products, err := loadLt(); err != nil {
+		text += "; " + err.Error()
+	} else if products != "" {
+		text += "; " + products
+	}
+	return text
 }
 
 func (backend) Alloc(index, bytes int) (unsafe.Pointer, error) {

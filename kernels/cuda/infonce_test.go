@@ -19,6 +19,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if os.Getenv(childEnv) != "" {
+		os.Exit(child())
+	}
 	os.Exit(m.Run())
 }
 

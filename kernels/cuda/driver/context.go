@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 )
 
@@ -60,4 +61,14 @@ func FromCurrent() (*Context, error) {
 	}
 	c.Device = int(c.place.device)
 	return c, nil
+}
+
+// Do calls fn with the context current on its thread, for libraries beside the driver.
+func (c *Context) Do(fn func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := failure("cuCtxSetCurrent", C.drv_use(c.place)); err != nil {
+		return err
+	}
+	return fn()
 }

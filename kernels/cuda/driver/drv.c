@@ -138,6 +138,8 @@ int drv_current(drv_place *p) {
   return p->ctx ? cu.ctxdev(&p->device) : 201; // CUDA_ERROR_INVALID_CONTEXT
 }
 
+int drv_use(drv_place p) { return use(p); }
+
 #define IN(call)         \
   do {                   \
     int r_ = use(p);     \

@@ -17,6 +17,7 @@ int drv_attribute(int *v, int attribute, int device);
 int drv_total_mem(size_t *bytes, int device);
 int drv_bus(char *buf, int len, int device); // PCI address
 int drv_retain(void **ctx, int device);
+int drv_use(drv_place p); // makes it current on this thread
 int drv_current(drv_place *p); // what is current on this thread, and what others made current is taken note of
 int drv_emulated(void); // whether the library is the emulator of kernels/cuda/emu
 

@@ -52,6 +52,12 @@ func (s *Stream) note(kernel string) {
 	s.mu.Unlock()
 }
 
+// Put lets another library put work on the stream, under a name for errors; its context is current meanwhile.
+func (s *Stream) Put(name string, fn func() error) error {
+	s.note(name)
+	return s.ctx.Do(fn)
+}
+
 // launched is how many launches the stream has seen.
 func (s *Stream) launched() int {
 	s.mu.Lock()

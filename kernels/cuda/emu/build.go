@@ -99,23 +99,28 @@ func Compiler() string {
 	return "g++"
 }
 
-func link(root string, headers []byte, sources []string) (string, error) {
+// workshop is the folder of what is compiled, and what the compiler defines, which tells its version and, for -march=native, this processor.
+func workshop() (cache string, version []byte, err error) {
 	cxx := Compiler()
-	// what the compiler defines tells its version and, for -march=native, this processor
-	version, err := exec.Command(cxx, append(slices.Clone(flags), "-dM", "-E", "-x", "c++", "/dev/null")...).Output()
-	if err != nil {
-		return "", fmt.Errorf("the emulator is compiled by %s (or $CXX): %w", cxx, err)
+	if version, err = exec.Command(cxx, append(slices.Clone(flags), "-dM", "-E", "-x", "c++", "/dev/null")...).Output(); err != nil {
+		return "", nil, fmt.Errorf("the emulator is compiled by %s (or $CXX): %w", cxx, err)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
+	if cache, err = os.UserCacheDir(); err != nil {
 		cache = os.TempDir()
 	}
 	cache = filepath.Join(cache, "syntic", "emulator")
-	if err := os.MkdirAll(cache, 0o755); err != nil {
+	return cache, version, os.MkdirAll(cache, 0o755)
+}
+
+func keyOf(parts ...[]byte) string {
+	return fmt.Sprintf("%x", sha256.Sum256(bytes.Join(parts, []byte{0})))[:24]
+}
+
+func link(root string, headers []byte, sources []string) (string, error) {
+	cxx := Compiler()
+	cache, version, err := workshop()
+	if err != nil {
 		return "", err
-	}
-	key := func(parts ...[]byte) string {
-		return fmt.Sprintf("%x", sha256.Sum256(bytes.Join(parts, []byte{0})))[:24]
 	}
 	objects := make([]string, len(sources))
 	errs := make([]error, len(sources))
@@ -126,7 +131,7 @@ func link(root string, headers []byte, sources []string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		objects[i] = filepath.Join(cache, filepath.Base(src)+"."+key(version, []byte(fmt.Sprint(flags)), headers, text)+".o")
+		objects[i] = filepath.Join(cache, filepath.Base(src)+"."+keyOf(version, []byte(fmt.Sprint(flags)), headers, text)+".o")
 		if _, err := os.Stat(objects[i]); err == nil {
 			continue
 		}
@@ -145,7 +150,7 @@ func link(root string, headers []byte, sources []string) (string, error) {
 	for _, o := range objects {
 		all = append(all, o...)
 	}
-	lib := filepath.Join(cache, key(all)+".libcuda.so.1")
+	lib := filepath.Join(cache, keyOf(all)+".libcuda.so.1")
 	if _, err := os.Stat(lib); err == nil {
 		return lib, nil
 	}

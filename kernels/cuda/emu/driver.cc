@@ -207,6 +207,9 @@ bool allocation(const void *p, const char **begin, size_t *bytes) {
   if (!contexts.count(current)) return INVALID_CONTEXT
 
 API synticEmulated() { return 1; }
+// For libraries of tests, such as ./cublaslt: put work on a stream; whether memory is the device's.
+API synticPut(void *stream, const std::function<int()> *work) { Lock lock(mu); return put(stream, *work); }
+API synticWithin(const void *p, size_t bytes) { Lock lock(mu); return within(p, bytes); }
 
 API cuInit(unsigned) {
   static bool done;
