@@ -97,6 +97,8 @@ type tilesArgs struct {
 	rows, cols, k             int
 	alpha                     float32
 	add                       bool
+	next                      uintptr // so many bytes of memory are asked for meanwhile; 0: nothing
+	bytes                     int
 }
 
 // products is tiles with a work space of its own.
@@ -113,6 +115,7 @@ func (m *micro) tiles(w *worker, x tilesArgs) {
 	if x.add {
 		t.acc = 1
 	}
+	down := ceilDiv(x.rows, step)
 	for j := 0; j < x.cols; j += m.nr {
 		cols := min(m.nr, x.cols-j)
 		run, whole := m.run, m.masked || cols == m.nr
@@ -120,10 +123,10 @@ func (m *micro) tiles(w *worker, x tilesArgs) {
 			run = m.half
 		}
 		t.b, t.mask = unsafe.Pointer(&x.b[j/m.nr*x.panel]), uint32(1<<cols-1)
-		t.ahead = uintptr(t.b) // nothing to fetch: all of it is near
 		for i := 0; i < x.rows; i += step {
 			rows := min(step, x.rows-i)
 			t.a, t.c = unsafe.Pointer(&x.a[i*x.ars]), unsafe.Pointer(&x.c[i*x.ldc+j])
+			t.fetch(x.next, x.bytes, j/m.nr*down+i/step, ceilDiv(x.cols, m.nr)*down)
 			if whole {
 				run[rows](t)
 			} else {

@@ -88,7 +88,7 @@ func tile32i11(t *tile)
 func tile32i12(t *tile)
 
 //go:noescape
-func bankWeave(dst, rows unsafe.Pointer, width, n uintptr)
+func bankWeave(dst, rows unsafe.Pointer, width, n, panel uintptr)
 
 //go:noescape
 func bankBlendF32(acc, rows unsafe.Pointer, ld uintptr, weights unsafe.Pointer, n, blocks, ahead uintptr)

@@ -2395,19 +2395,21 @@ DATA woven<>+120(SB)/4, $0x003e001e
 DATA woven<>+124(SB)/4, $0x003f001f
 GLOBL woven<>(SB), RODATA|NOPTR, $128
 
-// func bankWeave(dst uintptr, rows uintptr, width uintptr, n uintptr)
+// func bankWeave(dst uintptr, rows uintptr, width uintptr, n uintptr, panel uintptr)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·bankWeave(SB), NOSPLIT, $0-32
+TEXT ·bankWeave(SB), NOSPLIT, $0-40
 	MOVQ    dst+0(FP), AX
 	MOVQ    rows+8(FP), CX
 	MOVQ    width+16(FP), DX
 	MOVQ    n+24(FP), BX
 	VMOVUPS woven<>+0(SB), Z0
 	VMOVUPS woven<>+64(SB), Z1
+	MOVQ    panel+32(FP), R9
 
 rows:
 	LEAQ (CX)(DX*2), SI
 	MOVQ DX, DI
+	MOVQ AX, R8
 
 columns:
 	VMOVUPS  (CX), Z2
@@ -2415,14 +2417,15 @@ columns:
 	VMOVAPS  Z2, Z3
 	VPERMT2W Z4, Z0, Z2
 	VPERMT2W Z4, Z1, Z3
-	VMOVUPS  Z2, (AX)
-	VMOVUPS  Z3, 64(AX)
-	ADDQ     $0x80, AX
+	VMOVUPS  Z2, (R8)
+	VMOVUPS  Z3, 64(R8)
+	ADDQ     R9, R8
 	ADDQ     $0x40, CX
 	ADDQ     $0x40, SI
 	SUBQ     $0x20, DI
 	JNZ      columns
 	MOVQ     SI, CX
+	ADDQ     $0x80, AX
 	DECQ     BX
 	JNZ      rows
 	VZEROUPPER

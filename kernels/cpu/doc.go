@@ -11,7 +11,8 @@
 // Tiles in scratch: panel.go the routines that attention.go (attention_few.go, attention_ahead.go, attention_grad.go), infonce.go (infonce_passes.go), crossentropy.go, linearcrossentropy.go (its gradients in linearcrossentropy_grad.go), projecttopk.go and topk.go are made of, so that none stores its
 // N×M scores; panel_generic.go those in Go, panel_amd64.go those in assembly (gen/panel).
 //
-// Memory bank: projecttopk.go the rows and softmax over all of them, project_bf16.go on a bank in bfloat16 · topk.go search · scan.go search in fewer bits, the proof of its bound; scan_run.go how it goes.
+// Memory bank: bank.go the rows and the queries on them · blend.go softmax over all rows, project_bf16.go on a bank in bfloat16 · projecttopk.go what is made
+// of them · topk.go search · scan.go search in fewer bits, the proof of its bound; scan_run.go how it goes.
 //
 // peak.go measures the multiply-adds that no kernel can exceed, on registers alone, for benchmarks.
 //

@@ -22,9 +22,11 @@ func (m *micro) project(a *kernels.ProjectTopKArgs) {
 		p.projectTopK(a)
 		return
 	}
-	b, out := newBank(p, &a.Query, &a.Mem, &a.Exclude), a.Out.F32()
-	b.half = m
-	b.blendAll(a.Tau, nil, nil, func(q0, nq int, s *blend) { s.unpack(out[q0*b.d:], nq, b, 1) })
+	b := newBank(p, &a.Query, &a.Mem, &a.Exclude)
+	t := &b.blends
+	b.half, t.tau, t.to, t.scale = m, a.Tau, a.Out.F32(), 1
+	t.run()
+	b.put()
 }
 
 // bankScanner is the scanner that goes with a micro-kernel of pairs.
@@ -35,54 +37,81 @@ func (m *micro) bankScanner() *scanner {
 	return goScan
 }
 
-// blendHalf is blendPiece.
-func (b *bank) blendHalf(s *blend, q0, nq, from, to int, tau float32) {
-	m, f, units, d := b.half, b.half.bankScanner(), ceilDiv(b.d, 2), b.d
+// halves is the work space of a piece.
+type halves struct {
+	*blends
+	f                       *scanner
+	w                       *worker
+	units                   int
+	query, cols             []float32 // pairs of queries, and the same as panels
+	rounded, down           []float32 // pairs of a tile, and those of its neighbouring rows as panels
+	scores, weights         []float32
+	old, sub, few, fewPairs []float32
+}
+
+// pieceHalf is piece.
+func (t *blends) pieceHalf(s []blend, q0, from, to int) {
+	m, units, d := t.half, ceilDiv(t.d, 2), t.d
+	nq := min(len(s)*memQueries, t.n-q0)
 	panels := ceilDiv(nq, m.nr) * m.nr
-	sc := getScratch(nq*units + panels*units + memRows*(units+memQueries+memQueries/2) + memRows/2*d + m.nr + 2*memQueries + memFew*memRows*3/2)
+	h := halves{blends: t, f: m.bankScanner(), units: units}
+	sc := getScratch(nq*units + panels*units + memRows*(units+memQueries+memQueries/2) + memRows/2*(d+m.nr) + 2*memQueries + memFew*memRows*3/2)
 	defer sc.put()
 	buf := sc.f
-	query, cols, rounded := take(&buf, nq*units), take(&buf, panels*units), take(&buf, memRows*units)
-	scores, weights, down := take(&buf, memRows*memQueries), take(&buf, memRows/2*memQueries), take(&buf, memRows/2*d+m.nr)
-	old, sub, few, fewHalf := take(&buf, memQueries), take(&buf, memQueries), take(&buf, memFew*memRows), take(&buf, memFew*memRows/2)
-	m.pairs.rows(unsafe.Pointer(&query[0]), uintptr(4*units), unsafe.Pointer(&b.query[q0*d]), uintptr(4*d), uintptr(d), uintptr(nq))
-	clear(cols)
-	packed := operand{data: query, ld: units, deep: true}
+	h.query, h.cols, h.rounded = take(&buf, nq*units), take(&buf, panels*units), take(&buf, memRows*units)
+	h.scores, h.weights, h.down = take(&buf, memRows*memQueries), take(&buf, memRows/2*memQueries), take(&buf, memRows/2*(d+m.nr))
+	h.old, h.sub, h.few, h.fewPairs = take(&buf, memQueries), take(&buf, memQueries), take(&buf, memFew*memRows), take(&buf, memFew*memRows/2)
+	m.pairs.rows(unsafe.Pointer(&h.query[0]), uintptr(4*units), unsafe.Pointer(&t.query[q0*d]), uintptr(4*d), uintptr(d), uintptr(nq))
+	clear(h.cols[nq/m.nr*m.nr*units:])
+	packed := operand{data: h.query, ld: units, deep: true}
 	for j := 0; j < nq; j += m.nr {
-		packed.pack(m, cols[j*units:], m.nr, j, min(nq, j+m.nr), 0, units)
+		packed.pack(m, h.cols[j*units:], m.nr, j, min(nq, j+m.nr), 0, units)
 	}
-	blk := block{bank: b, q0: q0, nq: nq, w: round16(nq), few: few}
-	w := workers.Get().(*worker)
+	h.w = workers.Get().(*worker)
 	for j := from; j < to; j += memRows {
 		rows := min(memRows, to-j)
-		mem, k := b.pairsAt(rounded, j, rows), ceilDiv(rows, 2)
-		if alone := b.n <= memAlone && rows%32 == 0 && units%16 == 0; alone {
-			for i := range nq {
-				f.pairs(unsafe.Pointer(&few[i*memRows]), unsafe.Pointer(&mem[0]), uintptr(4*units), unsafe.Pointer(&query[i*units]), 0, nil, uintptr(units/16), uintptr(rows/32), uintptr(32*4*units))
-			}
-			blk.hide(few, memRows, 1, j, rows)
-			blk.aloneExponentials(1/tau, rows, s)
-			m.pairs.rows(unsafe.Pointer(&fewHalf[0]), uintptr(2*memRows), unsafe.Pointer(&few[0]), uintptr(4*memRows), uintptr(rows), uintptr(nq))
-			if f.blend != nil && d%256 == 0 {
-				for i := range nq {
-					f.blend(unsafe.Pointer(&s.acc[i*b.ld]), unsafe.Pointer(&mem[0]), uintptr(4*units), unsafe.Pointer(&fewHalf[i*memRows/2]), uintptr(k), uintptr(d/256), uintptr(4*units*(rows+32)))
-				}
-				continue
-			}
-			f.down(m, down, mem, rows, d)
-			m.tiles(w, tilesArgs{c: s.acc, ldc: b.ld, a: fewHalf, ars: memRows / 2, aks: 1, b: down, ldb: d, panel: m.nr, rows: nq, cols: d, k: k, alpha: 1, add: true})
+		mem := t.pairsAt(h.rounded, j, rows)
+		if t.n <= memAlone && rows%32 == 0 && units%16 == 0 {
+			h.alone(&s[0], mem, q0, nq, j, rows)
 			continue
 		}
-		m.tiles(w, tilesArgs{c: scores, ldc: memQueries, a: mem, ars: units, aks: 1, b: cols, ldb: m.nr, panel: m.nr * units, rows: rows, cols: min(blk.w, panels), k: units, alpha: 1})
-		blk.hide(scores, 1, memQueries, j, rows)
-		b.p.scale(scores[:rows*memQueries], 1/tau, 0)
-		blk.exponentials(scores, old, sub, rows, s)
-		m.pairs.pairsOf(weights, memQueries, scores, memQueries, rows, blk.w)
-		f.down(m, down, mem, rows, d)
-		m.tiles(w, tilesArgs{c: s.acc, ldc: b.ld, a: weights, ars: 1, aks: memQueries, b: down, ldb: d, panel: m.nr, rows: nq, cols: d, k: k, alpha: 1, add: true})
+		panel := h.f.down(m, h.down, mem, rows, d)
+		next, bytes := uintptr(unsafe.Pointer(&mem[0]))+uintptr(4*rows*units), 4*rows*units/len(s)
+		for k := range s {
+			at := k * memQueries
+			n := min(memQueries, nq-at)
+			blk := block{bank: t.bank, q0: q0 + at, nq: n, w: round16(n)}
+			m.tiles(h.w, tilesArgs{c: h.scores, ldc: memQueries, a: mem, ars: units, aks: 1, b: h.cols[at*units:], ldb: m.nr, panel: m.nr * units, rows: rows, cols: min(blk.w, panels-at), k: units, alpha: 1,
+				next: next + uintptr(k*bytes), bytes: bytes})
+			blk.hide(h.scores, 1, memQueries, j, rows)
+			t.p.scale(h.scores[:rows*memQueries], 1/t.tau, 0)
+			blk.exponentials(h.scores, h.old, h.sub, rows, &s[k])
+			m.pairs.pairsOf(h.weights, memQueries, h.scores, memQueries, rows, blk.w)
+			m.tiles(h.w, tilesArgs{c: s[k].acc, ldc: t.ld, a: h.weights, ars: 1, aks: memQueries, b: h.down, ldb: m.nr, panel: panel, rows: n, cols: d, k: ceilDiv(rows, 2), alpha: 1, add: true})
+		}
 	}
-	w.tile = tile{}
-	workers.Put(w)
+	h.w.tile = tile{}
+	workers.Put(h.w)
+}
+
+// alone gathers a tile for very few queries.
+func (h *halves) alone(s *blend, mem []float32, q0, nq, j, rows int) {
+	m, f, d, units, pairs := h.half, h.f, h.d, h.units, ceilDiv(rows, 2)
+	blk := block{bank: h.bank, q0: q0, nq: nq, w: round16(nq), few: h.few}
+	for i := range nq {
+		f.pairs(unsafe.Pointer(&h.few[i*memRows]), unsafe.Pointer(&mem[0]), uintptr(4*units), unsafe.Pointer(&h.query[i*units]), 0, nil, uintptr(units/16), uintptr(rows/32), uintptr(32*4*units))
+	}
+	blk.hide(h.few, memRows, 1, j, rows)
+	blk.aloneExponentials(1/h.tau, rows, s)
+	m.pairs.rows(unsafe.Pointer(&h.fewPairs[0]), uintptr(2*memRows), unsafe.Pointer(&h.few[0]), uintptr(4*memRows), uintptr(rows), uintptr(nq))
+	if f.blend != nil && d%256 == 0 {
+		for i := range nq {
+			f.blend(unsafe.Pointer(&s.acc[i*h.ld]), unsafe.Pointer(&mem[0]), uintptr(4*units), unsafe.Pointer(&h.fewPairs[i*memRows/2]), uintptr(pairs), uintptr(d/256), uintptr(4*units*(rows+32)))
+		}
+		return
+	}
+	panel := f.down(m, h.down, mem, rows, d)
+	m.tiles(h.w, tilesArgs{c: s.acc, ldc: h.ld, a: h.fewPairs, ars: memRows / 2, aks: 1, b: h.down, ldb: m.nr, panel: panel, rows: nq, cols: d, k: pairs, alpha: 1, add: true})
 }
 
 // pairsAt is rows from j of the bank as pairs: where they lie, or rounded to own.
@@ -99,27 +128,28 @@ func (b *bank) pairsAt(own []float32, j, rows int) []float32 {
 	return own
 }
 
-// down makes pairs of neighbouring rows, d wide, of rows of pairs; an odd number of rows is filled up with zeros.
-func (f *scanner) down(m *micro, dst, mem []float32, rows, d int) {
-	units := ceilDiv(d, 2)
-	if f.weave != nil && d%32 == 0 && rows > 1 {
-		f.weave(unsafe.Pointer(&dst[0]), unsafe.Pointer(&mem[0]), uintptr(d), uintptr(rows/2))
-		if rows%2 == 0 {
-			return
+// down makes pairs of neighbouring rows, d wide, of rows of pairs, as panels of m.nr columns, `panel` pairs each; an odd number of rows is filled up with zeros.
+func (f *scanner) down(m *micro, dst, mem []float32, rows, d int) (panel int) {
+	units, pairs := ceilDiv(d, 2), ceilDiv(rows, 2)
+	panel, whole := pairs*m.nr, 0
+	if f.weave != nil && d%32 == 0 && m.nr == 32 {
+		if whole = rows &^ 1; whole > 0 {
+			f.weave(unsafe.Pointer(&dst[0]), unsafe.Pointer(&mem[0]), uintptr(d), uintptr(rows/2), uintptr(4*panel))
 		}
-		dst, mem, rows = dst[rows/2*d:], mem[(rows-1)*units:], 1
 	}
-	from, to := unsafe.Slice((*uint16)(unsafe.Pointer(&mem[0])), 2*rows*units), unsafe.Slice((*uint32)(unsafe.Pointer(&dst[0])), ceilDiv(rows, 2)*d)
-	for r := 0; r < rows; r += 2 {
+	from, to := unsafe.Slice((*uint16)(unsafe.Pointer(&mem[0])), 2*rows*units), unsafe.Slice((*uint32)(unsafe.Pointer(&dst[0])), ceilDiv(d, m.nr)*panel)
+	for r := whole; r < rows; r += 2 {
 		x, y := from[2*r*units:][:d], []uint16(nil)
 		if r+1 < rows {
 			y = from[2*(r+1)*units:][:d]
 		}
 		for i, v := range x {
-			to[r/2*d+i] = uint32(v)
+			at := i/m.nr*panel + r/2*m.nr + i%m.nr
+			to[at] = uint32(v)
 			if y != nil {
-				to[r/2*d+i] |= uint32(y[i]) << 16
+				to[at] |= uint32(y[i]) << 16
 			}
 		}
 	}
+	return panel
 }

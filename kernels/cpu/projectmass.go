@@ -9,17 +9,15 @@ import (
 // softmaxes is, for each query, the largest score over tau of the rows that it may see, and Σ exp(score/tau − largest).
 type softmaxes struct{ top, sum []float32 }
 
-// allRows goes over the whole bank for them; nil if nobody asks.
-func (b *bank) allRows(a *kernels.ProjectTopKArgs) *softmaxes {
+// allRows goes over the whole bank for them, if somebody asks.
+func (b *bank) allRows(a *kernels.ProjectTopKArgs) {
 	if a.Mass.Absent() {
-		return nil
+		return
 	}
-	s := &softmaxes{make([]float32, b.n), make([]float32, b.n)}
-	b.blendAll(a.Tau, nil, nil, func(q0, nq int, all *blend) {
-		copy(s.top[q0:q0+nq], all.top)
-		copy(s.sum[q0:q0+nq], all.sum)
-	})
-	return s
+	s := &b.answer.all
+	s.top, s.sum = grown(s.top, b.n), grown(s.sum, b.n)
+	b.blends.tau, b.blends.all = a.Tau, s
+	b.blends.run()
 }
 
 // tell writes what is asked of the rows that were found for query q: the last one's score, and their share of the softmax over all rows.
@@ -27,7 +25,7 @@ func (s *softmaxes) tell(a *kernels.ProjectTopKArgs, q int, found []rank) {
 	if !a.Kth.Absent() {
 		a.Kth.F32()[q] = found[len(found)-1].score
 	}
-	if s == nil {
+	if a.Mass.Absent() {
 		return
 	}
 	kept := 0.0

@@ -51,9 +51,9 @@ type scanner struct {
 	// They ask for memory `ahead` bytes further on.
 	pairs, bytes func(dst, rows unsafe.Pointer, ld uintptr, query unsafe.Pointer, first uintptr, scales unsafe.Pointer, lines, steps, ahead uintptr)
 	tiles        []func(*tile) // [r]: r rows by 32 columns of bytes; t.bias is where sums begin, int32 a column, t.res what a row is multiplied by
-	// weave pairs n times two rows of width bfloat16, a multiple of 32; blend adds n pairs of rows, ld bytes apart, times pairs of weights to `blocks` times
+	// weave pairs n times two rows of width bfloat16, a multiple of 32, to panels of 32 pairs a row, `panel` bytes each; blend adds n pairs of rows, ld bytes apart, times pairs of weights to `blocks` times
 	// 256 numbers of acc; both may be nil
-	weave func(dst, rows unsafe.Pointer, width, n uintptr)
+	weave func(dst, rows unsafe.Pointer, width, n, panel uintptr)
 	blend func(acc, rows unsafe.Pointer, ld uintptr, weights unsafe.Pointer, n, blocks, ahead uintptr)
 }
 
@@ -82,6 +82,31 @@ type scan struct {
 	floors []atomic.Uint32 // bits of the best of the chunks' k-th best scores
 	low    []rank          // heaps of the k best lower bounds of scores, in the chunks that are done
 	lows   []sync.Mutex    // one for scanQueries of them
+	heaps  []rank
+	parts  []scanChunk
+
+	chunks, chunk   int // of the bank, and rows of one
+	found           func(q int, found []rank)
+	chunkFn, bestFn func(int)
+}
+
+var scans = sync.Pool{New: func() any {
+	s := new(scan)
+	s.chunkFn, s.bestFn = s.runChunk, s.best
+	return s
+}}
+
+// newScan takes a search for k rows from the pool; put gives it back.
+func newScan(b *bank, f *scanner, k int) *scan {
+	s := scans.Get().(*scan)
+	s.bank, s.f, s.k, s.units, s.nr = b, f, k, ceilDiv(b.d, 2), f.half.nr
+	s.bytes, s.near, s.bounds, s.found = false, nil, nil, nil
+	return s
+}
+
+func (s *scan) put() {
+	s.bank, s.near, s.bounds, s.found = nil, nil, nil, nil // keeps no operand alive
+	scans.Put(s)
 }
 
 // querySize is what the bound on a query's errors is made of.
@@ -93,14 +118,16 @@ func (b *bank) scanned(k int, near, bounds *kernels.View) *scan {
 	if f == nil || b.d > scanMost {
 		return nil
 	}
-	s := &scan{bank: b, f: f, k: k, units: ceilDiv(b.d, 2), nr: f.half.nr}
-	switch {
-	case !near.Absent() && near.DType == kernels.U8 && b.d%4 == 0:
-		s.bytes, s.near, s.bounds, s.units, s.nr = true, near.Ptr(), bounds.F32(), b.d/4, byteColumns
-	case !near.Absent() && near.DType == kernels.BF16 && b.d%2 == 0:
-		s.near, s.bounds = near.Ptr(), bounds.F32()
-	case b.n < scanWorth:
+	bytes, pairs := !near.Absent() && near.DType == kernels.U8 && b.d%4 == 0, !near.Absent() && near.DType == kernels.BF16 && b.d%2 == 0
+	if !bytes && !pairs && b.n < scanWorth {
 		return nil
+	}
+	s := newScan(b, f, k)
+	if s.bytes = bytes; bytes {
+		s.units, s.nr = b.d/4, byteColumns
+	}
+	if bytes || pairs {
+		s.near, s.bounds = near.Ptr(), bounds.F32()
 	}
 	return s
 }
@@ -115,13 +142,17 @@ func (s *scan) prepare() (own *scratch) {
 	buf := own.f
 	s.rows, s.panels = take(&buf, s.n*s.units), take(&buf, panels*s.units)
 	clear(s.panels)
-	s.sizes, s.floors = make([]querySize, s.n), make([]atomic.Uint32, s.n)
+	if cap(s.sizes) < s.n {
+		s.sizes, s.floors = make([]querySize, s.n), make([]atomic.Uint32, s.n)
+	}
+	s.sizes, s.floors = s.sizes[:s.n], s.floors[:s.n]
 	for i := range s.floors {
 		s.floors[i].Store(math.Float32bits(negInf))
 	}
-	if s.bytes {
+	if s.bytes && cap(s.first) < panels {
 		s.first = make([]int32, panels)
 	}
+	s.first = s.first[:cap(s.first)]
 	for q := range s.n {
 		s.roundQuery(q)
 	}

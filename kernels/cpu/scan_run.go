@@ -9,36 +9,49 @@ import (
 )
 
 // run is bank.search.
-func (s *scan) run(done func(q int, found []rank)) {
+func (s *scan) run(found func(q int, found []rank)) {
 	own := s.prepare()
 	defer own.put()
 	blocks := ceilDiv(s.n, scanQueries)
-	chunks, chunk := s.chunks(blocks, s.k)
-	parts := make([]scanChunk, blocks*chunks)
-	s.low, s.lows = unseenRanks(make([]rank, s.n*s.k)), make([]sync.Mutex, blocks)
-	Parallel(len(parts), func(u int) {
-		q0, c := u/chunks*scanQueries, u%chunks
-		t := &parts[u]
-		*t = scanChunk{scan: s, q0: q0, nq: min(scanQueries, s.n-q0), from: c * chunk, to: min(s.m, (c+1)*chunk)}
-		t.run()
-	})
-	heaps := make([]rank, s.n*s.k)
-	Parallel(s.n, func(q int) {
-		gather := getScratch(s.gatherSize())
-		defer gather.put()
-		s.raise(q, s.low[q*s.k].score)
-		h := unseenRanks(heaps[q*s.k : (q+1)*s.k])
-		for _, t := range parts[q/scanQueries*chunks:][:chunks] {
-			i := q - t.q0
-			if t.exact != nil {
-				for _, r := range t.exact[i*s.k : (i+1)*s.k] {
-					offer(h, r)
-				}
+	s.chunks, s.chunk = s.bank.chunks(blocks, s.k)
+	for len(s.parts) < blocks*s.chunks {
+		s.parts = append(s.parts, scanChunk{})
+	}
+	if len(s.lows) < blocks {
+		s.lows = make([]sync.Mutex, blocks)
+	}
+	s.low, s.heaps, s.found = unseenRanks(grownRanks(s.low, s.n*s.k)), grownRanks(s.heaps, s.n*s.k), found
+	Parallel(blocks*s.chunks, s.chunkFn)
+	Parallel(s.n, s.bestFn)
+	s.found = nil
+}
+
+func (s *scan) runChunk(u int) {
+	q0, c := u/s.chunks*scanQueries, u%s.chunks
+	t := &s.parts[u]
+	t.scan, t.q0, t.nq, t.from, t.to, t.exact, t.left = s, q0, min(scanQueries, s.n-q0), c*s.chunk, min(s.m, (c+1)*s.chunk), nil, t.left[:0]
+	t.run()
+}
+
+// best finds the best of all chunks' rows.
+func (s *scan) best(q int) {
+	gather := getScratch(s.gatherSize())
+	defer gather.put()
+	s.raise(q, s.low[q*s.k].score)
+	h := unseenRanks(s.heaps[q*s.k : (q+1)*s.k])
+	first := q / scanQueries * s.chunks
+	for c := range s.chunks {
+		t := &s.parts[first+c]
+		i := q - t.q0
+		if t.exact != nil {
+			for _, r := range t.exact[i*s.k : (i+1)*s.k] {
+				offer(h, r)
 			}
-			s.rescore(q, t.left[t.ends[i]:t.ends[i+1]], h, gather.f)
 		}
-	})
-	s.best(heaps, 1, s.k, done)
+		s.rescore(q, t.left[t.ends[i]:t.ends[i+1]], h, gather.f)
+	}
+	slices.SortFunc(h, byRank)
+	s.found(q, h)
 }
 
 // unseenRanks empties a heap.
@@ -98,11 +111,13 @@ type scanChunk struct {
 	q0, nq   int
 	from, to int       // rows
 	least    []float32 // thresholds of the tile
+	same     []float32 // one of them, 16 times
 	y, ye    float64   // of the tile
 	low      []rank    // heaps of lower bounds, of this chunk and of those that were done before it began
 	list     []rank    // scanList a query
 	count    []int32
 	exact    []rank // heaps of scores in float32; nil: no list became too long
+	late     []rank // their memory
 	gather   []float32
 	left     []rank  // what is left of the lists of all queries
 	ends     []int32 // query i's lie before ends[i+1]
@@ -114,15 +129,15 @@ func ranks(f []float32) []rank { return unsafe.Slice((*rank)(unsafe.Pointer(&f[0
 
 func (t *scanChunk) run() {
 	wide := round16(t.nq)
-	sc := getScratch(memRows*(t.units+2+memQueries+1) + wide*2 + 2*t.nq*(t.k+scanList) + t.gatherSize())
+	sc := getScratch(memRows*(t.units+2+memQueries+1) + wide*2 + 16 + 2*t.nq*(t.k+scanList) + t.gatherSize())
 	defer sc.put()
 	buf := sc.f
 	mem, norms, scores := take(&buf, memRows*t.units), take(&buf, 2*memRows), take(&buf, memRows*memQueries)
 	hits := unsafe.Slice((*uint32)(unsafe.Pointer(&take(&buf, memRows)[0])), memRows)
-	t.least, t.count = take(&buf, wide), ints(take(&buf, wide))
+	t.least, t.same, t.count = take(&buf, wide), take(&buf, 16), ints(take(&buf, wide))
 	t.low, t.list, t.gather = ranks(take(&buf, 2*t.nq*t.k)), ranks(take(&buf, 2*t.nq*scanList)), take(&buf, t.gatherSize())
 	clear(t.count)
-	t.share(func(all, mine []rank) { copy(mine, all) })
+	t.share(false)
 	var scales []float32
 	w := workers.Get().(*worker)
 	for j := t.from; j < t.to; j += memRows {
@@ -157,30 +172,30 @@ func (t *scanChunk) run() {
 	}
 	w.tile = tile{}
 	workers.Put(w)
-	t.share(t.tell)
-	t.ends = make([]int32, t.nq+1)
+	t.share(true)
+	t.ends = append(t.ends[:0], 0)
 	for i := range t.nq {
 		t.left = append(t.left, t.kept(i)...)
-		t.ends[i+1] = int32(len(t.left))
+		t.ends = append(t.ends, int32(len(t.left)))
 	}
-	t.low, t.list, t.gather, t.least, t.count = nil, nil, nil, nil, nil // scratch
+	t.low, t.list, t.gather, t.least, t.same, t.count = nil, nil, nil, nil, nil, nil // scratch
 }
 
-// share runs fn on each query's heap of lower bounds of all chunks that are done, and that of this one.
-func (t *scanChunk) share(fn func(all, mine []rank)) {
+// share copies the heaps of lower bounds of all chunks that are done to this one's, or adds this one's to them.
+func (t *scanChunk) share(done bool) {
 	t.lows[t.q0/scanQueries].Lock()
 	defer t.lows[t.q0/scanQueries].Unlock()
 	for i := range t.nq {
 		at := (t.q0 + i) * t.k
-		fn(t.scan.low[at:at+t.k], t.low[i*t.k:(i+1)*t.k])
-	}
-}
-
-// tell adds the lower bounds of this chunk's rows to those of all.
-func (t *scanChunk) tell(all, mine []rank) {
-	for _, r := range mine {
-		if int(r.index) >= t.from && int(r.index) < t.to {
-			offer(all, r)
+		all, mine := t.scan.low[at:at+t.k], t.low[i*t.k:(i+1)*t.k]
+		if !done {
+			copy(mine, all)
+			continue
+		}
+		for _, r := range mine {
+			if int(r.index) >= t.from && int(r.index) < t.to {
+				offer(all, r)
+			}
 		}
 	}
 }
@@ -204,7 +219,8 @@ func (t *scanChunk) meet(i, row int, score float32) {
 	if int(t.count[i]) == scanList {
 		if kept := t.kept(i); len(kept) > scanList*3/4 {
 			if t.exact == nil {
-				t.exact = unseenRanks(make([]rank, t.nq*t.k))
+				t.late = grownRanks(t.late, t.nq*t.k)
+				t.exact = unseenRanks(t.late)
 			}
 			t.rescore(t.q0+i, kept, t.exact[i*t.k:(i+1)*t.k], t.gather)
 			t.count[i] = 0
@@ -281,7 +297,6 @@ func (t *scanChunk) products(w *worker, rowsAt unsafe.Pointer, scores, scales []
 
 // alone scores rows of a tile for few queries, one by one.
 func (t *scanChunk) alone(rowsAt unsafe.Pointer, scores, scales []float32, hits []uint32, j, rows int) {
-	var least [16]float32
 	lines := uintptr(t.units / 16)
 	for i := range t.nq {
 		q := t.q0 + i
@@ -291,10 +306,8 @@ func (t *scanChunk) alone(rowsAt unsafe.Pointer, scores, scales []float32, hits 
 		} else {
 			t.f.pairs(unsafe.Pointer(&scores[0]), rowsAt, uintptr(4*t.units), at, 0, nil, lines, uintptr(rows/32), uintptr(32*4*t.units))
 		}
-		for l := range least {
-			least[l] = t.least[i]
-		}
-		t.p.notBelow(hits, scores, least[:], 16, rows/16)
+		fill(t.same, t.least[i])
+		t.p.notBelow(hits, scores, t.same, 16, rows/16)
 		for r, m := range hits[:rows/16] {
 			for ; m != 0; m &= m - 1 {
 				row := 16*r + bits.TrailingZeros32(m)

@@ -98,7 +98,7 @@ func eachScan(t *testing.T, test func(t *testing.T, s *scan)) {
 					for _, n := range []int{1, 70} {
 						q, none := part(query, 0, n), &kernels.View{}
 						b := newBank(&p, &q, &mem, none)
-						s := &scan{bank: b, f: f, k: 20, units: ceilDiv(d, 2), nr: f.half.nr}
+						s := newScan(b, f, 20)
 						if format != kernels.F32 {
 							near, bounds, err := kernels.Nearby(&mem, format)
 							require.NoError(t, err)

@@ -40,18 +40,41 @@ func offer(h []rank, r rank) {
 	h[i] = r
 }
 
-// search finds the k nearest rows of every query; done gets them, nearest first. The order of candidates is total, so the result does not depend on
+// hunt is a search in float32, and the memory of one.
+type hunt struct {
+	*bank
+	k             int
+	chunks, chunk int
+	heaps         []rank // k of every query, chunk after chunk
+	found         func(q int, found []rank)
+
+	unitFn, bestFn func(int)
+}
+
+func (t *hunt) init() { t.unitFn, t.bestFn = t.unit, t.best }
+
+// search finds the k nearest rows of every query; found gets them, nearest first. The order of candidates is total, so the result does not depend on
 // how the bank is cut.
-func (b *bank) search(k int, done func(q int, found []rank)) {
-	blocks := ceilDiv(b.n, memQueries)
-	chunks, chunk := b.chunks(blocks, k)
-	heaps := make([]rank, chunks*b.n*k)
-	Parallel(blocks*chunks, func(u int) {
-		q0, c := u/chunks*memQueries, u%chunks
-		nq := min(memQueries, b.n-q0)
-		b.searchChunk(heaps[(c*b.n+q0)*k:][:nq*k], k, q0, nq, c*chunk, min(b.m, (c+1)*chunk))
-	})
-	b.best(heaps, chunks, k, done)
+func (b *bank) search(k int, found func(q int, found []rank)) {
+	t, blocks := &b.hunt, ceilDiv(b.n, memQueries)
+	t.chunks, t.chunk = b.chunks(blocks, k)
+	t.k, t.found, t.heaps = k, found, grownRanks(t.heaps, t.chunks*b.n*k)
+	Parallel(blocks*t.chunks, t.unitFn)
+	Parallel(b.n, t.bestFn)
+	t.found = nil
+}
+
+func (t *hunt) unit(u int) {
+	q0, c := u/t.chunks*memQueries, u%t.chunks
+	nq := min(memQueries, t.n-q0)
+	t.searchChunk(t.heaps[(c*t.n+q0)*t.k:][:nq*t.k], t.k, q0, nq, c*t.chunk, min(t.m, (c+1)*t.chunk))
+}
+
+func grownRanks(buf []rank, n int) []rank {
+	if cap(buf) < n {
+		buf = make([]rank, n+n/4)
+	}
+	return buf[:n]
 }
 
 const (
@@ -66,26 +89,27 @@ func (b *bank) chunks(blocks, k int) (chunks, rows int) {
 	return ceilDiv(b.m, rows), rows
 }
 
-// best hands out the k best of all chunks' heaps, those of all queries chunk after chunk.
-func (b *bank) best(heaps []rank, chunks, k int, done func(q int, found []rank)) {
-	Parallel(b.n, func(q int) {
-		h := heaps[q*k : (q+1)*k]
-		for c := 1; c < chunks; c++ {
-			for _, r := range heaps[(c*b.n+q)*k:][:k] {
-				offer(h, r)
-			}
+// best hands out the k best of all chunks' heaps.
+func (t *hunt) best(q int) {
+	k := t.k
+	h := t.heaps[q*k : (q+1)*k]
+	for c := 1; c < t.chunks; c++ {
+		for _, r := range t.heaps[(c*t.n+q)*k:][:k] {
+			offer(h, r)
 		}
-		slices.SortFunc(h, func(x, y rank) int {
-			switch {
-			case x.better(y):
-				return -1
-			case y.better(x):
-				return 1
-			}
-			return 0
-		})
-		done(q, h)
-	})
+	}
+	slices.SortFunc(h, byRank)
+	t.found(q, h)
+}
+
+func byRank(x, y rank) int {
+	switch {
+	case x.better(y):
+		return -1
+	case y.better(x):
+		return 1
+	}
+	return 0
 }
 
 // searchChunk fills the heaps of nq queries from q0 with the best of rows from..to-1.
@@ -93,11 +117,12 @@ func (b *bank) searchChunk(heaps []rank, k, q0, nq, from, to int) {
 	for i := range heaps {
 		heaps[i] = rank{negInf, math.MaxInt32}
 	}
-	sc := getScratch(memQueries*memRows + b.packSize() + memQueries + memRows)
+	sc := getScratch(memQueries*memRows + b.packSize() + memQueries + memRows + 16)
 	defer sc.put()
 	buf := sc.f
 	blk := b.block(&buf, q0, nq)
-	s, worst, hits := take(&buf, memQueries*memRows), take(&buf, memQueries), unsafe.Slice((*uint32)(unsafe.Pointer(&buf[0])), memRows)
+	s, worst, least := take(&buf, memQueries*memRows), take(&buf, memQueries), take(&buf, 16)
+	hits := unsafe.Slice((*uint32)(unsafe.Pointer(&buf[0])), memRows)
 	for i := range worst {
 		if worst[i] = negInf; i >= nq {
 			worst[i] = posInf
@@ -114,16 +139,13 @@ func (b *bank) searchChunk(heaps []rank, k, q0, nq, from, to int) {
 		offer(h, rank{score, int32(row)})
 		worst[i] = h[0].score
 	}
-	var least [16]float32
 	for j := from; j < to; j += memRows {
 		rows := min(memRows, to-j)
 		if blk.rows != nil {
 			blk.alone(j, rows)
 			for i := range nq {
-				for l := range least {
-					least[l] = worst[i]
-				}
-				b.p.notBelow(hits, blk.few[i*memRows:], least[:], 16, ceilDiv(rows, 16))
+				fill(least, worst[i])
+				b.p.notBelow(hits, blk.few[i*memRows:], least, 16, ceilDiv(rows, 16))
 				for r, m := range hits[:ceilDiv(rows, 16)] {
 					for ; m != 0; m &= m - 1 {
 						if row := 16*r + bits.TrailingZeros32(m); row < rows {

@@ -326,22 +326,24 @@ func roundMeasured() {
 	RET()
 }
 
-// bankWeave writes bankWeave(dst, rows, width, n): 2n rows of `width` bfloat16, a multiple of 32, become n rows of pairs of neighbours across the rows.
+// bankWeave writes bankWeave(dst, rows, width, n, panel): 2n rows of `width` bfloat16, a multiple of 32, become n rows of pairs of neighbours across the rows,
+// in panels of 32 columns, panel bytes from one to the next.
 func bankWeave() {
 	order := GLOBL("woven", RODATA|NOPTR) // of words of two registers: 0, 32, 1, 33, …
 	for i := range 32 {
 		DATA(4*i, U32(uint32(i|(i+32)<<16)))
 	}
-	TEXT("bankWeave", NOSPLIT, "func(dst, rows, width, n uintptr)")
+	TEXT("bankWeave", NOSPLIT, "func(dst, rows, width, n, panel uintptr)")
 	Doc("bankWeave pairs neighbouring rows of bfloat16.")
 	dst, x, width, n := Load(Param("dst"), GP64()), Load(Param("rows"), GP64()), Load(Param("width"), GP64()), Load(Param("n"), GP64())
 	first, second := ZMM(), ZMM()
 	VMOVUPS(order, first)
 	VMOVUPS(order.Offset(64), second)
-	y, left := GP64(), GP64()
+	y, left, to, panel := GP64(), GP64(), GP64(), Load(Param("panel"), GP64())
 	Label("rows")
 	LEAQ(Mem{Base: x, Index: width, Scale: 2}, y)
 	MOVQ(width, left)
+	MOVQ(dst, to)
 	Label("columns")
 	a, b, c := ZMM(), ZMM(), ZMM()
 	VMOVUPS(Mem{Base: x}, a)
@@ -349,14 +351,15 @@ func bankWeave() {
 	VMOVAPS(a, b)
 	VPERMT2W(c, first, a)
 	VPERMT2W(c, second, b)
-	VMOVUPS(a, Mem{Base: dst})
-	VMOVUPS(b, Mem{Base: dst, Disp: 64})
-	ADDQ(Imm(128), dst)
+	VMOVUPS(a, Mem{Base: to})
+	VMOVUPS(b, Mem{Base: to, Disp: 64})
+	ADDQ(panel, to)
 	ADDQ(Imm(64), x)
 	ADDQ(Imm(64), y)
 	SUBQ(Imm(32), left)
 	JNZ(LabelRef("columns"))
 	MOVQ(y, x)
+	ADDQ(Imm(128), dst)
 	DECQ(n)
 	JNZ(LabelRef("rows"))
 	VZEROUPPER()
