@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"slices"
+	"unsafe"
 
 	"syntic/kernels"
 )
@@ -171,6 +172,29 @@ func (s *Scope) Slice(x *Tensor, axis, from, to int) *Tensor {
 		})
 	}
 	return out
+}
+
+// Part is the rows from..to-1 along axis 0, where they lie in x: a copy, as Slice makes, only if a gradient flows.
+func (s *Scope) Part(x *Tensor, from, to int) *Tensor {
+	if x.Rank() < 1 || from < 0 || to > x.Dim(0) || from >= to {
+		fail("rows %d..%d of %v", from, to, x)
+	}
+	switch {
+	case s.tracks(x):
+		return s.Slice(x, 0, from, to)
+	case from == 0 && to == x.Dim(0):
+		return x
+	}
+	var dims [kernels.MaxRank]int
+	shape := append(dims[:0], x.Shape()...)
+	shape[0] = to - from
+	row, v := x.Len()/x.Dim(0), x.View()
+	t := next(&s.root.views, &s.root.slab)
+	*t = Tensor{v: kernels.NewView(v.DType, unsafe.Add(v.Ptr(), from*row*v.DType.Size()), shape...), buf: x.buf, dev: x.dev}
+	if x.host != nil {
+		t.host = x.host[from*row : to*row]
+	}
+	return t
 }
 
 // Split cuts x into n equal parts along an axis.

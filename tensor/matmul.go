@@ -90,12 +90,27 @@ func (s *Scope) LinearAdd(x, w, b, residual *Tensor) *Tensor {
 	return s.linear(x, w, b, residual, ActNone)
 }
 
-func (s *Scope) linear(x, w, b, residual *Tensor, act Act) *Tensor {
+// AddLinear adds x·wᵀ + b to sum, which has the shape that the result would have: the bits of LinearAdd, without memory of its own. It panics with an
+// *Error if a gradient would flow.
+func (s *Scope) AddLinear(sum, x, w, b *Tensor) {
+	if s.tracks(sum, x, w, b) {
+		fail("add x %v · weight %v to %v in place: want no gradient", x, w, sum)
+	}
+	m, n, k := linearSizes(x, w)
+	run(s, kernels.GEMM, kernels.GEMMArgs{A: x.as(1, m, k), B: w.weight(kernels.GEMM.Rounds()).As(1, n, k), TransB: true, Out: sum.as(1, m, n), Bias: b.View(), Alpha: 1, Accumulate: true})
+}
+
+// linearSizes are the rows of x, those of w, and the length of both.
+func linearSizes(x, w *Tensor) (m, n, k int) {
 	if w.Rank() != 2 || x.Rank() < 1 || x.Dim(-1) != w.Dim(1) {
 		fail("linear of x %v, weight %v: want x [..., in], weight [out, in]", x, w)
 	}
-	k, n := w.Dim(1), w.Dim(0)
-	m := x.Len() / k
+	n, k = w.Dim(0), w.Dim(1)
+	return x.Len() / k, n, k
+}
+
+func (s *Scope) linear(x, w, b, residual *Tensor, act Act) *Tensor {
+	m, n, k := linearSizes(x, w)
 	var dims [kernels.MaxRank]int
 	shape := append(dims[:0], x.Shape()...)
 	shape[len(shape)-1] = n

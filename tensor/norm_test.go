@@ -193,3 +193,23 @@ func TestGoldenResampling(t *testing.T) {
 		checkGolden(t, s, g, s.MaxPool(g["x"], 3, 2, 1), 0)
 	})
 }
+
+// TestInPlace: AddLinear gives the bits of LinearAdd, Part the rows of Slice.
+func TestInPlace(t *testing.T) {
+	s := tensor.NewScope(tensor.CPU())
+	defer s.Close()
+	x, w, b, r := s.Randn(tensor.Key{Seed: 1}, 3, 37, 70), s.Randn(tensor.Key{Seed: 2}, 130, 70), s.Randn(tensor.Key{Seed: 3}, 130), s.Randn(tensor.Key{Seed: 4}, 3, 37, 130)
+	want := s.LinearAdd(x, w, b, r)
+	require.Equal(t, s.Slice(want, 0, 1, 3).Float32s(), s.Part(want, 1, 3).Float32s())
+	s.AddLinear(r, x, w, b)
+	require.Equal(t, want.Float32s(), r.Float32s())
+	ids := s.FromInt32s([]int32{1, 2, 3, 4, 5, 6}, 3, 2)
+	require.Equal(t, []int32{3, 4}, s.Part(ids, 1, 2).Int32s())
+	require.Panics(t, func() { s.Part(ids, 1, 4) })
+	taped := tensor.NewScope(tensor.CPU(), tensor.WithTape())
+	defer taped.Close()
+	p := tensor.NewParameter(tensor.CPU(), 4, 2)
+	require.Panics(t, func() { taped.AddLinear(taped.Zeros(1, 4), taped.Zeros(1, 2), p, nil) })
+	g := taped.Backward(taped.SumAll(taped.Part(p, 1, 3)))
+	require.Equal(t, []float32{0, 0, 1, 1, 1, 1, 0, 0}, g.Of(p).Float32s())
+}

@@ -266,6 +266,24 @@ func (s *Scope) Copy(x *Tensor) *Tensor {
 	return t
 }
 
+// Overwrites tells that results are best written over operands that nobody needs any more, and made in parts that stay in the caches from one op to the
+// next, see [Scope.Together]: on the CPU, while ops are neither recorded nor traced. Else a device wants much to do at once.
+func (s *Scope) Overwrites() bool { return s.dev.IsCPU() && s.tape == nil && s.trace == nil }
+
+// Together is how many of n items are best taken through a layer at once where the scope overwrites, if the widest op holds `size` numbers for each and the
+// layer's weights have so many bytes; all n elsewhere, and where the weights alone fill the caches, for each part would read them anew.
+func (s *Scope) Together(n, size, weights int) int {
+	const (
+		numbers = 5 << 18  // 5 MiB of float32: the other ops' and the weights fit the last-level cache beside them
+		caches  = 16 << 20 // bytes
+	)
+	if !s.Overwrites() || n == 0 || weights > caches {
+		return n
+	}
+	parts := max(1, (n*size+numbers-1)/numbers)
+	return (n + parts - 1) / parts
+}
+
 func run[A any](s *Scope, op *kernels.Op[A], a A) {
 	check(op.Do(s.stream, a))
 }
