@@ -7,23 +7,16 @@
 // func tile32br1(t uintptr)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br1(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), CX
-	MOVQ       24(AX), DX
-	MOVQ       32(AX), BX
-	MOVQ       72(AX), SI
-	MOVQ       48(AX), DI
-	MOVQ       40(AX), DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	MOVQ       64(AX), DI
-	TESTQ      DI, DI
-	JZ         alone
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), CX
+	MOVQ 24(AX), DX
+	MOVQ 32(AX), BX
+	MOVQ 72(AX), SI
+	CMPQ SI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), DI
 	MOVQ   104(AX), R8
 	MOVQ   (AX), R9
@@ -44,8 +37,12 @@ depth:
 	ADDQ         R8, DI
 	ADDQ         CX, R9
 	ADDQ         BX, DX
-	DECQ         SI
-	JNZ          depth
+	CMPQ         SI, $0x40
+	JEQ          near
+
+on:
+	DECQ SI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -86,32 +83,43 @@ store:
 	VZEROUPPER
 	RET
 
+shallow:
+	MOVQ       48(AX), DI
+	MOVQ       40(AX), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	MOVQ       64(AX), DI
+	TESTQ      DI, DI
+	JZ         begin
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R10
+	MOVQ       40(AX), R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       64(AX), R10
+	TESTQ      R10, R10
+	JZ         on
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	JMP        on
+
 // func tile32br2(t uintptr)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tile32br2(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
-	MOVQ       48(AX), R8
-	MOVQ       40(AX), R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	MOVQ       64(AX), R9
-	TESTQ      R9, R9
-	JZ         alone
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -139,8 +147,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R10
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -194,15 +206,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32br3(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32br3(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -210,22 +214,47 @@ TEXT ·tile32br3(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	JMP        on
+
+// func tile32br3(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32br3(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -260,8 +289,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R10
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -328,15 +361,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32br4(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32br4(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -347,12 +372,9 @@ TEXT ·tile32br4(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -361,11 +383,45 @@ TEXT ·tile32br4(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	JMP        on
+
+// func tile32br4(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32br4(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -408,8 +464,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R11
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -489,15 +549,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32br5(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32br5(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -511,12 +563,9 @@ TEXT ·tile32br5(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -528,11 +577,51 @@ TEXT ·tile32br5(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R12
+	MOVQ       40(AX), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	MOVQ       64(AX), R13
+	TESTQ      R13, R13
+	JZ         on
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	JMP        on
+
+// func tile32br5(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32br5(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -585,8 +674,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -679,15 +772,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32br6(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32br6(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -704,12 +789,9 @@ TEXT ·tile32br6(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -724,11 +806,57 @@ TEXT ·tile32br6(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        on
+
+// func tile32br6(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32br6(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -788,8 +916,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -895,15 +1027,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32br7(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32br7(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -923,12 +1047,9 @@ TEXT ·tile32br7(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -946,11 +1067,63 @@ TEXT ·tile32br7(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        on
+
+// func tile32br7(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32br7(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -1017,8 +1190,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -1137,15 +1314,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32br8(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32br8(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -1168,12 +1337,9 @@ TEXT ·tile32br8(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -1194,11 +1360,69 @@ TEXT ·tile32br8(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        on
+
+// func tile32br8(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32br8(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -1272,8 +1496,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -1405,15 +1633,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32br9(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32br9(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -1439,12 +1659,9 @@ TEXT ·tile32br9(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -1468,11 +1685,75 @@ TEXT ·tile32br9(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        on
+
+// func tile32br9(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32br9(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -1556,8 +1837,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -1702,15 +1987,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32br10(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32br10(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -1739,12 +2016,9 @@ TEXT ·tile32br10(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -1771,11 +2045,81 @@ TEXT ·tile32br10(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        on
+
+// func tile32br10(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32br10(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -1866,8 +2210,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -2025,15 +2373,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32br11(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32br11(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -2065,12 +2405,9 @@ TEXT ·tile32br11(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -2100,11 +2437,87 @@ TEXT ·tile32br11(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        on
+
+// func tile32br11(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32br11(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -2202,8 +2615,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -2374,15 +2791,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32br12(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32br12(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -2417,12 +2826,9 @@ TEXT ·tile32br12(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -2455,11 +2861,93 @@ TEXT ·tile32br12(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        on
+
+// func tile32br12(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32br12(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -2564,8 +3052,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -2749,24 +3241,175 @@ store:
 	VZEROUPPER
 	RET
 
+shallow:
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         begin
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        on
+
 // func tile16br1(t uintptr)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br1(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), CX
-	MOVQ       24(AX), DX
-	MOVQ       32(AX), BX
-	MOVQ       72(AX), SI
-	MOVQ       48(AX), DI
-	MOVQ       40(AX), DI
-	PREFETCHT0 (DI)
-	MOVQ       64(AX), DI
-	TESTQ      DI, DI
-	JZ         alone
-	PREFETCHT0 (DI)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), CX
+	MOVQ 24(AX), DX
+	MOVQ 32(AX), BX
+	MOVQ 72(AX), SI
+	CMPQ SI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), DI
 	MOVQ   104(AX), R8
 	MOVQ   (AX), R9
@@ -2783,8 +3426,12 @@ depth:
 	ADDQ         R8, DI
 	ADDQ         CX, R9
 	ADDQ         BX, DX
-	DECQ         SI
-	JNZ          depth
+	CMPQ         SI, $0x40
+	JEQ          near
+
+on:
+	DECQ SI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -2819,28 +3466,39 @@ store:
 	VZEROUPPER
 	RET
 
+shallow:
+	MOVQ       48(AX), DI
+	MOVQ       40(AX), DI
+	PREFETCHT0 (DI)
+	MOVQ       64(AX), DI
+	TESTQ      DI, DI
+	JZ         begin
+	PREFETCHT0 (DI)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R10
+	MOVQ       40(AX), R10
+	PREFETCHT0 (R10)
+	MOVQ       64(AX), R10
+	TESTQ      R10, R10
+	JZ         on
+	PREFETCHT0 (R10)
+	JMP        on
+
 // func tile16br2(t uintptr)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tile16br2(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
-	MOVQ       48(AX), R8
-	MOVQ       40(AX), R9
-	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	MOVQ       64(AX), R9
-	TESTQ      R9, R9
-	JZ         alone
-	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -2861,8 +3519,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R10
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -2905,32 +3567,47 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16br3(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16br3(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	JMP        on
+
+// func tile16br3(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16br3(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -2955,8 +3632,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R10
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3007,15 +3688,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16br4(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16br4(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -3023,20 +3696,47 @@ TEXT ·tile16br4(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	JMP        on
+
+// func tile16br4(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16br4(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -3066,8 +3766,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R11
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3126,15 +3830,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16br5(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16br5(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -3144,11 +3840,9 @@ TEXT ·tile16br5(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -3156,10 +3850,43 @@ TEXT ·tile16br5(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R12
+	MOVQ       40(AX), R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	MOVQ       64(AX), R13
+	TESTQ      R13, R13
+	JZ         on
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	JMP        on
+
+// func tile16br5(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16br5(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -3196,8 +3923,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3264,15 +3995,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16br6(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16br6(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -3284,11 +4007,9 @@ TEXT ·tile16br6(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -3298,10 +4019,47 @@ TEXT ·tile16br6(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
+
+// func tile16br6(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16br6(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -3342,8 +4100,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3418,15 +4180,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16br7(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16br7(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -3440,11 +4194,9 @@ TEXT ·tile16br7(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -3456,10 +4208,51 @@ TEXT ·tile16br7(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
+
+// func tile16br7(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16br7(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -3504,8 +4297,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3588,15 +4385,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16br8(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16br8(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -3612,11 +4401,9 @@ TEXT ·tile16br8(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -3630,10 +4417,55 @@ TEXT ·tile16br8(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
+
+// func tile16br8(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16br8(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -3682,8 +4514,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3774,15 +4610,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16br9(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16br9(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -3800,11 +4628,9 @@ TEXT ·tile16br9(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -3820,10 +4646,59 @@ TEXT ·tile16br9(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
+
+// func tile16br9(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16br9(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -3879,8 +4754,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3979,15 +4858,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16br10(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16br10(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -4007,11 +4878,9 @@ TEXT ·tile16br10(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -4029,10 +4898,63 @@ TEXT ·tile16br10(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	JMP        on
+
+// func tile16br10(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16br10(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -4092,8 +5014,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -4200,15 +5126,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16br11(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16br11(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -4230,11 +5148,9 @@ TEXT ·tile16br11(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -4254,10 +5170,67 @@ TEXT ·tile16br11(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	JMP        on
+
+// func tile16br11(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16br11(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -4321,8 +5294,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -4437,15 +5414,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16br12(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16br12(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -4469,11 +5438,9 @@ TEXT ·tile16br12(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -4495,10 +5462,71 @@ TEXT ·tile16br12(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	JMP        on
+
+// func tile16br12(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16br12(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -4566,8 +5594,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -4689,6 +5721,114 @@ store:
 	VMOVUPS Z11, K1, (AX)
 	VZEROUPPER
 	RET
+
+shallow:
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         begin
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	JMP        on
 
 // func roundRows512(dst uintptr, step uintptr, src uintptr, ld uintptr, width uintptr, n uintptr)
 // Requires: AVX, AVX512F, BMI2

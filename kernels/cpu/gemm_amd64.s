@@ -7,23 +7,16 @@
 // func tile32r1(t uintptr)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tile32r1(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), CX
-	MOVQ       24(AX), DX
-	MOVQ       32(AX), BX
-	MOVQ       72(AX), SI
-	MOVQ       48(AX), DI
-	MOVQ       40(AX), DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	MOVQ       64(AX), DI
-	TESTQ      DI, DI
-	JZ         alone
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), CX
+	MOVQ 24(AX), DX
+	MOVQ 32(AX), BX
+	MOVQ 72(AX), SI
+	CMPQ SI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), DI
 	MOVQ   104(AX), R8
 	MOVQ   (AX), R9
@@ -42,8 +35,12 @@ depth:
 	ADDQ         R8, DI
 	ADDQ         CX, R9
 	ADDQ         BX, DX
-	DECQ         SI
-	JNZ          depth
+	CMPQ         SI, $0x40
+	JEQ          near
+
+on:
+	DECQ SI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -84,32 +81,43 @@ store:
 	VZEROUPPER
 	RET
 
+shallow:
+	MOVQ       48(AX), DI
+	MOVQ       40(AX), DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	MOVQ       64(AX), DI
+	TESTQ      DI, DI
+	JZ         begin
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R10
+	MOVQ       40(AX), R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	MOVQ       64(AX), R10
+	TESTQ      R10, R10
+	JZ         on
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	JMP        on
+
 // func tile32r2(t uintptr)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tile32r2(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
-	MOVQ       48(AX), R8
-	MOVQ       40(AX), R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	MOVQ       64(AX), R9
-	TESTQ      R9, R9
-	JZ         alone
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -133,8 +141,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R10
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -188,15 +200,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32r3(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32r3(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -204,22 +208,47 @@ TEXT ·tile32r3(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	JMP        on
+
+// func tile32r3(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32r3(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -248,8 +277,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R10
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -316,15 +349,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32r4(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32r4(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -335,12 +360,9 @@ TEXT ·tile32r4(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -349,11 +371,45 @@ TEXT ·tile32r4(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	JMP        on
+
+// func tile32r4(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32r4(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -388,8 +444,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R11
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -469,15 +529,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32r5(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32r5(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -491,12 +543,9 @@ TEXT ·tile32r5(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -508,11 +557,51 @@ TEXT ·tile32r5(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R12
+	MOVQ       40(AX), R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	MOVQ       64(AX), R13
+	TESTQ      R13, R13
+	JZ         on
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	JMP        on
+
+// func tile32r5(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32r5(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -555,8 +644,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -649,15 +742,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32r6(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32r6(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -674,12 +759,9 @@ TEXT ·tile32r6(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -694,11 +776,57 @@ TEXT ·tile32r6(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        on
+
+// func tile32r6(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32r6(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -746,8 +874,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -853,15 +985,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32r7(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32r7(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -881,12 +1005,9 @@ TEXT ·tile32r7(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -904,11 +1025,63 @@ TEXT ·tile32r7(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        on
+
+// func tile32r7(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32r7(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -961,8 +1134,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -1081,15 +1258,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32r8(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32r8(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -1112,12 +1281,9 @@ TEXT ·tile32r8(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -1138,11 +1304,69 @@ TEXT ·tile32r8(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        on
+
+// func tile32r8(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32r8(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -1200,8 +1424,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -1333,15 +1561,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32r9(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32r9(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -1367,12 +1587,9 @@ TEXT ·tile32r9(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -1396,11 +1613,75 @@ TEXT ·tile32r9(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	JMP        on
+
+// func tile32r9(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32r9(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -1466,8 +1747,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -1612,15 +1897,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32r10(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32r10(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -1649,12 +1926,9 @@ TEXT ·tile32r10(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -1681,11 +1955,81 @@ TEXT ·tile32r10(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        on
+
+// func tile32r10(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32r10(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -1756,8 +2100,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -1915,15 +2263,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32r11(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32r11(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -1955,12 +2295,9 @@ TEXT ·tile32r11(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -1990,11 +2327,87 @@ TEXT ·tile32r11(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        on
+
+// func tile32r11(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32r11(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -2070,8 +2483,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -2242,15 +2659,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile32r12(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile32r12(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -2285,12 +2694,9 @@ TEXT ·tile32r12(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	ADDQ       R8, R9
@@ -2323,11 +2729,93 @@ TEXT ·tile32r12(SB), NOSPLIT, $0-8
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	PREFETCHT0 64(R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        on
+
+// func tile32r12(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile32r12(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -2408,8 +2896,12 @@ depth:
 	ADDQ         DX, R12
 	ADDQ         DX, R13
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -2593,24 +3085,175 @@ store:
 	VZEROUPPER
 	RET
 
+shallow:
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         begin
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	JMP        on
+
 // func tile16r1(t uintptr)
 // Requires: AVX, FMA3, MMX+
 TEXT ·tile16r1(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), CX
-	MOVQ       24(AX), DX
-	MOVQ       32(AX), BX
-	MOVQ       72(AX), SI
-	MOVQ       48(AX), DI
-	MOVQ       40(AX), DI
-	PREFETCHT0 (DI)
-	MOVQ       64(AX), DI
-	TESTQ      DI, DI
-	JZ         alone
-	PREFETCHT0 (DI)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), CX
+	MOVQ 24(AX), DX
+	MOVQ 32(AX), BX
+	MOVQ 72(AX), SI
+	CMPQ SI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), DI
 	MOVQ   104(AX), R8
 	MOVQ   (AX), R9
@@ -2629,8 +3272,12 @@ depth:
 	ADDQ         R8, DI
 	ADDQ         CX, R9
 	ADDQ         BX, DX
-	DECQ         SI
-	JNZ          depth
+	CMPQ         SI, $0x40
+	JEQ          near
+
+on:
+	DECQ SI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y2
@@ -2666,28 +3313,39 @@ store:
 	VZEROUPPER
 	RET
 
+shallow:
+	MOVQ       48(AX), DI
+	MOVQ       40(AX), DI
+	PREFETCHT0 (DI)
+	MOVQ       64(AX), DI
+	TESTQ      DI, DI
+	JZ         begin
+	PREFETCHT0 (DI)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R10
+	MOVQ       40(AX), R10
+	PREFETCHT0 (R10)
+	MOVQ       64(AX), R10
+	TESTQ      R10, R10
+	JZ         on
+	PREFETCHT0 (R10)
+	JMP        on
+
 // func tile16r2(t uintptr)
 // Requires: AVX, FMA3, MMX+
 TEXT ·tile16r2(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
-	MOVQ       48(AX), R8
-	MOVQ       40(AX), R9
-	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	MOVQ       64(AX), R9
-	TESTQ      R9, R9
-	JZ         alone
-	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -2711,8 +3369,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R10
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y4
@@ -2761,32 +3423,47 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16r3(t uintptr)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile16r3(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	JMP        on
+
+// func tile16r3(t uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tile16r3(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -2815,8 +3492,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R10
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y6
@@ -2878,15 +3559,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16r4(t uintptr)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile16r4(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -2894,20 +3567,47 @@ TEXT ·tile16r4(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	JMP        on
+
+// func tile16r4(t uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tile16r4(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -2942,8 +3642,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R11
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y8
@@ -3018,15 +3722,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16r5(t uintptr)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile16r5(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -3036,11 +3732,9 @@ TEXT ·tile16r5(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -3048,10 +3742,43 @@ TEXT ·tile16r5(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R12
+	MOVQ       40(AX), R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	MOVQ       64(AX), R13
+	TESTQ      R13, R13
+	JZ         on
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	JMP        on
+
+// func tile16r5(t uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tile16r5(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -3094,8 +3821,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y10
@@ -3183,15 +3914,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16r6(t uintptr)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile16r6(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -3203,11 +3926,9 @@ TEXT ·tile16r6(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -3217,10 +3938,47 @@ TEXT ·tile16r6(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
+
+// func tile16r6(t uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tile16r6(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -3268,8 +4026,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y12
@@ -3370,24 +4132,79 @@ store:
 	VZEROUPPER
 	RET
 
+shallow:
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         begin
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
+
 // func tile16zr1(t uintptr)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tile16zr1(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), CX
-	MOVQ       24(AX), DX
-	MOVQ       32(AX), BX
-	MOVQ       72(AX), SI
-	MOVQ       48(AX), DI
-	MOVQ       40(AX), DI
-	PREFETCHT0 (DI)
-	MOVQ       64(AX), DI
-	TESTQ      DI, DI
-	JZ         alone
-	PREFETCHT0 (DI)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), CX
+	MOVQ 24(AX), DX
+	MOVQ 32(AX), BX
+	MOVQ 72(AX), SI
+	CMPQ SI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), DI
 	MOVQ   104(AX), R8
 	MOVQ   (AX), R9
@@ -3402,8 +4219,12 @@ depth:
 	ADDQ             R8, DI
 	ADDQ             CX, R9
 	ADDQ             BX, DX
-	DECQ             SI
-	JNZ              depth
+	CMPQ             SI, $0x40
+	JEQ              near
+
+on:
+	DECQ SI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3438,28 +4259,39 @@ store:
 	VZEROUPPER
 	RET
 
+shallow:
+	MOVQ       48(AX), DI
+	MOVQ       40(AX), DI
+	PREFETCHT0 (DI)
+	MOVQ       64(AX), DI
+	TESTQ      DI, DI
+	JZ         begin
+	PREFETCHT0 (DI)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R10
+	MOVQ       40(AX), R10
+	PREFETCHT0 (R10)
+	MOVQ       64(AX), R10
+	TESTQ      R10, R10
+	JZ         on
+	PREFETCHT0 (R10)
+	JMP        on
+
 // func tile16zr2(t uintptr)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tile16zr2(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
-	MOVQ       48(AX), R8
-	MOVQ       40(AX), R9
-	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	MOVQ       64(AX), R9
-	TESTQ      R9, R9
-	JZ         alone
-	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -3476,8 +4308,12 @@ depth:
 	ADDQ             R9, R8
 	ADDQ             DX, R10
 	ADDQ             SI, BX
-	DECQ             DI
-	JNZ              depth
+	CMPQ             DI, $0x40
+	JEQ              near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3520,32 +4356,47 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16zr3(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16zr3(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	JMP        on
+
+// func tile16zr3(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16zr3(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -3564,8 +4415,12 @@ depth:
 	ADDQ             R9, R8
 	ADDQ             DX, R10
 	ADDQ             SI, BX
-	DECQ             DI
-	JNZ              depth
+	CMPQ             DI, $0x40
+	JEQ              near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3616,15 +4471,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16zr4(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16zr4(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -3632,20 +4479,47 @@ TEXT ·tile16zr4(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	JMP        on
+
+// func tile16zr4(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16zr4(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -3667,8 +4541,12 @@ depth:
 	ADDQ             R9, R8
 	ADDQ             DX, R11
 	ADDQ             SI, BX
-	DECQ             DI
-	JNZ              depth
+	CMPQ             DI, $0x40
+	JEQ              near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3727,15 +4605,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16zr5(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16zr5(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -3745,11 +4615,9 @@ TEXT ·tile16zr5(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -3757,10 +4625,43 @@ TEXT ·tile16zr5(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R12
+	MOVQ       40(AX), R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	MOVQ       64(AX), R13
+	TESTQ      R13, R13
+	JZ         on
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	JMP        on
+
+// func tile16zr5(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16zr5(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -3787,8 +4688,12 @@ depth:
 	ADDQ             DX, R11
 	ADDQ             DX, R12
 	ADDQ             SI, BX
-	DECQ             DI
-	JNZ              depth
+	CMPQ             DI, $0x40
+	JEQ              near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3855,15 +4760,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16zr6(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16zr6(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -3875,11 +4772,9 @@ TEXT ·tile16zr6(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -3889,10 +4784,47 @@ TEXT ·tile16zr6(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
+
+// func tile16zr6(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16zr6(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -3921,8 +4853,12 @@ depth:
 	ADDQ             DX, R11
 	ADDQ             DX, R12
 	ADDQ             SI, BX
-	DECQ             DI
-	JNZ              depth
+	CMPQ             DI, $0x40
+	JEQ              near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -3997,15 +4933,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16zr7(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16zr7(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -4019,11 +4947,9 @@ TEXT ·tile16zr7(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -4035,10 +4961,51 @@ TEXT ·tile16zr7(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
+
+// func tile16zr7(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16zr7(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -4069,8 +5036,12 @@ depth:
 	ADDQ             DX, R11
 	ADDQ             DX, R12
 	ADDQ             SI, BX
-	DECQ             DI
-	JNZ              depth
+	CMPQ             DI, $0x40
+	JEQ              near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -4153,15 +5124,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16zr8(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16zr8(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -4177,11 +5140,9 @@ TEXT ·tile16zr8(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -4195,10 +5156,55 @@ TEXT ·tile16zr8(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
+
+// func tile16zr8(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16zr8(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -4231,8 +5237,12 @@ depth:
 	ADDQ             DX, R11
 	ADDQ             DX, R12
 	ADDQ             SI, BX
-	DECQ             DI
-	JNZ              depth
+	CMPQ             DI, $0x40
+	JEQ              near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -4323,15 +5333,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16zr9(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16zr9(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -4349,11 +5351,9 @@ TEXT ·tile16zr9(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -4369,10 +5369,59 @@ TEXT ·tile16zr9(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
+
+// func tile16zr9(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16zr9(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -4410,8 +5459,12 @@ depth:
 	ADDQ             DX, R12
 	ADDQ             DX, R13
 	ADDQ             SI, BX
-	DECQ             DI
-	JNZ              depth
+	CMPQ             DI, $0x40
+	JEQ              near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -4510,15 +5563,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16zr10(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16zr10(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -4538,11 +5583,9 @@ TEXT ·tile16zr10(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -4560,10 +5603,63 @@ TEXT ·tile16zr10(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	JMP        on
+
+// func tile16zr10(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16zr10(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -4603,8 +5699,12 @@ depth:
 	ADDQ             DX, R12
 	ADDQ             DX, R13
 	ADDQ             SI, BX
-	DECQ             DI
-	JNZ              depth
+	CMPQ             DI, $0x40
+	JEQ              near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -4711,15 +5811,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16zr11(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16zr11(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -4741,11 +5833,9 @@ TEXT ·tile16zr11(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -4765,10 +5855,67 @@ TEXT ·tile16zr11(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	JMP        on
+
+// func tile16zr11(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16zr11(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -4810,8 +5957,12 @@ depth:
 	ADDQ             DX, R12
 	ADDQ             DX, R13
 	ADDQ             SI, BX
-	DECQ             DI
-	JNZ              depth
+	CMPQ             DI, $0x40
+	JEQ              near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -4926,15 +6077,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile16zr12(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tile16zr12(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -4958,11 +6101,9 @@ TEXT ·tile16zr12(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -4984,10 +6125,71 @@ TEXT ·tile16zr12(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	JMP        on
+
+// func tile16zr12(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tile16zr12(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -5031,8 +6233,12 @@ depth:
 	ADDQ             DX, R12
 	ADDQ             DX, R13
 	ADDQ             SI, BX
-	DECQ             DI
-	JNZ              depth
+	CMPQ             DI, $0x40
+	JEQ              near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	MOVL         88(AX), CX
@@ -5155,24 +6361,127 @@ store:
 	VZEROUPPER
 	RET
 
+shallow:
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         begin
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R14
+	MOVQ       40(AX), R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	MOVQ       64(AX), R15
+	TESTQ      R15, R15
+	JZ         on
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	ADDQ       R14, R15
+	PREFETCHT0 (R15)
+	JMP        on
+
 // func tile8r1(t uintptr)
 // Requires: AVX, FMA3, MMX+
 TEXT ·tile8r1(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), CX
-	MOVQ       24(AX), DX
-	MOVQ       32(AX), BX
-	MOVQ       72(AX), SI
-	MOVQ       48(AX), DI
-	MOVQ       40(AX), DI
-	PREFETCHT0 (DI)
-	MOVQ       64(AX), DI
-	TESTQ      DI, DI
-	JZ         alone
-	PREFETCHT0 (DI)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), CX
+	MOVQ 24(AX), DX
+	MOVQ 32(AX), BX
+	MOVQ 72(AX), SI
+	CMPQ SI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), DI
 	MOVQ   104(AX), R8
 	MOVQ   (AX), R9
@@ -5188,8 +6497,12 @@ depth:
 	ADDQ         R8, DI
 	ADDQ         CX, R9
 	ADDQ         BX, DX
-	DECQ         SI
-	JNZ          depth
+	CMPQ         SI, $0x40
+	JEQ          near
+
+on:
+	DECQ SI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y1
@@ -5219,28 +6532,39 @@ store:
 	VZEROUPPER
 	RET
 
+shallow:
+	MOVQ       48(AX), DI
+	MOVQ       40(AX), DI
+	PREFETCHT0 (DI)
+	MOVQ       64(AX), DI
+	TESTQ      DI, DI
+	JZ         begin
+	PREFETCHT0 (DI)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R10
+	MOVQ       40(AX), R10
+	PREFETCHT0 (R10)
+	MOVQ       64(AX), R10
+	TESTQ      R10, R10
+	JZ         on
+	PREFETCHT0 (R10)
+	JMP        on
+
 // func tile8r2(t uintptr)
 // Requires: AVX, FMA3, MMX+
 TEXT ·tile8r2(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
-	MOVQ       48(AX), R8
-	MOVQ       40(AX), R9
-	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
-	MOVQ       64(AX), R9
-	TESTQ      R9, R9
-	JZ         alone
-	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
 
-alone:
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -5259,8 +6583,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R10
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y2
@@ -5298,32 +6626,47 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8r3(t uintptr)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile8r3(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	JMP        on
+
+// func tile8r3(t uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tile8r3(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	MOVQ   (AX), R10
@@ -5345,8 +6688,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R10
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y3
@@ -5392,15 +6739,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8r4(t uintptr)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile8r4(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -5408,20 +6747,47 @@ TEXT ·tile8r4(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R11
+	MOVQ       40(AX), R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	MOVQ       64(AX), R12
+	TESTQ      R12, R12
+	JZ         on
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	ADDQ       R11, R12
+	PREFETCHT0 (R12)
+	JMP        on
+
+// func tile8r4(t uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tile8r4(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -5447,8 +6813,12 @@ depth:
 	ADDQ         R9, R8
 	ADDQ         DX, R11
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y4
@@ -5502,15 +6872,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8r5(t uintptr)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile8r5(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -5520,11 +6882,9 @@ TEXT ·tile8r5(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -5532,10 +6892,43 @@ TEXT ·tile8r5(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R12
+	MOVQ       40(AX), R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	MOVQ       64(AX), R13
+	TESTQ      R13, R13
+	JZ         on
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	ADDQ       R12, R13
+	PREFETCHT0 (R13)
+	JMP        on
+
+// func tile8r5(t uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tile8r5(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -5567,8 +6960,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y5
@@ -5630,15 +7027,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8r6(t uintptr)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tile8r6(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), AX
-	MOVQ       8(AX), CX
-	MOVQ       16(AX), DX
-	MOVQ       24(AX), BX
-	MOVQ       32(AX), SI
-	MOVQ       72(AX), DI
+shallow:
 	MOVQ       48(AX), R8
 	MOVQ       40(AX), R9
 	PREFETCHT0 (R9)
@@ -5650,11 +7039,9 @@ TEXT ·tile8r6(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
 	MOVQ       64(AX), R9
 	TESTQ      R9, R9
-	JZ         alone
+	JZ         begin
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
@@ -5664,10 +7051,47 @@ TEXT ·tile8r6(SB), NOSPLIT, $0-8
 	PREFETCHT0 (R9)
 	ADDQ       R8, R9
 	PREFETCHT0 (R9)
-	ADDQ       R8, R9
-	PREFETCHT0 (R9)
+	JMP        begin
 
-alone:
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
+
+// func tile8r6(t uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tile8r6(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 24(AX), BX
+	MOVQ 32(AX), SI
+	MOVQ 72(AX), DI
+	CMPQ DI, $0x40
+	JL   shallow
+
+begin:
 	MOVQ   96(AX), R8
 	MOVQ   104(AX), R9
 	LEAQ   (CX)(CX*2), R10
@@ -5702,8 +7126,12 @@ depth:
 	ADDQ         DX, R11
 	ADDQ         DX, R12
 	ADDQ         SI, BX
-	DECQ         DI
-	JNZ          depth
+	CMPQ         DI, $0x40
+	JEQ          near
+
+on:
+	DECQ DI
+	JNZ  depth
 
 sums:
 	VBROADCASTSS 80(AX), Y6
@@ -5772,6 +7200,66 @@ store:
 	VMOVUPS Y5, (AX)
 	VZEROUPPER
 	RET
+
+shallow:
+	MOVQ       48(AX), R8
+	MOVQ       40(AX), R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	MOVQ       64(AX), R9
+	TESTQ      R9, R9
+	JZ         begin
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	ADDQ       R8, R9
+	PREFETCHT0 (R9)
+	JMP        begin
+
+near:
+	MOVQ       48(AX), R13
+	MOVQ       40(AX), R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	MOVQ       64(AX), R14
+	TESTQ      R14, R14
+	JZ         on
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	ADDQ       R13, R14
+	PREFETCHT0 (R14)
+	JMP        on
 
 // func dots512r1(t uintptr)
 // Requires: AVX, AVX512F

@@ -80,10 +80,10 @@ func (t *tile) fetch(next uintptr, bytes, i, tiles int) {
 	}
 }
 
-// shareA copies or rounds A as a whole, where tasks would have to do it for their rows and many have the same rows.
+// shareA rounds A as a whole, where tasks would have to do it for their rows and many have the same rows.
 func (j *job) shareA(serial bool) {
 	a := &j.a
-	if a.round == nil && !j.collides() || ceilDiv(ceilDiv(j.n, j.kernel.nr), j.group) <= 2 {
+	if a.round == nil || ceilDiv(ceilDiv(j.n, j.kernel.nr), j.group) <= 2 {
 		return
 	}
 	ld := (j.k + 15) &^ 15 // whole cache lines
@@ -99,13 +99,7 @@ func (j *job) shareA(serial bool) {
 // copyPiece does some rows of that.
 func (j *job) copyPiece(i int) {
 	r0, r1 := i*j.copyGrain, min(j.m, (i+1)*j.copyGrain)
-	if j.a.round != nil {
-		j.a.rounded(j.copied.f[r0*j.ldA:], j.ldA, r0, r1, 0, j.k)
-		return
-	}
-	for r := r0; r < r1; r++ {
-		copy(j.copied.f[r*j.ldA:][:j.k], j.a.data[r*j.a.ld:])
-	}
+	j.a.rounded(j.copied.f[r0*j.ldA:], j.ldA, r0, r1, 0, j.k)
 }
 
 // rounded writes rows r0..r1-1 of an operand still to be rounded, pairs k0..k1-1, to rows of dst, ld apart.

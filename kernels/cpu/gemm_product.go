@@ -22,9 +22,9 @@ type product struct {
 // Sizes of the blocks. They decide the order of sums (maxKC alone does) and the pieces of parallel work; both depend on the operands only, never
 // on the number of processors, and the order of sums on the depth only.
 const (
-	maxKC      = 384     // depth of a block: its slice of a B panel stays in the first-level cache
+	maxKC      = 1024    // depth of a block: a slice of a B panel and one of A's rows stay in the second-level cache
 	maxPacked  = 1 << 20 // packed values of B at a time: they stay in the last-level cache
-	maxColumns = 2048    // of B packed at a time
+	maxColumns = 1024    // of B packed at a time
 	maxGroup   = 96      // panels of a task: its rows of A, fetched once, serve for all of them
 	taskFLOPs  = 1 << 20 // a piece of parallel work worth a goroutine
 )
@@ -42,7 +42,7 @@ type job struct {
 	k0, k1       int      // depth of this stage
 	ld           int      // of packed rows of a gathered B
 	grain        int      // pixels of one gathering task
-	copied       *scratch // A, where it was copied or rounded as a whole
+	copied       *scratch // A, where it was rounded as a whole
 	copyGrain    int      // rows of one piece of that
 	ldA          int      // values from one row of it to the next
 	packFn       func(int)
@@ -278,7 +278,7 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 }
 
 // readA sets the strides with which w.tile reads rows i0..i1-1 of A at depth k0..k1-1, and returns where the first tile begins and the bytes to
-// the next. A kernel reads A wherever it lies, so A is copied only if it must be gathered, or its rows or columns fall on each other in the caches.
+// the next. A kernel reads A wherever it lies, so A is copied only if it must be gathered or rounded, or its columns fall on each other in the caches.
 func (j *job) readA(w *worker, i0, i1, k0, k1 int) (first unsafe.Pointer, step uintptr) {
 	a, t, depth := &j.a, &w.tile, k1-k0
 	far := a.ld > 1024 // a page apart
@@ -302,23 +302,12 @@ func (j *job) readA(w *worker, i0, i1, k0, k1 int) (first unsafe.Pointer, step u
 	case !a.deep:
 		t.ars, t.acs = 4, uintptr(4*a.ld)
 		return unsafe.Pointer(&a.data[k0*a.ld+i0]), uintptr(4 * j.rows)
-	case j.collides():
-		ld := depth + 16
-		w.a = grown(w.a, (i1-i0)*ld)
-		for r := i0; r < i1; r++ {
-			copy(w.a[(r-i0)*ld:][:depth], a.data[r*a.ld+k0:])
-		}
-		t.ars, t.acs = uintptr(4*ld), 4
 	default:
 		t.ars, t.acs = uintptr(4*a.ld), 4
 		return unsafe.Pointer(&a.data[i0*a.ld+k0]), t.ars * uintptr(j.rows)
 	}
 	return unsafe.Pointer(&w.a[0]), t.ars * uintptr(j.rows)
 }
-
-// collides tells that rows of A are a multiple of 4 KiB apart, so that they would share a few sets of the first-level cache, and are read often
-// enough to be copied first.
-func (j *job) collides() bool { return j.a.deep && j.a.ld%1024 == 0 && j.n >= 256 }
 
 // grown is buf, or new memory, with n values of which nothing is known.
 func grown(buf []float32, n int) []float32 {

@@ -73,7 +73,7 @@ func pairTile(vecs, rows int) {
 		return r
 	}
 	ars, acs, b, bs, k := load(offARS), load(offACS), load(offB), load(offBS), load(offK)
-	fetchOut(rows, 64*vecs, load)
+	out := fetchOut(rows, 64*vecs, k, load)
 	ahead := fetchAhead(load)
 	a, rowOf := rowPointers(rows, ars, load)
 	sum := make([][]VecPhysical, rows)
@@ -101,10 +101,12 @@ func pairTile(vecs, rows int) {
 		ADDQ(acs, p)
 	}
 	ADDQ(bs, b)
+	out.inLoop()
 	DECQ(k)
 	JNZ(LabelRef("depth"))
 	Label("sums")
 	tileEpilogue(512, sum, field, load)
+	out.code()
 }
 
 // roundRows writes roundRows512(dst, step, src, ld, width, n): n rows of src, ld bytes apart, of which `width` float32 are rounded to

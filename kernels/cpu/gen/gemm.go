@@ -55,7 +55,7 @@ func tileKernel(bits, vecs, rows int) {
 		return r
 	}
 	ars, acs, b, bs, k := load(offARS), load(offACS), load(offB), load(offBS), load(offK)
-	fetchOut(rows, vecs*width, load)
+	out := fetchOut(rows, vecs*width, k, load)
 	ahead := fetchAhead(load)
 	a, rowOf := rowPointers(rows, ars, load)
 	sum := make([][]VecVirtual, rows)
@@ -95,15 +95,48 @@ func tileKernel(bits, vecs, rows int) {
 		ADDQ(acs, p)
 	}
 	ADDQ(bs, b)
+	out.inLoop()
 	DECQ(k)
 	JNZ(LabelRef(label))
 	Label("sums")
 	tileEpilogue(bits, sum, field, load)
+	out.code()
 }
 
-// fetchOut asks for the rows of Out, and of Res, which the epilogue reads and writes a few thousand cycles later: they lie a row of the whole matrix apart,
-// and no prefetcher of the CPU knows where the next tile's are.
-func fetchOut(rows, bytes int, load func(int) GPVirtual) {
+// outFetch asks for the rows of Out, and of Res, which the epilogue reads and writes: they lie a row of the whole matrix apart, and no prefetcher of the CPU
+// knows where the next tile's are. It does so when fetchSteps of the depth are left: earlier, A and B drive them out of the first-level cache again.
+type outFetch struct {
+	k    GPVirtual
+	each func(after string) // asks for all, then goes on at a label
+}
+
+// fetchSteps of 12 rows take about 200 ns, as long as memory.
+const fetchSteps = 64
+
+// fetchOut begins with it where the depth is less.
+func fetchOut(rows, bytes int, k GPVirtual, load func(int) GPVirtual) outFetch {
+	CMPQ(k, Imm(fetchSteps))
+	JL(LabelRef("shallow"))
+	Label("begin")
+	return outFetch{k, func(after string) { fetchRowsOfOut(rows, bytes, load, after) }}
+}
+
+// inLoop belongs to every step of the depth.
+func (f outFetch) inLoop() {
+	CMPQ(f.k, Imm(fetchSteps))
+	JEQ(LabelRef("near"))
+	Label("on")
+}
+
+// code comes after the kernel's return.
+func (f outFetch) code() {
+	Label("shallow")
+	f.each("begin")
+	Label("near")
+	f.each("on")
+}
+
+func fetchRowsOfOut(rows, bytes int, load func(int) GPVirtual, after string) {
 	cs := load(offCS)
 	fetch := func(p GPVirtual) {
 		for i := range rows {
@@ -118,9 +151,9 @@ func fetchOut(rows, bytes int, load func(int) GPVirtual) {
 	fetch(load(offC))
 	res := load(offRes)
 	TESTQ(res, res)
-	JZ(LabelRef("alone"))
+	JZ(LabelRef(after))
 	fetch(res)
-	Label("alone")
+	JMP(LabelRef(after))
 }
 
 // fetchAhead asks for one line of the slice of B that comes next; what it returns is called once for every k.
