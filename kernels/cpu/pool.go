@@ -96,7 +96,8 @@ func (c *call) run(workers int) {
 func (c *call) work() {
 	defer func() {
 		if r := recover(); r != nil { // a panic in a worker belongs to the caller
-			c.failed.CompareAndSwap(nil, &r)
+			first := r // which alone goes to the heap, so that a call without a panic allocates nothing
+			c.failed.CompareAndSwap(nil, &first)
 		}
 	}()
 	for {
