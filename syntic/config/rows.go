@@ -35,6 +35,9 @@ func Full() []string {
 	return []string{"seeds=3", "eval.rows=" + strings.Join(names, ","), "eval.settings=" + strings.Join(Settings, ",")}
 }
 
+// Quick is the preset with every step once, of syntic run --quick. Whatever goes by it is labelled so.
+const Quick = "toy-quick"
+
 // FindRow returns the row of that name.
 func FindRow(name string) (Row, error) {
 	names := make([]string, len(Rows))
