@@ -76,15 +76,21 @@ func (m *Model) ContrastiveLoss(s *tensor.Scope, px, ids *tensor.Tensor) *tensor
 	if px.Rank() < 1 || ids.Rank() < 1 || px.Dim(0) != ids.Dim(0) {
 		fail("contrastive loss of images %v and texts %v: want as many of both", px, ids)
 	}
-	m.ClampScale()
+	m.clampScale(s)
 	return s.InfoNCE(m.EncodeImage(s, px), m.EncodeText(s, ids), s.Act(s.Reshape(m.LogitScale, 1), tensor.Exp), tensor.InfoNCEOptions{})
 }
 
 // ClampScale cuts LogitScale to [MaxLogScale]. Trainings call it after their last step.
 func (m *Model) ClampScale() {
-	if m.LogitScale.Item() > MaxLogScale {
-		m.LogitScale.SetData([]float32{MaxLogScale})
-	}
+	s := tensor.NewScope(m.LogitScale.Device())
+	defer s.Close()
+	m.clampScale(s)
+}
+
+// clampScale waits for nothing on the device.
+func (m *Model) clampScale(s *tensor.Scope) {
+	m.LogitScale.Own()
+	s.Assign(m.LogitScale, 0, s.Clamp(s.Detach(m.LogitScale), -math.MaxFloat32, MaxLogScale))
 }
 
 // Close frees the parameters and the file they were mapped from.

@@ -55,6 +55,17 @@ type Filler interface {
 	Fill(s *Stream, dst unsafe.Pointer, word uint32, n int) error
 }
 
+// Gatherer is a backend whose host would wait for each CopyOut: it makes several and waits once.
+type Gatherer interface {
+	CopyAllOut(s *Stream, list []HostCopy) error // complete on return
+}
+
+// HostCopy is a copy from a device to the host.
+type HostCopy struct {
+	Dst, Src unsafe.Pointer
+	Bytes    int
+}
+
 // Recorder is a backend that can record work once and replay it as a whole, for less than the launches of its ops cost.
 type Recorder interface {
 	NewRecording(device int, name string) (Recording, error)

@@ -89,6 +89,7 @@ func (a *AdamW) Queue(s *tensor.Scope, g *tensor.Gradients, lr float32, stop *te
 		s.Move(stop, 1, squares, 0) // 0 times what is not finite is NaN
 		o.Norm = s.AddScaled(squares, 1, stop, 1)
 	}
+	var matrices []matrixStep
 	for i, p := range a.params {
 		d := g.Of(p.Tensor)
 		if d == nil {
@@ -102,12 +103,15 @@ func (a *AdamW) Queue(s *tensor.Scope, g *tensor.Gradients, lr float32, stop *te
 			o.LR *= a.o.LRScale(p.Name)
 		}
 		if _, _, ok := asMatrix(p.Tensor); ok && a.o.Muon != nil && a.o.Muon(p.Name) {
-			if clip, finite := a.clip(o.Norm); finite {
-				muon(s, p.Tensor, d, a.m[i], o.LR, o.Decay, clip)
-			}
+			matrices = append(matrices, matrixStep{p.Tensor, d, a.m[i], o.LR, o.Decay})
 			continue
 		}
 		s.AdamW(p.Tensor, d, a.m[i], a.v[i], o)
+	}
+	if len(matrices) > 0 {
+		if clip, finite := a.clip(o.Norm); finite {
+			muon(s, matrices, clip)
+		}
 	}
 	return squares
 }

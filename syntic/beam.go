@@ -168,7 +168,8 @@ func (q *search) step(s *tensor.Scope, x *tensor.Tensor, at int) best {
 	last := c.Reshape(c.Slice(h, 1, n-1, n), lanes, width)
 	k := min(2*q.o.Beams, q.m.Tokens.Weight.Dim(0))
 	logp, row := c.Select(c.LogSoftmax(q.m.logits(c, q.m.Norm.Forward(c, last))), k)
-	return best{logp.Float32s(), row.Int32s(), k}
+	read := tensor.Fetch(logp, row)
+	return best{read[0].Floats, read[1].Ints, k}
 }
 
 func (q *search) free(s *tensor.Scope, p past) {

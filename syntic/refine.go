@@ -126,6 +126,8 @@ type group struct {
 	s        *tensor.Scope  // of the batch: what steps leave to be read
 	losses   *tensor.Tensor // [Steps + 1], before each step
 	found    *tensor.Tensor // i32 [Steps + 1, B], before each step: the most similar text of each item; nil if nobody asks
+	kept     *tensor.Tensor // [look, B, E]: the features before the last steps; nil if every step is looked at
+	look     int            // steps between two looks of the host
 	adam     *nn.AdamW
 	texts    []float32 // [B, E]
 	own      []int32   // [B]: rows of all texts
@@ -156,10 +158,7 @@ func (r *refiner) batch(ctx context.Context, items []int) error {
 	if err != nil {
 		return err
 	}
-	loss, found := g.losses.Float32s(), []int32(nil)
-	if g.found != nil {
-		found = g.found.Int32s()
-	}
+	loss, found := g.read()
 	for step := range r.o.Steps + 1 {
 		at := min(step, done)
 		if !finite(float64(loss[at])) {
@@ -178,21 +177,62 @@ func (r *refiner) batch(ctx context.Context, items []int) error {
 	return nil
 }
 
-// steps moves a batch until it is over; done is how often. The host waits for the device in between only where a rule may end the batch early.
+// refineLook is how many steps a GPU goes ahead before the host looks whether a rule has ended the batch: each look waits for the device.
+const refineLook = 8
+
+// read is what was taken down, waited for once; found is nil if nobody asks.
+func (g *group) read() (loss []float32, found []int32) {
+	if g.found == nil {
+		return g.losses.Float32s(), nil
+	}
+	x := tensor.Fetch(g.losses, g.found)
+	return x[0].Floats, x[1].Ints
+}
+
+// steps moves a batch until it is over; done is how often. Where a rule may end it early the host looks for that: at every step on the CPU, else every
+// refineLook steps, and the features go back to where they were at the step that ended it.
 func (r *refiner) steps(ctx context.Context, g *group) (done int, err error) {
+	g.look = 1
+	if r.rules() && !r.dev.IsCPU() {
+		g.look = refineLook
+		g.kept = g.s.Empty(refineLook, len(g.own), r.e)
+	}
 	for step := range r.o.Steps + 1 {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		if !r.step(g, step) {
-			return step, nil
+		if at, more := r.step(g, step); !more {
+			return at, nil
 		}
 	}
 	return r.o.Steps, nil
 }
 
-// step takes down the loss and the most similar texts as they are, and moves the features once unless this is the end.
-func (r *refiner) step(g *group, step int) (moved bool) {
+// rules tells whether there are any that may end a batch early.
+func (r *refiner) rules() bool { return r.o.StopRecall > 0 || r.o.StopPlateau > 0 }
+
+// ended tells at which of some steps a rule ended the batch, whose features are then those before that step.
+func (r *refiner) ended(g *group, from, to int) (at int, ended bool) {
+	if from > to {
+		return 0, false
+	}
+	loss, found := g.read()
+	for at := from; at <= to; at++ {
+		if !r.over(g, at, loss, found) {
+			continue
+		}
+		if g.kept != nil {
+			s := g.s.Child()
+			defer s.Close()
+			s.Assign(g.moved, 0, s.Slice(g.kept, 0, at%g.look, at%g.look+1))
+		}
+		return at, true
+	}
+	return 0, false
+}
+
+// step takes down the loss and the most similar texts as they are, and moves the features once unless this is the end; at is where that was.
+func (r *refiner) step(g *group, step int) (at int, more bool) {
 	s := tensor.NewScope(r.dev, tensor.WithTape())
 	defer s.Close()
 	texts := s.FromFloat32s(g.texts, g.moved.Shape()...)
@@ -206,8 +246,17 @@ func (r *refiner) step(g *group, step int) (moved bool) {
 		_, index := s.TopK(s.Detach(g.moved), among, 1)
 		g.s.Assign(g.found, step*len(g.own), index)
 	}
-	if step == r.o.Steps || r.over(g, step) {
-		return false
+	if g.kept != nil {
+		g.s.Assign(g.kept, step%g.look*len(g.own)*r.e, g.moved)
+	}
+	last := step == r.o.Steps
+	if from := step / g.look * g.look; r.rules() && (last || step == from+g.look-1) {
+		if at, ended := r.ended(g, from, min(step, r.o.Steps-1)); ended {
+			return at, false
+		}
+	}
+	if last {
+		return step, false
 	}
 	grad, to := s.Backward(loss), g.moved
 	switch r.o.Optimiser {
@@ -220,19 +269,18 @@ func (r *refiner) step(g *group, step int) (moved bool) {
 		to = s.AddScaled(g.moved, 1, grad.Of(g.moved), -float32(r.o.LR))
 	}
 	s.Assign(g.moved, 0, s.Normalize(s.Detach(to)))
-	return true
+	return step, true
 }
 
-// over tells whether a batch ends before its last step.
-func (r *refiner) over(g *group, step int) bool {
-	if r.o.StopRecall > 0 && r.hits(g, g.found.Int32s()[step*len(g.own):]) >= r.o.StopRecall*float64(len(g.own)) {
+// over tells whether a batch ends before it moves at a step, by the losses x and what was found so far.
+func (r *refiner) over(g *group, step int, x []float32, found []int32) bool {
+	if r.o.StopRecall > 0 && r.hits(g, found[step*len(g.own):]) >= r.o.StopRecall*float64(len(g.own)) {
 		return true
 	}
 	before := step - r.o.Patience
 	if r.o.StopPlateau == 0 || before < 0 {
 		return false
 	}
-	x := g.losses.Float32s()
 	was, now := float64(x[before]), float64(x[step])
 	return !finite(now) || was-now < r.o.StopPlateau*was
 }

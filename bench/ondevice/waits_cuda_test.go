@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"syntic/clip"
 	"syntic/diffusion"
 	"syntic/kernels/cuda/driver"
 	"syntic/nn"
@@ -60,7 +61,7 @@ func TestWaitsOfTraining(t *testing.T) {
 	}), "of 20 steps")
 }
 
-// TestWaitsOfSearch: two copies a token, for the search on the host must know which beams go on.
+// TestWaitsOfSearch: once a token, for the search on the host must know which beams go on.
 func TestWaitsOfSearch(t *testing.T) {
 	dev, x := gpu(t), examples(2, 12)
 	d, err := syntic.NewDecoder(dev, syntic.Shape{Features: 12, Width: 16, Layers: 1, Heads: 2, FFN: 32, Positions: 16, Layout: "tokens"}, syntic.NewVocabulary(x.Captions, 90), 0.05, 7)
@@ -80,7 +81,7 @@ func TestWaitsOfSearch(t *testing.T) {
 			}
 		}
 	})
-	assert.Equal(t, 2*longest, n)
+	assert.Equal(t, longest, n)
 }
 
 // TestWaitsOfRefinement: none in the steps of a batch; four for its result, the losses, what was found, and for each measurement two.
@@ -93,7 +94,72 @@ func TestWaitsOfRefinement(t *testing.T) {
 		})
 	}
 	assert.Equal(t, run(1), run(6), "whatever the number of steps")
-	assert.Equal(t, 2+2*2+2*3, run(2), "the texts, two measurements, two batches")
+	assert.Equal(t, 2+2*2+2*2, run(2), "the texts, two measurements, two batches")
+}
+
+// TestWaitsOfStopRules: batches that a rule ends have the features, losses and number of steps that they have on the CPU, and the host looks every eight steps.
+func TestWaitsOfStopRules(t *testing.T) {
+	dev, x, y := gpu(t), examples(16, 12), examples(17, 12)
+	for _, o := range []config.Refine{{StopRecall: 0.9}, {StopPlateau: 0.7, Patience: 3}, {StopRecall: 1, StopPlateau: 0.2, Patience: 11}} {
+		o.Steps, o.Batch, o.LR, o.Temperature, o.Direction, o.Optimiser = 37, 8, 0.05, 0.05, "image_to_text", "adam"
+		refine := func(dev *tensor.Device) *syntic.Refined {
+			r, err := syntic.Refine(context.Background(), dev, x.Features, y.Features[12:], 12, o, 4, nil)
+			require.NoError(t, err)
+			return r
+		}
+		want := refine(tensor.CPU())
+		var got *syntic.Refined
+		n := copies(func() { got = refine(dev) })
+		assert.Equal(t, want.Steps, got.Steps)
+		assert.Less(t, got.Steps, 37.0)
+		assert.InDeltaSlice(t, want.Features, got.Features, 1e-4)
+		assert.InDeltaSlice(t, want.Loss, got.Loss, 1e-4)
+		assert.LessOrEqual(t, n, 2+2*2+2*(2+5), "the texts, two measurements, of each batch its end and at most five looks")
+	}
+}
+
+// TestWaitsOfContrast: CLIP's loss waits for nothing, though it cuts the temperature.
+func TestWaitsOfContrast(t *testing.T) {
+	dev := gpu(t)
+	m, err := clip.Load("../../clip/testdata/tiny", dev)
+	require.NoError(t, err)
+	defer m.Close()
+	m.LogitScale.Own()
+	m.LogitScale.SetData([]float32{9})
+	s := tensor.NewScope(dev)
+	defer s.Close()
+	ids := make([]int32, 2*m.Config.Text.MaxPositions)
+	for i := range ids {
+		ids[i] = int32(m.Config.Text.VocabSize - 1)
+	}
+	px, texts := s.Randn(tensor.Key{Seed: 5}, 2, m.Pixels.Crop, m.Pixels.Crop, 3), s.FromInt32s(ids, 2, m.Config.Text.MaxPositions)
+	assert.Zero(t, copies(func() { m.ContrastiveLoss(s, px, texts) }))
+	assert.Equal(t, float32(clip.MaxLogScale), m.LogitScale.Item())
+}
+
+// TestWaitsOfMuon: two a step, for the norm of all gradients and for those of all matrices.
+func TestWaitsOfMuon(t *testing.T) {
+	dev := gpu(t)
+	type net struct {
+		A *nn.Linear `name:"a"`
+		B *nn.Linear `name:"b"`
+	}
+	after := func(dev *tensor.Device, n *int) []float32 {
+		m := &net{nn.NewLinear(dev, 20, 30, true), nn.NewLinear(dev, 30, 20, false)}
+		nn.Init(m, 3)
+		opt := nn.NewAdamW(dev, nn.Parameters(m), nn.AdamWOptions{ClipNorm: 1, Muon: func(string) bool { return true }})
+		defer opt.Release()
+		s := tensor.NewScope(dev, tensor.WithTape())
+		defer s.Close()
+		y := m.B.Forward(s, m.A.Forward(s, s.Randn(tensor.Key{Seed: 5}, 7, 20)))
+		g := s.Backward(s.MSE(y, s.Randn(tensor.Key{Seed: 6}, 7, 20)))
+		*n = copies(func() { opt.Queue(s, g, 0.01, nil) })
+		return append(m.A.Weight.Float32s(), m.B.Weight.Float32s()...)
+	}
+	var n int
+	want := after(tensor.CPU(), &n)
+	assert.InDeltaSlice(t, want, after(dev, &n), 1e-5)
+	assert.Equal(t, 2, n)
 }
 
 // TestGraphOfTheUNet: sampling by a replayed graph gives the bits of sampling op by op, waits for nothing, and takes up other texts, shapes and weights.

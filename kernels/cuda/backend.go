@@ -32,6 +32,7 @@ type loaded struct {
 	mu      sync.Mutex
 	modules map[string]*driver.Module
 	flushed unsafe.Pointer // memory that Flush writes; nil before its first call
+	pinned  unsafe.Pointer // of the host, what CopyAllOut goes through; nil before its first call
 	sms     int            // multiprocessors, 0 until they are asked for
 }
 
@@ -137,6 +138,48 @@ func (backend) CopyIn(s *kernels.Stream, dst, src unsafe.Pointer, bytes int) err
 func (backend) CopyOut(s *kernels.Stream, dst, src unsafe.Pointer, bytes int) error {
 	return of(s).stream.ToHost(dst, src, bytes)
 }
+
+// CopyAllOut goes through pinned memory, so that no copy waits for itself; more than that holds is copied piece by piece.
+func (b backend) CopyAllOut(s *kernels.Stream, list []kernels.HostCopy) error {
+	d, total := of(s), 0
+	for _, c := range list {
+		total += c.Bytes
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pinned == nil && total <= pinnedBytes {
+		var err error
+		if d.pinned, err = d.ctx.AllocHost(pinnedBytes); err != nil {
+			return err
+		}
+	}
+	if total > pinnedBytes {
+		for _, c := range list {
+			if err := b.CopyOut(s, c.Dst, c.Src, c.Bytes); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	at := 0
+	for _, c := range list {
+		if err := d.stream.ToPinned(unsafe.Add(d.pinned, at), c.Src, c.Bytes); err != nil {
+			return err
+		}
+		at += c.Bytes
+	}
+	err := d.stream.WaitToHost()
+	if at = 0; err == nil {
+		for _, c := range list {
+			copy(unsafe.Slice((*byte)(c.Dst), c.Bytes), unsafe.Slice((*byte)(unsafe.Add(d.pinned, at)), c.Bytes))
+			at += c.Bytes
+		}
+	}
+	return err
+}
+
+// pinnedBytes is what is set aside for small results that are read together.
+const pinnedBytes = 1 << 20
 
 func (backend) Copy(s *kernels.Stream, dst, src unsafe.Pointer, bytes int) error {
 	return of(s).stream.Within(dst, src, bytes)

@@ -73,7 +73,7 @@ func (s *Stream) ToDevice(dst, src unsafe.Pointer, bytes int) error {
 
 var toHost atomic.Int64
 
-// CopiesToHost is how many copies to host memory this process has made, for each of which it waited.
+// CopiesToHost is how often this process has waited for what it copied to host memory.
 func CopiesToHost() int64 { return toHost.Load() }
 
 // ToHost copies to host memory and waits for it.
@@ -82,6 +82,17 @@ func (s *Stream) ToHost(dst, src unsafe.Pointer, bytes int) error {
 	if err := s.failure("copy to the host", C.drv_to_host(s.ctx.place, dst, src, C.size_t(bytes), s.h)); err != nil {
 		return err
 	}
+	return s.Sync()
+}
+
+// ToPinned copies to pinned memory of the host, without waiting: it is there after Sync.
+func (s *Stream) ToPinned(dst, src unsafe.Pointer, bytes int) error {
+	return s.failure("copy to the host", C.drv_to_host(s.ctx.place, dst, src, C.size_t(bytes), s.h))
+}
+
+// WaitToHost waits for what ToPinned copied.
+func (s *Stream) WaitToHost() error {
+	toHost.Add(1)
 	return s.Sync()
 }
 

@@ -140,8 +140,13 @@ func step(dev *tensor.Device, j *Job, tr *nn.Training, lr float64, norm *float64
 	if err != nil {
 		return 0, err
 	}
-	x := float64(loss.Item())
-	*norm = tr.Optimizer.Step(s, s.Backward(loss), float32(lr))
+	squares := tr.Optimizer.Queue(s, s.Backward(loss), float32(lr), nil)
+	if squares == nil {
+		squares = s.Zeros(1)
+	}
+	read := tensor.Fetch(loss, squares)
+	x := float64(read[0].Floats[0])
+	*norm = math.Sqrt(float64(read[1].Floats[0]))
 	if math.IsNaN(x) || math.IsInf(x, 0) || math.IsNaN(*norm) || math.IsInf(*norm, 0) {
 		return 0, fmt.Errorf("training %s: step %d: loss %g, gradient norm %g: a smaller learning rate than %g may help", j.Name, tr.Step, x, *norm, lr)
 	}
