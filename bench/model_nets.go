@@ -37,8 +37,7 @@ const (
 
 func clipImage(w *Work, batch int) {
 	m := must(clip.NewImageModel(clip.DefaultConfig().Image, w.dev))
-	w.onClose(m.Close)
-	randomWeights(m, w.DType)
+	w.weights(m)
 	px := frozen(w.dev, numbers(batch*224*224*3, 1<<20, 2), InF32, batch, 224, 224, 3)
 	w.each(func(s *tensor.Scope) { m.Encode(s, px) })
 }
@@ -46,8 +45,7 @@ func clipImage(w *Work, batch int) {
 // clipText encodes texts with so many tokens each, start and end included, in batches of [textBatch].
 func clipText(w *Work, tokens []int) {
 	m := must(clip.NewTextModel(clip.DefaultConfig().Text, w.dev, true))
-	w.onClose(m.Close)
-	randomWeights(m, w.DType)
+	w.weights(m)
 	ids := textIDs(tokens)
 	w.call = func() error {
 		for from := 0; from < len(tokens); from += textBatch {
@@ -113,8 +111,7 @@ func unetStep(w *Work) {
 	c := diffusion.DefaultUNetConfig()
 	c.CrossAttentionDim = 768
 	u := must(diffusion.NewUNet(w.dev, c))
-	w.onClose(u.Close)
-	randomWeights(u, w.DType)
+	w.weights(u)
 	x := frozen(w.dev, numbers(64*64*4, 1<<20, 1), InF32, 1, 64, 64, 4)
 	hidden := frozen(w.dev, numbers(77*768, 1<<21, 1), InF32, 1, 77, 768)
 	texts := tensor.NewScope(w.dev)
@@ -134,8 +131,7 @@ func vaeDecode(w *Work) {
 	c.BlockOutChannels, c.LayersPerBlock = []int{128, 256, 512, 512}, 2
 	c.DownBlockTypes, c.UpBlockTypes = []string{down, down, down, down}, []string{up, up, up, up}
 	v := must(diffusion.NewVAE(w.dev, c))
-	w.onClose(v.Close)
-	randomWeights(v, w.DType)
+	w.weights(v)
 	z := frozen(w.dev, numbers(64*64*4, 1<<20, 3), InF32, 1, 64, 64, 4)
 	w.each(func(s *tensor.Scope) { v.Decode(s, z) })
 }
@@ -146,8 +142,7 @@ func detectorWorkloads() []Workload {
 		c := detr.DefaultConfig()
 		c.Labels = make(detr.Labels, 91)
 		m := must(detr.New(c, w.dev))
-		w.onClose(m.Close)
-		randomWeights(m, w.DType)
+		w.weights(m)
 		px := frozen(w.dev, numbers(800*1066*3, 1<<20, 2), InF32, 1, 800, 1066, 3)
 		w.each(func(s *tensor.Scope) { m.Forward(s, px, nil) })
 	}})

@@ -1,12 +1,14 @@
 package bench
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"syntic/nn"
 	"syntic/tensor"
 )
 
@@ -90,5 +92,42 @@ func TestRandomWeightsAreStoredAsTheClassSays(t *testing.T) {
 		}
 		assert.Equal(t, want, tally.Bytes, w.String())
 		work.Close()
+	}
+}
+
+// pair is a module of a matrix, a filter and vectors.
+type pair struct {
+	Norm *nn.LayerNorm `name:"norm"`
+	Out  *nn.Linear    `name:"out"`
+	Conv *nn.Conv2D    `name:"conv"`
+}
+
+func (p *pair) Close() { nn.Release(p) }
+
+// TestWeightsLieInAFile: those of models are mapped as a checkpoint's are, with the numbers that were drawn.
+func TestWeightsLieInAFile(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for _, class := range []kernelsDType{InF32, InBF16} {
+		made := func() *pair {
+			return &pair{nn.NewLayerNorm(tensor.CPU(), 5, 1e-5), nn.NewLinear(tensor.CPU(), 5, 7, true), nn.NewConv2D(tensor.CPU(), 3, 4, 2, 1, 0)}
+		}
+		want, got := made(), made()
+		randomWeights(want, class)
+		w := &Work{Workload: Workload{DType: class}, dev: tensor.CPU()}
+		w.weights(got)
+		params := nn.Parameters(want)
+		for i, p := range nn.Parameters(got) {
+			assert.True(t, p.Held(), p.Name)
+			if class == InF32 || p.Rank() > 1 {
+				assert.Equal(t, params[i].Float32s(), p.Float32s(), p.Name)
+			} else {
+				assert.InDeltaSlice(t, params[i].Float32s(), p.Float32s(), 1.0/256, p.Name)
+			}
+		}
+		left, err := os.ReadDir(os.Getenv("TMPDIR"))
+		require.NoError(t, err)
+		assert.Empty(t, left)
+		w.Close()
+		assert.False(t, got.Out.Weight.Held(), "closed")
 	}
 }

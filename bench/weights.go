@@ -2,6 +2,8 @@ package bench
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -9,7 +11,40 @@ import (
 	"syntic/kernels"
 	"syntic/nn"
 	"syntic/tensor"
+	"syntic/tensor/safetensors"
 )
+
+// inFile is the largest number of parameters that are laid in a file: of Stable Diffusion's UNet, writing one would take longer than measuring.
+const inFile = 1 << 28
+
+// weights gives a module random weights as a user's checkpoint gives them: mapped from a file, of float32 or, in bf16, of bfloat16. It lies in the folder for temporary
+// files and is removed at once. On a GPU, and where there are more than [inFile] parameters, they are made in memory. The module is closed with the workload.
+func (w *Work) weights(module interface{ Close() }) {
+	randomWeights(module, w.DType)
+	if !w.dev.IsCPU() || nn.Count(module) > inFile {
+		w.onClose(module.Close)
+		return
+	}
+	dir := must(os.MkdirTemp("", "syntic-bench-"))
+	path, format := filepath.Join(dir, "model.safetensors"), "F32"
+	if w.DType == InBF16 {
+		format = "BF16"
+	}
+	err := nn.Save(path, module, format, nil)
+	var f *safetensors.File
+	if err == nil {
+		f, err = safetensors.Open(path)
+	}
+	if err == nil {
+		w.onClose(func() { f.Close() })
+		err = nn.Load(module, f, nn.LoadOptions{Map: true})
+	}
+	w.onClose(module.Close)
+	if gone := os.RemoveAll(dir); gone != nil { // a system that keeps files as long as they are mapped
+		w.free = append([]func(){func() { os.RemoveAll(dir) }}, w.free...)
+	}
+	must(0, err)
+}
 
 // randomWeights gives every parameter of a module random numbers from a fixed seed, in memory that the module does not own, as weights of a mapped checkpoint lie.
 // Matrices and filters keep the spread of what goes through them, gains are near 1, biases small, so that no layer sees zeros, infinities or denormal

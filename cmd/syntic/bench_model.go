@@ -131,8 +131,8 @@ func benchModelCmd() *cobra.Command {
 	var o benchModelOptions
 	cmd := &cobra.Command{
 		Use: "model [NAME[/SHAPE[/CLASS]]...]", Short: "Time whole models, and ops at the sizes of the method",
-		Long: "Time whole models of the true sizes, and ops at the sizes at which the method needs them, with random weights made in memory; without a\n" +
-			"name list what there is. CLASS is f32 or bf16 (operands of products rounded to bfloat16, weights stored so); a part may be *.\n" +
+		Long: "Time whole models of the true sizes, and ops at the sizes at which the method needs them, with random weights, mapped from a temporary file\n" +
+			"as a checkpoint's are (those of Stable Diffusion's UNet are made in memory); without a name list what there is. CLASS is f32 or bf16 (operands of products rounded to bfloat16, weights stored so); a part may be *.\n" +
 			"Each case runs in a process of its own, so that its memory is its own: until calls get no faster, then samples. Operations and bytes are those\n" +
 			"of the ops called, as Op.Cost counts them. Share is the least time that this machine could need, by a ceiling measured first, over the median.\n" +
 			"Gain is the speed with more threads over that with the first number. Memory is the most that was resident, and how much of it came after weights\n" +
