@@ -12,7 +12,7 @@ import (
 // BenchmarkAttention times the forward pass of models' sizes, batch × queries × keys × heads × width, all of them and one head: the rate of the least
 // call, which other work on the machine hampers least, and of the middle one.
 func BenchmarkAttention(b *testing.B) {
-	for _, d := range [][]int{{2, 4096, 77, 8, 40, 32}, {1, 4096, 77, 1, 40, 32}, {32, 50, 50, 12, 64, 32}, {1, 50, 50, 1, 64, 32}, {80, 40, 40, 4, 128, 33},
+	for _, d := range [][]int{{2, 4096, 77, 8, 40, 32}, {1, 4096, 77, 1, 40, 32}, {32, 50, 50, 12, 64, 32}, {1, 50, 50, 1, 64, 32}, {1, 50, 50, 12, 64, 32}, {1, 40, 40, 4, 128, 33}, {1, 512, 77, 8, 40, 32}, {80, 40, 40, 4, 128, 33},
 		{1, 40, 40, 1, 128, 33}, {64, 77, 77, 8, 64, 33}, {1, 4096, 4096, 2, 40, 32}, {2, 1024, 1024, 2, 80, 32}} {
 		for _, bf16 := range []bool{false, true} {
 			run, name := panels[0].attention, "f32"
