@@ -209,9 +209,10 @@ func (w *attnWork) cut() {
 var attnPieces = newSpread(func(w *attnWork, lo, hi int) {
 	next := aheads.Get().(*ahead)
 	for u := lo; u < hi; u++ {
-		*next = ahead{}
 		if u+1 < hi {
 			w.after(u+1, next)
+		} else {
+			w.after(-1, next)
 		}
 		switch {
 		case w.m != nil:
@@ -222,7 +223,7 @@ var attnPieces = newSpread(func(w *attnWork, lo, hi int) {
 			w.exact(u, next)
 		}
 	}
-	*next = ahead{} // keeps no operand alive
+	next.drop()
 	aheads.Put(next)
 })
 

@@ -37,7 +37,10 @@ func (w *attnWork) exactFew(u int, next *ahead) {
 
 // few is the attention of `rows` queries from `from`, whose numbers lie in q as panels of 16 columns and `wide` rows.
 func (t *attnHead) few(mem, q []float32, wide, from, rows int, out, lse []float32) {
-	p := t.p
+	p, sums := t.p, t.next
+	if sums != nil && sums.scoresOnly {
+		sums = nil
+	}
 	st := softStats{take(&mem, attnStrip), take(&mem, attnStrip), take(&mem, attnStrip)}
 	s, buf := take(&mem, t.m*attnStrip), mem
 	for q0 := 0; q0 < rows; q0 += attnStrip {
@@ -52,18 +55,15 @@ func (t *attnHead) few(mem, q []float32, wide, from, rows int, out, lse []float3
 		if t.causal && w > 16 {
 			both = t.visible(i+15, 0, all)
 		}
-		p.product(s, attnStrip, t.k, t.ld, 1, panel, 16, 16*wide, both, w, t.d, false)
+		t.scores(s, t.k, panel, 16*wide, both, w)
 		if both < all {
-			p.product(s[both*attnStrip+16:], attnStrip, t.k[both*t.ld:], t.ld, 1, panel[16*wide:], 16, 0, all-both, 16, t.d, false)
+			t.scores(s[both*attnStrip+16:], t.k[both*t.ld:], panel[16*wide:], 0, all-both, 16)
 		}
-		t.next.turn()
 		if !t.causal {
 			t.cover(s, buf, i, nq, all)
 			p.soft(s, attnStrip, w, all, all, t.mul, st)
-			t.next.turn()
 			t.stats(st, lse, i, nq)
-			p.attend(to, t.ldo, s, attnStrip, t.v, t.ld, st.inv, nq, all, t.d)
-			t.next.turn()
+			p.attend(to, t.ldo, s, attnStrip, t.v, t.ld, st.inv, nq, all, t.d, sums)
 			continue
 		}
 		for c := 0; c < nq; c += 16 {
@@ -79,18 +79,27 @@ func (t *attnHead) few(mem, q []float32, wide, from, rows int, out, lse []float3
 				whole = t.blank(s, c, i+c, n, 0, seen)
 			}
 			p.soft(s[c:], attnStrip, 16, seen, whole, t.mul, st)
-			t.next.turn()
 			t.stats(st, lse, i+c, n)
 			for r := 0; r < n; r += causalRows {
 				rows := min(causalRows, n-r)
 				if k := t.visible(i+c+r+rows-1, 0, seen); k > 0 {
-					p.attend(to[(c+r)*t.ldo:], t.ldo, s[c+r:], attnStrip, t.v, t.ld, st.inv[r:], rows, k, t.d)
+					p.attend(to[(c+r)*t.ldo:], t.ldo, s[c+r:], attnStrip, t.v, t.ld, st.inv[r:], rows, k, t.d, sums)
 				} else {
 					t.none(to[(c+r)*t.ldo:], nil, i+c+r, rows)
 				}
 			}
-			t.next.turn()
 		}
+	}
+}
+
+// scores multiplies so many keys with w queries, which lie in panels bo apart.
+func (t *attnHead) scores(s, k, q []float32, bo, keys, w int) {
+	switch {
+	case keys == 0:
+	case t.p.scores != nil:
+		t.p.scores(s, attnStrip, k, t.ld, q, bo, keys, w, t.d, t.next)
+	default:
+		t.p.product(s, attnStrip, k, t.ld, 1, q, 16, bo, keys, w, t.d, false)
 	}
 }
 

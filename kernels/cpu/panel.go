@@ -39,8 +39,10 @@ type panel struct {
 	// Of attention over few keys (attention_few.go); nil: it goes the way of many. soft is the softmax of 16 or 32 columns in place: src = 2^(mul·src − top), and what it found.
 	// Of 16 columns, column c has c rows more than the first, which has `whole`; rows below become 0. attend is C[i] = f[i] · Σ_l p[l·ldp + i] · X[l] for
 	// rows of d numbers, its sums in order of l from zero.
+	// scores are products of `keys` rows of k numbers with n queries, nil: product does it.
 	soft   func(s []float32, ld, cols, rows, whole int, mul float32, st softStats)
-	attend func(c []float32, ldc int, p []float32, ldp int, x []float32, ldx int, f []float32, rows, k, d int)
+	attend func(c []float32, ldc int, p []float32, ldp int, x []float32, ldx int, f []float32, rows, k, d int, next *ahead)
+	scores func(c []float32, ldc int, a []float32, ars int, b []float32, bo, keys, n, k int, next *ahead)
 
 	// Of memory banks, for one query; nil: product does it. dots are the products of n rows of mem, d numbers each, with it, for n up to memRows and d multiples of 16;
 	// blend adds n rows of mem, d numbers each, times w to acc, as product with add does, for d a multiple of 256. blend reads ahead.

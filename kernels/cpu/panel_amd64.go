@@ -86,7 +86,7 @@ func simdPanels() []*panel {
 		mulSub: func(dst, p, x []float32, sub float32) { panelMulSubAVX512(&dst[0], &p[0], &x[0], len(dst), sub) },
 		scale:  func(x []float32, a, b float32) { panelScaleAddAVX512(&x[0], len(x), a, b) },
 		dotRow: func(x, y []float32) float32 { return panelDotRowAVX512(&x[0], &y[0], len(x)) },
-		soft:   softCols512, attend: attend512,
+		soft:   softCols512, attend: attend512, scores: scores512,
 		dots: dots512, blend: blend512, scan: scan512(),
 	}, {
 		name: "avx2", rank: 20, note: "tiles with AVX2 and FMA",

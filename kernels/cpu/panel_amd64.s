@@ -5315,20 +5315,19 @@ expEdgeDone:
 	VZEROUPPER
 	RET
 
-// func panelAttend12x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend12x2AVX512(SB), NOSPLIT, $0-80
+// func panelScores12x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores12x2AVX512(SB), NOSPLIT, $0-80
 	MOVQ c+0(FP), AX
-	MOVQ ldc+8(FP), CX
-	MOVQ p+16(FP), DX
-	MOVQ ldp+24(FP), BX
-	MOVQ x+32(FP), SI
-	MOVQ ldx+40(FP), DI
-	MOVQ f+48(FP), R8
-	MOVQ mb+64(FP), R9
-	SHLQ $0x02, CX
-	SHLQ $0x02, BX
-	SHLQ $0x02, DI
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R10
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -5355,52 +5354,1957 @@ block:
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   CX, R11
+	LEAQ   (R11)(DX*4), R12
+	LEAQ   (R12)(DX*4), R13
+	MOVQ   BX, R14
+	MOVQ   k+48(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z24
-	VMOVUPS      64(R11), Z25
-	VBROADCASTSS (R10), Z26
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R14), Z24
+	VMOVUPS      (R14)(R9*1), Z25
+	VBROADCASTSS (R11), Z26
 	VFMADD231PS  Z26, Z24, Z0
 	VFMADD231PS  Z26, Z25, Z1
-	VBROADCASTSS 4(R10), Z26
+	VBROADCASTSS (R11)(DX*1), Z26
 	VFMADD231PS  Z26, Z24, Z2
 	VFMADD231PS  Z26, Z25, Z3
-	VBROADCASTSS 8(R10), Z26
+	VBROADCASTSS (R11)(DX*2), Z26
 	VFMADD231PS  Z26, Z24, Z4
 	VFMADD231PS  Z26, Z25, Z5
-	VBROADCASTSS 12(R10), Z26
+	VBROADCASTSS (R11)(R10*1), Z26
 	VFMADD231PS  Z26, Z24, Z6
 	VFMADD231PS  Z26, Z25, Z7
-	VBROADCASTSS 16(R10), Z26
+	VBROADCASTSS (R12), Z26
 	VFMADD231PS  Z26, Z24, Z8
 	VFMADD231PS  Z26, Z25, Z9
-	VBROADCASTSS 20(R10), Z26
+	VBROADCASTSS (R12)(DX*1), Z26
 	VFMADD231PS  Z26, Z24, Z10
 	VFMADD231PS  Z26, Z25, Z11
-	VBROADCASTSS 24(R10), Z26
+	VBROADCASTSS (R12)(DX*2), Z26
 	VFMADD231PS  Z26, Z24, Z12
 	VFMADD231PS  Z26, Z25, Z13
-	VBROADCASTSS 28(R10), Z26
+	VBROADCASTSS (R12)(R10*1), Z26
 	VFMADD231PS  Z26, Z24, Z14
 	VFMADD231PS  Z26, Z25, Z15
-	VBROADCASTSS 32(R10), Z26
+	VBROADCASTSS (R13), Z26
 	VFMADD231PS  Z26, Z24, Z16
 	VFMADD231PS  Z26, Z25, Z17
-	VBROADCASTSS 36(R10), Z26
+	VBROADCASTSS (R13)(DX*1), Z26
 	VFMADD231PS  Z26, Z24, Z18
 	VFMADD231PS  Z26, Z25, Z19
-	VBROADCASTSS 40(R10), Z26
+	VBROADCASTSS (R13)(DX*2), Z26
 	VFMADD231PS  Z26, Z24, Z20
 	VFMADD231PS  Z26, Z25, Z21
-	VBROADCASTSS 44(R10), Z26
+	VBROADCASTSS (R13)(R10*1), Z26
 	VFMADD231PS  Z26, Z24, Z22
 	VFMADD231PS  Z26, Z25, Z23
-	ADDQ         BX, R10
-	ADDQ         DI, R11
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x04, R13
+	ADDQ         $0x40, R14
+	DECQ         R15
+	JNZ          inner
+	MOVQ         ldc+8(FP), R15
+	SHLQ         $0x02, R15
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z16, (AX)
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z18, (AX)
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z20, (AX)
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z22, (AX)
+	VMOVUPS      Z23, 64(AX)
+	ADDQ         R15, AX
+	LEAQ         (CX)(DX*8), CX
+	LEAQ         (CX)(DX*4), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores12x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores12x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R9
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   CX, R10
+	LEAQ   (R10)(DX*4), R11
+	LEAQ   (R11)(DX*4), R12
+	MOVQ   BX, R13
+	MOVQ   k+48(FP), R14
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R13), Z12
+	VFMADD231PS.BCST (R10), Z12, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z12, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z12, Z2
+	VFMADD231PS.BCST (R10)(R9*1), Z12, Z3
+	VFMADD231PS.BCST (R11), Z12, Z4
+	VFMADD231PS.BCST (R11)(DX*1), Z12, Z5
+	VFMADD231PS.BCST (R11)(DX*2), Z12, Z6
+	VFMADD231PS.BCST (R11)(R9*1), Z12, Z7
+	VFMADD231PS.BCST (R12), Z12, Z8
+	VFMADD231PS.BCST (R12)(DX*1), Z12, Z9
+	VFMADD231PS.BCST (R12)(DX*2), Z12, Z10
+	VFMADD231PS.BCST (R12)(R9*1), Z12, Z11
+	ADDQ             $0x04, R10
+	ADDQ             $0x04, R11
+	ADDQ             $0x04, R12
+	ADDQ             $0x40, R13
+	DECQ             R14
+	JNZ              inner
+	MOVQ             ldc+8(FP), R14
+	SHLQ             $0x02, R14
+	VMOVUPS          Z0, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z1, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z2, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z3, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z4, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z5, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z6, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z7, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z8, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z9, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z10, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z11, (AX)
+	ADDQ             R14, AX
+	LEAQ             (CX)(DX*8), CX
+	LEAQ             (CX)(DX*4), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelScores11x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores11x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R10
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	MOVQ   CX, R11
+	LEAQ   (R11)(DX*4), R12
+	LEAQ   (R12)(DX*4), R13
+	MOVQ   BX, R14
+	MOVQ   k+48(FP), R15
+
+inner:
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R14), Z22
+	VMOVUPS      (R14)(R9*1), Z23
+	VBROADCASTSS (R11), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z1
+	VBROADCASTSS (R11)(DX*1), Z24
+	VFMADD231PS  Z24, Z22, Z2
+	VFMADD231PS  Z24, Z23, Z3
+	VBROADCASTSS (R11)(DX*2), Z24
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	VBROADCASTSS (R11)(R10*1), Z24
+	VFMADD231PS  Z24, Z22, Z6
+	VFMADD231PS  Z24, Z23, Z7
+	VBROADCASTSS (R12), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z9
+	VBROADCASTSS (R12)(DX*1), Z24
+	VFMADD231PS  Z24, Z22, Z10
+	VFMADD231PS  Z24, Z23, Z11
+	VBROADCASTSS (R12)(DX*2), Z24
+	VFMADD231PS  Z24, Z22, Z12
+	VFMADD231PS  Z24, Z23, Z13
+	VBROADCASTSS (R12)(R10*1), Z24
+	VFMADD231PS  Z24, Z22, Z14
+	VFMADD231PS  Z24, Z23, Z15
+	VBROADCASTSS (R13), Z24
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	VBROADCASTSS (R13)(DX*1), Z24
+	VFMADD231PS  Z24, Z22, Z18
+	VFMADD231PS  Z24, Z23, Z19
+	VBROADCASTSS (R13)(DX*2), Z24
+	VFMADD231PS  Z24, Z22, Z20
+	VFMADD231PS  Z24, Z23, Z21
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x04, R13
+	ADDQ         $0x40, R14
+	DECQ         R15
+	JNZ          inner
+	MOVQ         ldc+8(FP), R15
+	SHLQ         $0x02, R15
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z16, (AX)
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z18, (AX)
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z20, (AX)
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         R15, AX
+	LEAQ         (CX)(DX*8), CX
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (CX)(DX*1), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores11x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores11x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R9
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	MOVQ   CX, R10
+	LEAQ   (R10)(DX*4), R11
+	LEAQ   (R11)(DX*4), R12
+	MOVQ   BX, R13
+	MOVQ   k+48(FP), R14
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R13), Z11
+	VFMADD231PS.BCST (R10), Z11, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z11, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z11, Z2
+	VFMADD231PS.BCST (R10)(R9*1), Z11, Z3
+	VFMADD231PS.BCST (R11), Z11, Z4
+	VFMADD231PS.BCST (R11)(DX*1), Z11, Z5
+	VFMADD231PS.BCST (R11)(DX*2), Z11, Z6
+	VFMADD231PS.BCST (R11)(R9*1), Z11, Z7
+	VFMADD231PS.BCST (R12), Z11, Z8
+	VFMADD231PS.BCST (R12)(DX*1), Z11, Z9
+	VFMADD231PS.BCST (R12)(DX*2), Z11, Z10
+	ADDQ             $0x04, R10
+	ADDQ             $0x04, R11
+	ADDQ             $0x04, R12
+	ADDQ             $0x40, R13
+	DECQ             R14
+	JNZ              inner
+	MOVQ             ldc+8(FP), R14
+	SHLQ             $0x02, R14
+	VMOVUPS          Z0, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z1, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z2, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z3, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z4, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z5, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z6, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z7, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z8, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z9, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z10, (AX)
+	ADDQ             R14, AX
+	LEAQ             (CX)(DX*8), CX
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (CX)(DX*1), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelScores10x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores10x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R10
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	MOVQ   CX, R11
+	LEAQ   (R11)(DX*4), R12
+	LEAQ   (R12)(DX*4), R13
+	MOVQ   BX, R14
+	MOVQ   k+48(FP), R15
+
+inner:
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R14), Z20
+	VMOVUPS      (R14)(R9*1), Z21
+	VBROADCASTSS (R11), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS (R11)(DX*1), Z22
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS (R11)(DX*2), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS (R11)(R10*1), Z22
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS (R12), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS (R12)(DX*1), Z22
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS (R12)(DX*2), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS (R12)(R10*1), Z22
+	VFMADD231PS  Z22, Z20, Z14
+	VFMADD231PS  Z22, Z21, Z15
+	VBROADCASTSS (R13), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	VBROADCASTSS (R13)(DX*1), Z22
+	VFMADD231PS  Z22, Z20, Z18
+	VFMADD231PS  Z22, Z21, Z19
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x04, R13
+	ADDQ         $0x40, R14
+	DECQ         R15
+	JNZ          inner
+	MOVQ         ldc+8(FP), R15
+	SHLQ         $0x02, R15
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z16, (AX)
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z18, (AX)
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         R15, AX
+	LEAQ         (CX)(DX*8), CX
+	LEAQ         (CX)(DX*2), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores10x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores10x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R9
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   CX, R10
+	LEAQ   (R10)(DX*4), R11
+	LEAQ   (R11)(DX*4), R12
+	MOVQ   BX, R13
+	MOVQ   k+48(FP), R14
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R13), Z10
+	VFMADD231PS.BCST (R10), Z10, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z10, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z10, Z2
+	VFMADD231PS.BCST (R10)(R9*1), Z10, Z3
+	VFMADD231PS.BCST (R11), Z10, Z4
+	VFMADD231PS.BCST (R11)(DX*1), Z10, Z5
+	VFMADD231PS.BCST (R11)(DX*2), Z10, Z6
+	VFMADD231PS.BCST (R11)(R9*1), Z10, Z7
+	VFMADD231PS.BCST (R12), Z10, Z8
+	VFMADD231PS.BCST (R12)(DX*1), Z10, Z9
+	ADDQ             $0x04, R10
+	ADDQ             $0x04, R11
+	ADDQ             $0x04, R12
+	ADDQ             $0x40, R13
+	DECQ             R14
+	JNZ              inner
+	MOVQ             ldc+8(FP), R14
+	SHLQ             $0x02, R14
+	VMOVUPS          Z0, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z1, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z2, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z3, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z4, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z5, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z6, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z7, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z8, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z9, (AX)
+	ADDQ             R14, AX
+	LEAQ             (CX)(DX*8), CX
+	LEAQ             (CX)(DX*2), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelScores9x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores9x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R10
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	MOVQ   CX, R11
+	LEAQ   (R11)(DX*4), R12
+	LEAQ   (R12)(DX*4), R13
+	MOVQ   BX, R14
+	MOVQ   k+48(FP), R15
+
+inner:
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R14), Z18
+	VMOVUPS      (R14)(R9*1), Z19
+	VBROADCASTSS (R11), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS (R11)(DX*1), Z20
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS (R11)(DX*2), Z20
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS (R11)(R10*1), Z20
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS (R12), Z20
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS (R12)(DX*1), Z20
+	VFMADD231PS  Z20, Z18, Z10
+	VFMADD231PS  Z20, Z19, Z11
+	VBROADCASTSS (R12)(DX*2), Z20
+	VFMADD231PS  Z20, Z18, Z12
+	VFMADD231PS  Z20, Z19, Z13
+	VBROADCASTSS (R12)(R10*1), Z20
+	VFMADD231PS  Z20, Z18, Z14
+	VFMADD231PS  Z20, Z19, Z15
+	VBROADCASTSS (R13), Z20
+	VFMADD231PS  Z20, Z18, Z16
+	VFMADD231PS  Z20, Z19, Z17
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x04, R13
+	ADDQ         $0x40, R14
+	DECQ         R15
+	JNZ          inner
+	MOVQ         ldc+8(FP), R15
+	SHLQ         $0x02, R15
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R15, AX
+	VMOVUPS      Z16, (AX)
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         R15, AX
+	LEAQ         (CX)(DX*8), CX
+	LEAQ         (CX)(DX*1), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores9x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores9x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R9
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	MOVQ   CX, R10
+	LEAQ   (R10)(DX*4), R11
+	LEAQ   (R11)(DX*4), R12
+	MOVQ   BX, R13
+	MOVQ   k+48(FP), R14
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R13), Z9
+	VFMADD231PS.BCST (R10), Z9, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z9, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z9, Z2
+	VFMADD231PS.BCST (R10)(R9*1), Z9, Z3
+	VFMADD231PS.BCST (R11), Z9, Z4
+	VFMADD231PS.BCST (R11)(DX*1), Z9, Z5
+	VFMADD231PS.BCST (R11)(DX*2), Z9, Z6
+	VFMADD231PS.BCST (R11)(R9*1), Z9, Z7
+	VFMADD231PS.BCST (R12), Z9, Z8
+	ADDQ             $0x04, R10
+	ADDQ             $0x04, R11
+	ADDQ             $0x04, R12
+	ADDQ             $0x40, R13
+	DECQ             R14
+	JNZ              inner
+	MOVQ             ldc+8(FP), R14
+	SHLQ             $0x02, R14
+	VMOVUPS          Z0, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z1, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z2, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z3, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z4, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z5, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z6, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z7, (AX)
+	ADDQ             R14, AX
+	VMOVUPS          Z8, (AX)
+	ADDQ             R14, AX
+	LEAQ             (CX)(DX*8), CX
+	LEAQ             (CX)(DX*1), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelScores8x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores8x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R10
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   CX, R11
+	LEAQ   (R11)(DX*4), R12
+	MOVQ   BX, R13
+	MOVQ   k+48(FP), R14
+
+inner:
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R13), Z16
+	VMOVUPS      (R13)(R9*1), Z17
+	VBROADCASTSS (R11), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS (R11)(DX*1), Z18
+	VFMADD231PS  Z18, Z16, Z2
+	VFMADD231PS  Z18, Z17, Z3
+	VBROADCASTSS (R11)(DX*2), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	VBROADCASTSS (R11)(R10*1), Z18
+	VFMADD231PS  Z18, Z16, Z6
+	VFMADD231PS  Z18, Z17, Z7
+	VBROADCASTSS (R12), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS (R12)(DX*1), Z18
+	VFMADD231PS  Z18, Z16, Z10
+	VFMADD231PS  Z18, Z17, Z11
+	VBROADCASTSS (R12)(DX*2), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS (R12)(R10*1), Z18
+	VFMADD231PS  Z18, Z16, Z14
+	VFMADD231PS  Z18, Z17, Z15
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, R13
+	DECQ         R14
+	JNZ          inner
+	MOVQ         ldc+8(FP), R14
+	SHLQ         $0x02, R14
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         R14, AX
+	LEAQ         (CX)(DX*8), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores8x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores8x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R9
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   CX, R10
+	LEAQ   (R10)(DX*4), R11
+	MOVQ   BX, R12
+	MOVQ   k+48(FP), R13
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R12), Z8
+	VFMADD231PS.BCST (R10), Z8, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z8, Z2
+	VFMADD231PS.BCST (R10)(R9*1), Z8, Z3
+	VFMADD231PS.BCST (R11), Z8, Z4
+	VFMADD231PS.BCST (R11)(DX*1), Z8, Z5
+	VFMADD231PS.BCST (R11)(DX*2), Z8, Z6
+	VFMADD231PS.BCST (R11)(R9*1), Z8, Z7
+	ADDQ             $0x04, R10
+	ADDQ             $0x04, R11
+	ADDQ             $0x40, R12
+	DECQ             R13
+	JNZ              inner
+	MOVQ             ldc+8(FP), R13
+	SHLQ             $0x02, R13
+	VMOVUPS          Z0, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z1, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z2, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z3, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z4, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z5, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z6, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z7, (AX)
+	ADDQ             R13, AX
+	LEAQ             (CX)(DX*8), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelScores7x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores7x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R10
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   CX, R11
+	LEAQ   (R11)(DX*4), R12
+	MOVQ   BX, R13
+	MOVQ   k+48(FP), R14
+
+inner:
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R13), Z14
+	VMOVUPS      (R13)(R9*1), Z15
+	VBROADCASTSS (R11), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS (R11)(DX*1), Z16
+	VFMADD231PS  Z16, Z14, Z2
+	VFMADD231PS  Z16, Z15, Z3
+	VBROADCASTSS (R11)(DX*2), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	VBROADCASTSS (R11)(R10*1), Z16
+	VFMADD231PS  Z16, Z14, Z6
+	VFMADD231PS  Z16, Z15, Z7
+	VBROADCASTSS (R12), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS (R12)(DX*1), Z16
+	VFMADD231PS  Z16, Z14, Z10
+	VFMADD231PS  Z16, Z15, Z11
+	VBROADCASTSS (R12)(DX*2), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, R13
+	DECQ         R14
+	JNZ          inner
+	MOVQ         ldc+8(FP), R14
+	SHLQ         $0x02, R14
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         R14, AX
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (CX)(DX*1), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores7x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores7x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R9
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	MOVQ   CX, R10
+	LEAQ   (R10)(DX*4), R11
+	MOVQ   BX, R12
+	MOVQ   k+48(FP), R13
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R12), Z7
+	VFMADD231PS.BCST (R10), Z7, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z7, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z7, Z2
+	VFMADD231PS.BCST (R10)(R9*1), Z7, Z3
+	VFMADD231PS.BCST (R11), Z7, Z4
+	VFMADD231PS.BCST (R11)(DX*1), Z7, Z5
+	VFMADD231PS.BCST (R11)(DX*2), Z7, Z6
+	ADDQ             $0x04, R10
+	ADDQ             $0x04, R11
+	ADDQ             $0x40, R12
+	DECQ             R13
+	JNZ              inner
+	MOVQ             ldc+8(FP), R13
+	SHLQ             $0x02, R13
+	VMOVUPS          Z0, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z1, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z2, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z3, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z4, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z5, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z6, (AX)
+	ADDQ             R13, AX
+	LEAQ             (CX)(DX*4), CX
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (CX)(DX*1), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelScores6x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores6x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R10
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   CX, R11
+	LEAQ   (R11)(DX*4), R12
+	MOVQ   BX, R13
+	MOVQ   k+48(FP), R14
+
+inner:
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R13), Z12
+	VMOVUPS      (R13)(R9*1), Z13
+	VBROADCASTSS (R11), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS (R11)(DX*1), Z14
+	VFMADD231PS  Z14, Z12, Z2
+	VFMADD231PS  Z14, Z13, Z3
+	VBROADCASTSS (R11)(DX*2), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	VBROADCASTSS (R11)(R10*1), Z14
+	VFMADD231PS  Z14, Z12, Z6
+	VFMADD231PS  Z14, Z13, Z7
+	VBROADCASTSS (R12), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS (R12)(DX*1), Z14
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z14, Z13, Z11
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, R13
+	DECQ         R14
+	JNZ          inner
+	MOVQ         ldc+8(FP), R14
+	SHLQ         $0x02, R14
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         R14, AX
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (CX)(DX*2), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores6x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores6x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R9
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   CX, R10
+	LEAQ   (R10)(DX*4), R11
+	MOVQ   BX, R12
+	MOVQ   k+48(FP), R13
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R12), Z6
+	VFMADD231PS.BCST (R10), Z6, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z6, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z6, Z2
+	VFMADD231PS.BCST (R10)(R9*1), Z6, Z3
+	VFMADD231PS.BCST (R11), Z6, Z4
+	VFMADD231PS.BCST (R11)(DX*1), Z6, Z5
+	ADDQ             $0x04, R10
+	ADDQ             $0x04, R11
+	ADDQ             $0x40, R12
+	DECQ             R13
+	JNZ              inner
+	MOVQ             ldc+8(FP), R13
+	SHLQ             $0x02, R13
+	VMOVUPS          Z0, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z1, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z2, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z3, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z4, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z5, (AX)
+	ADDQ             R13, AX
+	LEAQ             (CX)(DX*4), CX
+	LEAQ             (CX)(DX*2), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelScores5x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores5x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R10
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   CX, R11
+	LEAQ   (R11)(DX*4), R12
+	MOVQ   BX, R13
+	MOVQ   k+48(FP), R14
+
+inner:
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R13), Z10
+	VMOVUPS      (R13)(R9*1), Z11
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS (R11)(DX*1), Z12
+	VFMADD231PS  Z12, Z10, Z2
+	VFMADD231PS  Z12, Z11, Z3
+	VBROADCASTSS (R11)(DX*2), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	VBROADCASTSS (R11)(R10*1), Z12
+	VFMADD231PS  Z12, Z10, Z6
+	VFMADD231PS  Z12, Z11, Z7
+	VBROADCASTSS (R12), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	ADDQ         $0x04, R11
+	ADDQ         $0x04, R12
+	ADDQ         $0x40, R13
+	DECQ         R14
+	JNZ          inner
+	MOVQ         ldc+8(FP), R14
+	SHLQ         $0x02, R14
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R14, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         R14, AX
+	LEAQ         (CX)(DX*4), CX
+	LEAQ         (CX)(DX*1), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores5x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores5x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R9
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	MOVQ   CX, R10
+	LEAQ   (R10)(DX*4), R11
+	MOVQ   BX, R12
+	MOVQ   k+48(FP), R13
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R12), Z5
+	VFMADD231PS.BCST (R10), Z5, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z5, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z5, Z2
+	VFMADD231PS.BCST (R10)(R9*1), Z5, Z3
+	VFMADD231PS.BCST (R11), Z5, Z4
+	ADDQ             $0x04, R10
+	ADDQ             $0x04, R11
+	ADDQ             $0x40, R12
+	DECQ             R13
+	JNZ              inner
+	MOVQ             ldc+8(FP), R13
+	SHLQ             $0x02, R13
+	VMOVUPS          Z0, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z1, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z2, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z3, (AX)
+	ADDQ             R13, AX
+	VMOVUPS          Z4, (AX)
+	ADDQ             R13, AX
+	LEAQ             (CX)(DX*4), CX
+	LEAQ             (CX)(DX*1), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelScores4x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores4x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R10
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   CX, R11
+	MOVQ   BX, R12
+	MOVQ   k+48(FP), R13
+
+inner:
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R12), Z8
+	VMOVUPS      (R12)(R9*1), Z9
+	VBROADCASTSS (R11), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS (R11)(DX*1), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS (R11)(DX*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS (R11)(R10*1), Z10
+	VFMADD231PS  Z10, Z8, Z6
+	VFMADD231PS  Z10, Z9, Z7
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, R12
+	DECQ         R13
+	JNZ          inner
+	MOVQ         ldc+8(FP), R13
+	SHLQ         $0x02, R13
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R13, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R13, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R13, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         R13, AX
+	LEAQ         (CX)(DX*4), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores4x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores4x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R9
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   CX, R10
+	MOVQ   BX, R11
+	MOVQ   k+48(FP), R12
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R11), Z4
+	VFMADD231PS.BCST (R10), Z4, Z0
+	VFMADD231PS.BCST (R10)(DX*1), Z4, Z1
+	VFMADD231PS.BCST (R10)(DX*2), Z4, Z2
+	VFMADD231PS.BCST (R10)(R9*1), Z4, Z3
+	ADDQ             $0x04, R10
+	ADDQ             $0x40, R11
+	DECQ             R12
+	JNZ              inner
+	MOVQ             ldc+8(FP), R12
+	SHLQ             $0x02, R12
+	VMOVUPS          Z0, (AX)
+	ADDQ             R12, AX
+	VMOVUPS          Z1, (AX)
+	ADDQ             R12, AX
+	VMOVUPS          Z2, (AX)
+	ADDQ             R12, AX
+	VMOVUPS          Z3, (AX)
+	ADDQ             R12, AX
+	LEAQ             (CX)(DX*4), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelScores3x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores3x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R8
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   CX, R10
+	MOVQ   BX, R11
+	MOVQ   k+48(FP), R12
+
+inner:
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R11), Z6
+	VMOVUPS      (R11)(R9*1), Z7
+	VBROADCASTSS (R10), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS (R10)(DX*1), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z3
+	VBROADCASTSS (R10)(DX*2), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, R11
 	DECQ         R12
+	JNZ          inner
+	MOVQ         ldc+8(FP), R12
+	SHLQ         $0x02, R12
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R12, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R12, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         R12, AX
+	LEAQ         (CX)(DX*2), CX
+	LEAQ         (CX)(DX*1), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores3x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores3x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R8
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ   CX, R9
+	MOVQ   BX, R10
+	MOVQ   k+48(FP), R11
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R10), Z3
+	VFMADD231PS.BCST (R9), Z3, Z0
+	VFMADD231PS.BCST (R9)(DX*1), Z3, Z1
+	VFMADD231PS.BCST (R9)(DX*2), Z3, Z2
+	ADDQ             $0x04, R9
+	ADDQ             $0x40, R10
+	DECQ             R11
+	JNZ              inner
+	MOVQ             ldc+8(FP), R11
+	SHLQ             $0x02, R11
+	VMOVUPS          Z0, (AX)
+	ADDQ             R11, AX
+	VMOVUPS          Z1, (AX)
+	ADDQ             R11, AX
+	VMOVUPS          Z2, (AX)
+	ADDQ             R11, AX
+	LEAQ             (CX)(DX*2), CX
+	LEAQ             (CX)(DX*1), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelScores2x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores2x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R8
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   CX, R10
+	MOVQ   BX, R11
+	MOVQ   k+48(FP), R12
+
+inner:
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R11), Z4
+	VMOVUPS      (R11)(R9*1), Z5
+	VBROADCASTSS (R10), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS (R10)(DX*1), Z6
+	VFMADD231PS  Z6, Z4, Z2
+	VFMADD231PS  Z6, Z5, Z3
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, R11
+	DECQ         R12
+	JNZ          inner
+	MOVQ         ldc+8(FP), R12
+	SHLQ         $0x02, R12
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R12, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         R12, AX
+	LEAQ         (CX)(DX*2), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores2x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores2x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R8
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   CX, R9
+	MOVQ   BX, R10
+	MOVQ   k+48(FP), R11
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R10), Z2
+	VFMADD231PS.BCST (R9), Z2, Z0
+	VFMADD231PS.BCST (R9)(DX*1), Z2, Z1
+	ADDQ             $0x04, R9
+	ADDQ             $0x40, R10
+	DECQ             R11
+	JNZ              inner
+	MOVQ             ldc+8(FP), R11
+	SHLQ             $0x02, R11
+	VMOVUPS          Z0, (AX)
+	ADDQ             R11, AX
+	VMOVUPS          Z1, (AX)
+	ADDQ             R11, AX
+	LEAQ             (CX)(DX*2), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelScores1x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores1x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (DX)(DX*2), R8
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   CX, R10
+	MOVQ   BX, R11
+	MOVQ   k+48(FP), R12
+
+inner:
+	MOVQ         (SI), R8
+	PREFETCHT1   (R8)
+	ADDQ         DI, SI
+	VMOVUPS      (R11), Z2
+	VMOVUPS      (R11)(R9*1), Z3
+	VBROADCASTSS (R10), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, R11
+	DECQ         R12
+	JNZ          inner
+	MOVQ         ldc+8(FP), R12
+	SHLQ         $0x02, R12
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         R12, AX
+	LEAQ         (CX)(DX*1), CX
+	DECQ         mb+56(FP)
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func panelScores1x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelScores1x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ c+0(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ ars+24(FP), DX
+	MOVQ b+32(FP), BX
+	SHLQ $0x02, DX
+	MOVQ ahead+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ bo+40(FP), R8
+	SHLQ $0x02, R8
+	LEAQ (DX)(DX*2), R8
+
+block:
+	VPXORD Z0, Z0, Z0
+	MOVQ   CX, R9
+	MOVQ   BX, R10
+	MOVQ   k+48(FP), R11
+
+inner:
+	MOVQ             (SI), R8
+	PREFETCHT1       (R8)
+	ADDQ             DI, SI
+	VMOVUPS          (R10), Z1
+	VFMADD231PS.BCST (R9), Z1, Z0
+	ADDQ             $0x04, R9
+	ADDQ             $0x40, R10
+	DECQ             R11
+	JNZ              inner
+	MOVQ             ldc+8(FP), R11
+	SHLQ             $0x02, R11
+	VMOVUPS          Z0, (AX)
+	ADDQ             R11, AX
+	LEAQ             (CX)(DX*1), CX
+	DECQ             mb+56(FP)
+	JNZ              block
+	VZEROUPPER
+	RET
+
+// func panelAddressesAVX512(dst *uintptr, offsets *uintptr, base uintptr, n int)
+// Requires: AVX, AVX512F
+TEXT ·panelAddressesAVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         offsets+8(FP), CX
+	MOVQ         n+24(FP), DX
+	MOVQ         base+16(FP), BX
+	VPBROADCASTQ BX, Z0
+
+next:
+	VPADDQ    (CX), Z0, Z1
+	VMOVDQU64 Z1, (AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, AX
+	SUBQ      $0x08, DX
+	JNZ       next
+	VZEROUPPER
+	RET
+
+// func panelAttend12x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend12x2AVX512(SB), NOSPLIT, $0-96
+	MOVQ c+0(FP), AX
+	MOVQ ldc+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ ldp+24(FP), BX
+	MOVQ x+32(FP), SI
+	MOVQ ldx+40(FP), DI
+	MOVQ f+48(FP), R8
+	MOVQ mb+64(FP), R9
+	SHLQ $0x02, CX
+	SHLQ $0x02, BX
+	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
+
+inner:
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z24
+	VMOVUPS      64(R14), Z25
+	VBROADCASTSS (R13), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS 4(R13), Z26
+	VFMADD231PS  Z26, Z24, Z2
+	VFMADD231PS  Z26, Z25, Z3
+	VBROADCASTSS 8(R13), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	VBROADCASTSS 12(R13), Z26
+	VFMADD231PS  Z26, Z24, Z6
+	VFMADD231PS  Z26, Z25, Z7
+	VBROADCASTSS 16(R13), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS 20(R13), Z26
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z26, Z25, Z11
+	VBROADCASTSS 24(R13), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS 28(R13), Z26
+	VFMADD231PS  Z26, Z24, Z14
+	VFMADD231PS  Z26, Z25, Z15
+	VBROADCASTSS 32(R13), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	VBROADCASTSS 36(R13), Z26
+	VFMADD231PS  Z26, Z24, Z18
+	VFMADD231PS  Z26, Z25, Z19
+	VBROADCASTSS 40(R13), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS 44(R13), Z26
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z26, Z25, Z23
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z24
 	VMULPS       Z24, Z0, Z0
@@ -5481,9 +7385,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend12x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend12x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend12x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend12x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -5495,6 +7399,8 @@ TEXT ·panelAttend12x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
@@ -5510,27 +7416,30 @@ block:
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z12
-	VFMADD231PS.BCST (R10), Z12, Z0
-	VFMADD231PS.BCST 4(R10), Z12, Z1
-	VFMADD231PS.BCST 8(R10), Z12, Z2
-	VFMADD231PS.BCST 12(R10), Z12, Z3
-	VFMADD231PS.BCST 16(R10), Z12, Z4
-	VFMADD231PS.BCST 20(R10), Z12, Z5
-	VFMADD231PS.BCST 24(R10), Z12, Z6
-	VFMADD231PS.BCST 28(R10), Z12, Z7
-	VFMADD231PS.BCST 32(R10), Z12, Z8
-	VFMADD231PS.BCST 36(R10), Z12, Z9
-	VFMADD231PS.BCST 40(R10), Z12, Z10
-	VFMADD231PS.BCST 44(R10), Z12, Z11
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z12
+	VFMADD231PS.BCST (R13), Z12, Z0
+	VFMADD231PS.BCST 4(R13), Z12, Z1
+	VFMADD231PS.BCST 8(R13), Z12, Z2
+	VFMADD231PS.BCST 12(R13), Z12, Z3
+	VFMADD231PS.BCST 16(R13), Z12, Z4
+	VFMADD231PS.BCST 20(R13), Z12, Z5
+	VFMADD231PS.BCST 24(R13), Z12, Z6
+	VFMADD231PS.BCST 28(R13), Z12, Z7
+	VFMADD231PS.BCST 32(R13), Z12, Z8
+	VFMADD231PS.BCST 36(R13), Z12, Z9
+	VFMADD231PS.BCST 40(R13), Z12, Z10
+	VFMADD231PS.BCST 44(R13), Z12, Z11
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z12
 	VMULPS           Z12, Z0, Z0
@@ -5587,9 +7496,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend11x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend11x2AVX512(SB), NOSPLIT, $0-80
+// func panelAttend11x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend11x2AVX512(SB), NOSPLIT, $0-96
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ p+16(FP), DX
@@ -5601,6 +7510,8 @@ TEXT ·panelAttend11x2AVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -5625,49 +7536,52 @@ block:
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z22
-	VMOVUPS      64(R11), Z23
-	VBROADCASTSS (R10), Z24
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z22
+	VMOVUPS      64(R14), Z23
+	VBROADCASTSS (R13), Z24
 	VFMADD231PS  Z24, Z22, Z0
 	VFMADD231PS  Z24, Z23, Z1
-	VBROADCASTSS 4(R10), Z24
+	VBROADCASTSS 4(R13), Z24
 	VFMADD231PS  Z24, Z22, Z2
 	VFMADD231PS  Z24, Z23, Z3
-	VBROADCASTSS 8(R10), Z24
+	VBROADCASTSS 8(R13), Z24
 	VFMADD231PS  Z24, Z22, Z4
 	VFMADD231PS  Z24, Z23, Z5
-	VBROADCASTSS 12(R10), Z24
+	VBROADCASTSS 12(R13), Z24
 	VFMADD231PS  Z24, Z22, Z6
 	VFMADD231PS  Z24, Z23, Z7
-	VBROADCASTSS 16(R10), Z24
+	VBROADCASTSS 16(R13), Z24
 	VFMADD231PS  Z24, Z22, Z8
 	VFMADD231PS  Z24, Z23, Z9
-	VBROADCASTSS 20(R10), Z24
+	VBROADCASTSS 20(R13), Z24
 	VFMADD231PS  Z24, Z22, Z10
 	VFMADD231PS  Z24, Z23, Z11
-	VBROADCASTSS 24(R10), Z24
+	VBROADCASTSS 24(R13), Z24
 	VFMADD231PS  Z24, Z22, Z12
 	VFMADD231PS  Z24, Z23, Z13
-	VBROADCASTSS 28(R10), Z24
+	VBROADCASTSS 28(R13), Z24
 	VFMADD231PS  Z24, Z22, Z14
 	VFMADD231PS  Z24, Z23, Z15
-	VBROADCASTSS 32(R10), Z24
+	VBROADCASTSS 32(R13), Z24
 	VFMADD231PS  Z24, Z22, Z16
 	VFMADD231PS  Z24, Z23, Z17
-	VBROADCASTSS 36(R10), Z24
+	VBROADCASTSS 36(R13), Z24
 	VFMADD231PS  Z24, Z22, Z18
 	VFMADD231PS  Z24, Z23, Z19
-	VBROADCASTSS 40(R10), Z24
+	VBROADCASTSS 40(R13), Z24
 	VFMADD231PS  Z24, Z22, Z20
 	VFMADD231PS  Z24, Z23, Z21
-	ADDQ         BX, R10
-	ADDQ         DI, R11
-	DECQ         R12
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z22
 	VMULPS       Z22, Z0, Z0
@@ -5742,9 +7656,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend11x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend11x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend11x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend11x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -5756,6 +7670,8 @@ TEXT ·panelAttend11x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
@@ -5770,26 +7686,29 @@ block:
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z11
-	VFMADD231PS.BCST (R10), Z11, Z0
-	VFMADD231PS.BCST 4(R10), Z11, Z1
-	VFMADD231PS.BCST 8(R10), Z11, Z2
-	VFMADD231PS.BCST 12(R10), Z11, Z3
-	VFMADD231PS.BCST 16(R10), Z11, Z4
-	VFMADD231PS.BCST 20(R10), Z11, Z5
-	VFMADD231PS.BCST 24(R10), Z11, Z6
-	VFMADD231PS.BCST 28(R10), Z11, Z7
-	VFMADD231PS.BCST 32(R10), Z11, Z8
-	VFMADD231PS.BCST 36(R10), Z11, Z9
-	VFMADD231PS.BCST 40(R10), Z11, Z10
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z11
+	VFMADD231PS.BCST (R13), Z11, Z0
+	VFMADD231PS.BCST 4(R13), Z11, Z1
+	VFMADD231PS.BCST 8(R13), Z11, Z2
+	VFMADD231PS.BCST 12(R13), Z11, Z3
+	VFMADD231PS.BCST 16(R13), Z11, Z4
+	VFMADD231PS.BCST 20(R13), Z11, Z5
+	VFMADD231PS.BCST 24(R13), Z11, Z6
+	VFMADD231PS.BCST 28(R13), Z11, Z7
+	VFMADD231PS.BCST 32(R13), Z11, Z8
+	VFMADD231PS.BCST 36(R13), Z11, Z9
+	VFMADD231PS.BCST 40(R13), Z11, Z10
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z11
 	VMULPS           Z11, Z0, Z0
@@ -5842,9 +7761,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend10x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend10x2AVX512(SB), NOSPLIT, $0-80
+// func panelAttend10x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend10x2AVX512(SB), NOSPLIT, $0-96
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ p+16(FP), DX
@@ -5856,6 +7775,8 @@ TEXT ·panelAttend10x2AVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -5878,46 +7799,49 @@ block:
 	VPXORD Z17, Z17, Z17
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z20
-	VMOVUPS      64(R11), Z21
-	VBROADCASTSS (R10), Z22
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z20
+	VMOVUPS      64(R14), Z21
+	VBROADCASTSS (R13), Z22
 	VFMADD231PS  Z22, Z20, Z0
 	VFMADD231PS  Z22, Z21, Z1
-	VBROADCASTSS 4(R10), Z22
+	VBROADCASTSS 4(R13), Z22
 	VFMADD231PS  Z22, Z20, Z2
 	VFMADD231PS  Z22, Z21, Z3
-	VBROADCASTSS 8(R10), Z22
+	VBROADCASTSS 8(R13), Z22
 	VFMADD231PS  Z22, Z20, Z4
 	VFMADD231PS  Z22, Z21, Z5
-	VBROADCASTSS 12(R10), Z22
+	VBROADCASTSS 12(R13), Z22
 	VFMADD231PS  Z22, Z20, Z6
 	VFMADD231PS  Z22, Z21, Z7
-	VBROADCASTSS 16(R10), Z22
+	VBROADCASTSS 16(R13), Z22
 	VFMADD231PS  Z22, Z20, Z8
 	VFMADD231PS  Z22, Z21, Z9
-	VBROADCASTSS 20(R10), Z22
+	VBROADCASTSS 20(R13), Z22
 	VFMADD231PS  Z22, Z20, Z10
 	VFMADD231PS  Z22, Z21, Z11
-	VBROADCASTSS 24(R10), Z22
+	VBROADCASTSS 24(R13), Z22
 	VFMADD231PS  Z22, Z20, Z12
 	VFMADD231PS  Z22, Z21, Z13
-	VBROADCASTSS 28(R10), Z22
+	VBROADCASTSS 28(R13), Z22
 	VFMADD231PS  Z22, Z20, Z14
 	VFMADD231PS  Z22, Z21, Z15
-	VBROADCASTSS 32(R10), Z22
+	VBROADCASTSS 32(R13), Z22
 	VFMADD231PS  Z22, Z20, Z16
 	VFMADD231PS  Z22, Z21, Z17
-	VBROADCASTSS 36(R10), Z22
+	VBROADCASTSS 36(R13), Z22
 	VFMADD231PS  Z22, Z20, Z18
 	VFMADD231PS  Z22, Z21, Z19
-	ADDQ         BX, R10
-	ADDQ         DI, R11
-	DECQ         R12
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z20
 	VMULPS       Z20, Z0, Z0
@@ -5986,9 +7910,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend10x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend10x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend10x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend10x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -6000,6 +7924,8 @@ TEXT ·panelAttend10x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
@@ -6013,25 +7939,28 @@ block:
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z10
-	VFMADD231PS.BCST (R10), Z10, Z0
-	VFMADD231PS.BCST 4(R10), Z10, Z1
-	VFMADD231PS.BCST 8(R10), Z10, Z2
-	VFMADD231PS.BCST 12(R10), Z10, Z3
-	VFMADD231PS.BCST 16(R10), Z10, Z4
-	VFMADD231PS.BCST 20(R10), Z10, Z5
-	VFMADD231PS.BCST 24(R10), Z10, Z6
-	VFMADD231PS.BCST 28(R10), Z10, Z7
-	VFMADD231PS.BCST 32(R10), Z10, Z8
-	VFMADD231PS.BCST 36(R10), Z10, Z9
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z10
+	VFMADD231PS.BCST (R13), Z10, Z0
+	VFMADD231PS.BCST 4(R13), Z10, Z1
+	VFMADD231PS.BCST 8(R13), Z10, Z2
+	VFMADD231PS.BCST 12(R13), Z10, Z3
+	VFMADD231PS.BCST 16(R13), Z10, Z4
+	VFMADD231PS.BCST 20(R13), Z10, Z5
+	VFMADD231PS.BCST 24(R13), Z10, Z6
+	VFMADD231PS.BCST 28(R13), Z10, Z7
+	VFMADD231PS.BCST 32(R13), Z10, Z8
+	VFMADD231PS.BCST 36(R13), Z10, Z9
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z10
 	VMULPS           Z10, Z0, Z0
@@ -6080,9 +8009,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend9x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend9x2AVX512(SB), NOSPLIT, $0-80
+// func panelAttend9x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend9x2AVX512(SB), NOSPLIT, $0-96
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ p+16(FP), DX
@@ -6094,6 +8023,8 @@ TEXT ·panelAttend9x2AVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -6114,43 +8045,46 @@ block:
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z18
-	VMOVUPS      64(R11), Z19
-	VBROADCASTSS (R10), Z20
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z18
+	VMOVUPS      64(R14), Z19
+	VBROADCASTSS (R13), Z20
 	VFMADD231PS  Z20, Z18, Z0
 	VFMADD231PS  Z20, Z19, Z1
-	VBROADCASTSS 4(R10), Z20
+	VBROADCASTSS 4(R13), Z20
 	VFMADD231PS  Z20, Z18, Z2
 	VFMADD231PS  Z20, Z19, Z3
-	VBROADCASTSS 8(R10), Z20
+	VBROADCASTSS 8(R13), Z20
 	VFMADD231PS  Z20, Z18, Z4
 	VFMADD231PS  Z20, Z19, Z5
-	VBROADCASTSS 12(R10), Z20
+	VBROADCASTSS 12(R13), Z20
 	VFMADD231PS  Z20, Z18, Z6
 	VFMADD231PS  Z20, Z19, Z7
-	VBROADCASTSS 16(R10), Z20
+	VBROADCASTSS 16(R13), Z20
 	VFMADD231PS  Z20, Z18, Z8
 	VFMADD231PS  Z20, Z19, Z9
-	VBROADCASTSS 20(R10), Z20
+	VBROADCASTSS 20(R13), Z20
 	VFMADD231PS  Z20, Z18, Z10
 	VFMADD231PS  Z20, Z19, Z11
-	VBROADCASTSS 24(R10), Z20
+	VBROADCASTSS 24(R13), Z20
 	VFMADD231PS  Z20, Z18, Z12
 	VFMADD231PS  Z20, Z19, Z13
-	VBROADCASTSS 28(R10), Z20
+	VBROADCASTSS 28(R13), Z20
 	VFMADD231PS  Z20, Z18, Z14
 	VFMADD231PS  Z20, Z19, Z15
-	VBROADCASTSS 32(R10), Z20
+	VBROADCASTSS 32(R13), Z20
 	VFMADD231PS  Z20, Z18, Z16
 	VFMADD231PS  Z20, Z19, Z17
-	ADDQ         BX, R10
-	ADDQ         DI, R11
-	DECQ         R12
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z18
 	VMULPS       Z18, Z0, Z0
@@ -6213,9 +8147,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend9x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend9x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend9x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend9x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -6227,6 +8161,8 @@ TEXT ·panelAttend9x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
@@ -6239,24 +8175,27 @@ block:
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z9
-	VFMADD231PS.BCST (R10), Z9, Z0
-	VFMADD231PS.BCST 4(R10), Z9, Z1
-	VFMADD231PS.BCST 8(R10), Z9, Z2
-	VFMADD231PS.BCST 12(R10), Z9, Z3
-	VFMADD231PS.BCST 16(R10), Z9, Z4
-	VFMADD231PS.BCST 20(R10), Z9, Z5
-	VFMADD231PS.BCST 24(R10), Z9, Z6
-	VFMADD231PS.BCST 28(R10), Z9, Z7
-	VFMADD231PS.BCST 32(R10), Z9, Z8
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z9
+	VFMADD231PS.BCST (R13), Z9, Z0
+	VFMADD231PS.BCST 4(R13), Z9, Z1
+	VFMADD231PS.BCST 8(R13), Z9, Z2
+	VFMADD231PS.BCST 12(R13), Z9, Z3
+	VFMADD231PS.BCST 16(R13), Z9, Z4
+	VFMADD231PS.BCST 20(R13), Z9, Z5
+	VFMADD231PS.BCST 24(R13), Z9, Z6
+	VFMADD231PS.BCST 28(R13), Z9, Z7
+	VFMADD231PS.BCST 32(R13), Z9, Z8
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z9
 	VMULPS           Z9, Z0, Z0
@@ -6301,9 +8240,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend8x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend8x2AVX512(SB), NOSPLIT, $0-80
+// func panelAttend8x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend8x2AVX512(SB), NOSPLIT, $0-96
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ p+16(FP), DX
@@ -6315,6 +8254,8 @@ TEXT ·panelAttend8x2AVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -6333,40 +8274,43 @@ block:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z16
-	VMOVUPS      64(R11), Z17
-	VBROADCASTSS (R10), Z18
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z16
+	VMOVUPS      64(R14), Z17
+	VBROADCASTSS (R13), Z18
 	VFMADD231PS  Z18, Z16, Z0
 	VFMADD231PS  Z18, Z17, Z1
-	VBROADCASTSS 4(R10), Z18
+	VBROADCASTSS 4(R13), Z18
 	VFMADD231PS  Z18, Z16, Z2
 	VFMADD231PS  Z18, Z17, Z3
-	VBROADCASTSS 8(R10), Z18
+	VBROADCASTSS 8(R13), Z18
 	VFMADD231PS  Z18, Z16, Z4
 	VFMADD231PS  Z18, Z17, Z5
-	VBROADCASTSS 12(R10), Z18
+	VBROADCASTSS 12(R13), Z18
 	VFMADD231PS  Z18, Z16, Z6
 	VFMADD231PS  Z18, Z17, Z7
-	VBROADCASTSS 16(R10), Z18
+	VBROADCASTSS 16(R13), Z18
 	VFMADD231PS  Z18, Z16, Z8
 	VFMADD231PS  Z18, Z17, Z9
-	VBROADCASTSS 20(R10), Z18
+	VBROADCASTSS 20(R13), Z18
 	VFMADD231PS  Z18, Z16, Z10
 	VFMADD231PS  Z18, Z17, Z11
-	VBROADCASTSS 24(R10), Z18
+	VBROADCASTSS 24(R13), Z18
 	VFMADD231PS  Z18, Z16, Z12
 	VFMADD231PS  Z18, Z17, Z13
-	VBROADCASTSS 28(R10), Z18
+	VBROADCASTSS 28(R13), Z18
 	VFMADD231PS  Z18, Z16, Z14
 	VFMADD231PS  Z18, Z17, Z15
-	ADDQ         BX, R10
-	ADDQ         DI, R11
-	DECQ         R12
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z16
 	VMULPS       Z16, Z0, Z0
@@ -6423,9 +8367,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend8x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend8x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend8x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend8x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -6437,6 +8381,8 @@ TEXT ·panelAttend8x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
@@ -6448,23 +8394,26 @@ block:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z8
-	VFMADD231PS.BCST (R10), Z8, Z0
-	VFMADD231PS.BCST 4(R10), Z8, Z1
-	VFMADD231PS.BCST 8(R10), Z8, Z2
-	VFMADD231PS.BCST 12(R10), Z8, Z3
-	VFMADD231PS.BCST 16(R10), Z8, Z4
-	VFMADD231PS.BCST 20(R10), Z8, Z5
-	VFMADD231PS.BCST 24(R10), Z8, Z6
-	VFMADD231PS.BCST 28(R10), Z8, Z7
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z8
+	VFMADD231PS.BCST (R13), Z8, Z0
+	VFMADD231PS.BCST 4(R13), Z8, Z1
+	VFMADD231PS.BCST 8(R13), Z8, Z2
+	VFMADD231PS.BCST 12(R13), Z8, Z3
+	VFMADD231PS.BCST 16(R13), Z8, Z4
+	VFMADD231PS.BCST 20(R13), Z8, Z5
+	VFMADD231PS.BCST 24(R13), Z8, Z6
+	VFMADD231PS.BCST 28(R13), Z8, Z7
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z8
 	VMULPS           Z8, Z0, Z0
@@ -6505,9 +8454,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend7x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend7x2AVX512(SB), NOSPLIT, $0-80
+// func panelAttend7x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend7x2AVX512(SB), NOSPLIT, $0-96
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ p+16(FP), DX
@@ -6519,6 +8468,8 @@ TEXT ·panelAttend7x2AVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -6535,37 +8486,40 @@ block:
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z14
-	VMOVUPS      64(R11), Z15
-	VBROADCASTSS (R10), Z16
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z14
+	VMOVUPS      64(R14), Z15
+	VBROADCASTSS (R13), Z16
 	VFMADD231PS  Z16, Z14, Z0
 	VFMADD231PS  Z16, Z15, Z1
-	VBROADCASTSS 4(R10), Z16
+	VBROADCASTSS 4(R13), Z16
 	VFMADD231PS  Z16, Z14, Z2
 	VFMADD231PS  Z16, Z15, Z3
-	VBROADCASTSS 8(R10), Z16
+	VBROADCASTSS 8(R13), Z16
 	VFMADD231PS  Z16, Z14, Z4
 	VFMADD231PS  Z16, Z15, Z5
-	VBROADCASTSS 12(R10), Z16
+	VBROADCASTSS 12(R13), Z16
 	VFMADD231PS  Z16, Z14, Z6
 	VFMADD231PS  Z16, Z15, Z7
-	VBROADCASTSS 16(R10), Z16
+	VBROADCASTSS 16(R13), Z16
 	VFMADD231PS  Z16, Z14, Z8
 	VFMADD231PS  Z16, Z15, Z9
-	VBROADCASTSS 20(R10), Z16
+	VBROADCASTSS 20(R13), Z16
 	VFMADD231PS  Z16, Z14, Z10
 	VFMADD231PS  Z16, Z15, Z11
-	VBROADCASTSS 24(R10), Z16
+	VBROADCASTSS 24(R13), Z16
 	VFMADD231PS  Z16, Z14, Z12
 	VFMADD231PS  Z16, Z15, Z13
-	ADDQ         BX, R10
-	ADDQ         DI, R11
-	DECQ         R12
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z14
 	VMULPS       Z14, Z0, Z0
@@ -6616,9 +8570,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend7x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend7x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend7x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend7x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -6630,6 +8584,8 @@ TEXT ·panelAttend7x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
@@ -6640,22 +8596,25 @@ block:
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z7
-	VFMADD231PS.BCST (R10), Z7, Z0
-	VFMADD231PS.BCST 4(R10), Z7, Z1
-	VFMADD231PS.BCST 8(R10), Z7, Z2
-	VFMADD231PS.BCST 12(R10), Z7, Z3
-	VFMADD231PS.BCST 16(R10), Z7, Z4
-	VFMADD231PS.BCST 20(R10), Z7, Z5
-	VFMADD231PS.BCST 24(R10), Z7, Z6
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z7
+	VFMADD231PS.BCST (R13), Z7, Z0
+	VFMADD231PS.BCST 4(R13), Z7, Z1
+	VFMADD231PS.BCST 8(R13), Z7, Z2
+	VFMADD231PS.BCST 12(R13), Z7, Z3
+	VFMADD231PS.BCST 16(R13), Z7, Z4
+	VFMADD231PS.BCST 20(R13), Z7, Z5
+	VFMADD231PS.BCST 24(R13), Z7, Z6
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z7
 	VMULPS           Z7, Z0, Z0
@@ -6692,9 +8651,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend6x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend6x2AVX512(SB), NOSPLIT, $0-80
+// func panelAttend6x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend6x2AVX512(SB), NOSPLIT, $0-96
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ p+16(FP), DX
@@ -6706,6 +8665,8 @@ TEXT ·panelAttend6x2AVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -6720,34 +8681,37 @@ block:
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z12
-	VMOVUPS      64(R11), Z13
-	VBROADCASTSS (R10), Z14
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z12
+	VMOVUPS      64(R14), Z13
+	VBROADCASTSS (R13), Z14
 	VFMADD231PS  Z14, Z12, Z0
 	VFMADD231PS  Z14, Z13, Z1
-	VBROADCASTSS 4(R10), Z14
+	VBROADCASTSS 4(R13), Z14
 	VFMADD231PS  Z14, Z12, Z2
 	VFMADD231PS  Z14, Z13, Z3
-	VBROADCASTSS 8(R10), Z14
+	VBROADCASTSS 8(R13), Z14
 	VFMADD231PS  Z14, Z12, Z4
 	VFMADD231PS  Z14, Z13, Z5
-	VBROADCASTSS 12(R10), Z14
+	VBROADCASTSS 12(R13), Z14
 	VFMADD231PS  Z14, Z12, Z6
 	VFMADD231PS  Z14, Z13, Z7
-	VBROADCASTSS 16(R10), Z14
+	VBROADCASTSS 16(R13), Z14
 	VFMADD231PS  Z14, Z12, Z8
 	VFMADD231PS  Z14, Z13, Z9
-	VBROADCASTSS 20(R10), Z14
+	VBROADCASTSS 20(R13), Z14
 	VFMADD231PS  Z14, Z12, Z10
 	VFMADD231PS  Z14, Z13, Z11
-	ADDQ         BX, R10
-	ADDQ         DI, R11
-	DECQ         R12
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z12
 	VMULPS       Z12, Z0, Z0
@@ -6792,9 +8756,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend6x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend6x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend6x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend6x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -6806,6 +8770,8 @@ TEXT ·panelAttend6x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
@@ -6815,21 +8781,24 @@ block:
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z6
-	VFMADD231PS.BCST (R10), Z6, Z0
-	VFMADD231PS.BCST 4(R10), Z6, Z1
-	VFMADD231PS.BCST 8(R10), Z6, Z2
-	VFMADD231PS.BCST 12(R10), Z6, Z3
-	VFMADD231PS.BCST 16(R10), Z6, Z4
-	VFMADD231PS.BCST 20(R10), Z6, Z5
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z6
+	VFMADD231PS.BCST (R13), Z6, Z0
+	VFMADD231PS.BCST 4(R13), Z6, Z1
+	VFMADD231PS.BCST 8(R13), Z6, Z2
+	VFMADD231PS.BCST 12(R13), Z6, Z3
+	VFMADD231PS.BCST 16(R13), Z6, Z4
+	VFMADD231PS.BCST 20(R13), Z6, Z5
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z6
 	VMULPS           Z6, Z0, Z0
@@ -6862,9 +8831,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend5x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend5x2AVX512(SB), NOSPLIT, $0-80
+// func panelAttend5x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend5x2AVX512(SB), NOSPLIT, $0-96
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ p+16(FP), DX
@@ -6876,6 +8845,8 @@ TEXT ·panelAttend5x2AVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -6888,31 +8859,34 @@ block:
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z10
-	VMOVUPS      64(R11), Z11
-	VBROADCASTSS (R10), Z12
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z10
+	VMOVUPS      64(R14), Z11
+	VBROADCASTSS (R13), Z12
 	VFMADD231PS  Z12, Z10, Z0
 	VFMADD231PS  Z12, Z11, Z1
-	VBROADCASTSS 4(R10), Z12
+	VBROADCASTSS 4(R13), Z12
 	VFMADD231PS  Z12, Z10, Z2
 	VFMADD231PS  Z12, Z11, Z3
-	VBROADCASTSS 8(R10), Z12
+	VBROADCASTSS 8(R13), Z12
 	VFMADD231PS  Z12, Z10, Z4
 	VFMADD231PS  Z12, Z11, Z5
-	VBROADCASTSS 12(R10), Z12
+	VBROADCASTSS 12(R13), Z12
 	VFMADD231PS  Z12, Z10, Z6
 	VFMADD231PS  Z12, Z11, Z7
-	VBROADCASTSS 16(R10), Z12
+	VBROADCASTSS 16(R13), Z12
 	VFMADD231PS  Z12, Z10, Z8
 	VFMADD231PS  Z12, Z11, Z9
-	ADDQ         BX, R10
-	ADDQ         DI, R11
-	DECQ         R12
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z10
 	VMULPS       Z10, Z0, Z0
@@ -6951,9 +8925,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend5x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend5x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend5x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend5x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -6965,6 +8939,8 @@ TEXT ·panelAttend5x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
@@ -6973,20 +8949,23 @@ block:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z5
-	VFMADD231PS.BCST (R10), Z5, Z0
-	VFMADD231PS.BCST 4(R10), Z5, Z1
-	VFMADD231PS.BCST 8(R10), Z5, Z2
-	VFMADD231PS.BCST 12(R10), Z5, Z3
-	VFMADD231PS.BCST 16(R10), Z5, Z4
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z5
+	VFMADD231PS.BCST (R13), Z5, Z0
+	VFMADD231PS.BCST 4(R13), Z5, Z1
+	VFMADD231PS.BCST 8(R13), Z5, Z2
+	VFMADD231PS.BCST 12(R13), Z5, Z3
+	VFMADD231PS.BCST 16(R13), Z5, Z4
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z5
 	VMULPS           Z5, Z0, Z0
@@ -7015,9 +8994,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend4x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend4x2AVX512(SB), NOSPLIT, $0-80
+// func panelAttend4x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend4x2AVX512(SB), NOSPLIT, $0-96
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ p+16(FP), DX
@@ -7029,6 +9008,8 @@ TEXT ·panelAttend4x2AVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -7039,28 +9020,31 @@ block:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z8
-	VMOVUPS      64(R11), Z9
-	VBROADCASTSS (R10), Z10
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z8
+	VMOVUPS      64(R14), Z9
+	VBROADCASTSS (R13), Z10
 	VFMADD231PS  Z10, Z8, Z0
 	VFMADD231PS  Z10, Z9, Z1
-	VBROADCASTSS 4(R10), Z10
+	VBROADCASTSS 4(R13), Z10
 	VFMADD231PS  Z10, Z8, Z2
 	VFMADD231PS  Z10, Z9, Z3
-	VBROADCASTSS 8(R10), Z10
+	VBROADCASTSS 8(R13), Z10
 	VFMADD231PS  Z10, Z8, Z4
 	VFMADD231PS  Z10, Z9, Z5
-	VBROADCASTSS 12(R10), Z10
+	VBROADCASTSS 12(R13), Z10
 	VFMADD231PS  Z10, Z8, Z6
 	VFMADD231PS  Z10, Z9, Z7
-	ADDQ         BX, R10
-	ADDQ         DI, R11
-	DECQ         R12
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z8
 	VMULPS       Z8, Z0, Z0
@@ -7093,9 +9077,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend4x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend4x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend4x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend4x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -7107,6 +9091,8 @@ TEXT ·panelAttend4x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
@@ -7114,19 +9100,22 @@ block:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z4
-	VFMADD231PS.BCST (R10), Z4, Z0
-	VFMADD231PS.BCST 4(R10), Z4, Z1
-	VFMADD231PS.BCST 8(R10), Z4, Z2
-	VFMADD231PS.BCST 12(R10), Z4, Z3
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z4
+	VFMADD231PS.BCST (R13), Z4, Z0
+	VFMADD231PS.BCST 4(R13), Z4, Z1
+	VFMADD231PS.BCST 8(R13), Z4, Z2
+	VFMADD231PS.BCST 12(R13), Z4, Z3
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z4
 	VMULPS           Z4, Z0, Z0
@@ -7151,9 +9140,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend3x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend3x2AVX512(SB), NOSPLIT, $0-80
+// func panelAttend3x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend3x2AVX512(SB), NOSPLIT, $0-96
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ p+16(FP), DX
@@ -7165,6 +9154,8 @@ TEXT ·panelAttend3x2AVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -7173,25 +9164,28 @@ block:
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z6
-	VMOVUPS      64(R11), Z7
-	VBROADCASTSS (R10), Z8
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z6
+	VMOVUPS      64(R14), Z7
+	VBROADCASTSS (R13), Z8
 	VFMADD231PS  Z8, Z6, Z0
 	VFMADD231PS  Z8, Z7, Z1
-	VBROADCASTSS 4(R10), Z8
+	VBROADCASTSS 4(R13), Z8
 	VFMADD231PS  Z8, Z6, Z2
 	VFMADD231PS  Z8, Z7, Z3
-	VBROADCASTSS 8(R10), Z8
+	VBROADCASTSS 8(R13), Z8
 	VFMADD231PS  Z8, Z6, Z4
 	VFMADD231PS  Z8, Z7, Z5
-	ADDQ         BX, R10
-	ADDQ         DI, R11
-	DECQ         R12
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z6
 	VMULPS       Z6, Z0, Z0
@@ -7218,9 +9212,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend3x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend3x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend3x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend3x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -7232,24 +9226,29 @@ TEXT ·panelAttend3x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z3
-	VFMADD231PS.BCST (R10), Z3, Z0
-	VFMADD231PS.BCST 4(R10), Z3, Z1
-	VFMADD231PS.BCST 8(R10), Z3, Z2
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z3
+	VFMADD231PS.BCST (R13), Z3, Z0
+	VFMADD231PS.BCST 4(R13), Z3, Z1
+	VFMADD231PS.BCST 8(R13), Z3, Z2
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z3
 	VMULPS           Z3, Z0, Z0
@@ -7270,9 +9269,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend2x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend2x2AVX512(SB), NOSPLIT, $0-80
+// func panelAttend2x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend2x2AVX512(SB), NOSPLIT, $0-96
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ p+16(FP), DX
@@ -7284,28 +9283,33 @@ TEXT ·panelAttend2x2AVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
 
 block:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z4
-	VMOVUPS      64(R11), Z5
-	VBROADCASTSS (R10), Z6
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z4
+	VMOVUPS      64(R14), Z5
+	VBROADCASTSS (R13), Z6
 	VFMADD231PS  Z6, Z4, Z0
 	VFMADD231PS  Z6, Z5, Z1
-	VBROADCASTSS 4(R10), Z6
+	VBROADCASTSS 4(R13), Z6
 	VFMADD231PS  Z6, Z4, Z2
 	VFMADD231PS  Z6, Z5, Z3
-	ADDQ         BX, R10
-	ADDQ         DI, R11
-	DECQ         R12
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z4
 	VMULPS       Z4, Z0, Z0
@@ -7326,9 +9330,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend2x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend2x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend2x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend2x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -7340,22 +9344,27 @@ TEXT ·panelAttend2x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z2
-	VFMADD231PS.BCST (R10), Z2, Z0
-	VFMADD231PS.BCST 4(R10), Z2, Z1
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z2
+	VFMADD231PS.BCST (R13), Z2, Z0
+	VFMADD231PS.BCST 4(R13), Z2, Z1
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z2
 	VMULPS           Z2, Z0, Z0
@@ -7372,9 +9381,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend1x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend1x2AVX512(SB), NOSPLIT, $0-80
+// func panelAttend1x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend1x2AVX512(SB), NOSPLIT, $0-96
 	MOVQ c+0(FP), AX
 	MOVQ ldc+8(FP), CX
 	MOVQ p+16(FP), DX
@@ -7386,23 +9395,28 @@ TEXT ·panelAttend1x2AVX512(SB), NOSPLIT, $0-80
 	SHLQ $0x02, CX
 	SHLQ $0x02, BX
 	SHLQ $0x02, DI
+	MOVQ ahead+80(FP), R10
+	MOVQ step+88(FP), R11
 
 block:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS      (R11), Z2
-	VMOVUPS      64(R11), Z3
-	VBROADCASTSS (R10), Z4
+	MOVQ         (R10), R12
+	PREFETCHT1   (R12)
+	ADDQ         R11, R10
+	VMOVUPS      (R14), Z2
+	VMOVUPS      64(R14), Z3
+	VBROADCASTSS (R13), Z4
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z4, Z3, Z1
-	ADDQ         BX, R10
-	ADDQ         DI, R11
-	DECQ         R12
+	ADDQ         BX, R13
+	ADDQ         DI, R14
+	DECQ         R15
 	JNZ          inner
 	VBROADCASTSS (R8), Z2
 	VMULPS       Z2, Z0, Z0
@@ -7417,9 +9431,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend1x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·panelAttend1x1AVX512(SB), NOSPLIT, $0-80
+// func panelAttend1x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·panelAttend1x1AVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -7431,20 +9445,25 @@ TEXT ·panelAttend1x1AVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
 	KMOVQ mask+72(FP), K1
 
 block:
 	VPXORD Z0, Z0, Z0
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS.Z        (R11), K1, Z1
-	VFMADD231PS.BCST (R10), Z1, Z0
-	ADDQ             BX, R10
-	ADDQ             DI, R11
-	DECQ             R12
+	MOVQ             (R10), R12
+	PREFETCHT1       (R12)
+	ADDQ             R11, R10
+	VMOVUPS.Z        (R14), K1, Z1
+	VFMADD231PS.BCST (R13), Z1, Z0
+	ADDQ             BX, R13
+	ADDQ             DI, R14
+	DECQ             R15
 	JNZ              inner
 	VBROADCASTSS     (R8), Z1
 	VMULPS           Z1, Z0, Z0
@@ -7457,9 +9476,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend8x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend8x2halfAVX512(SB), NOSPLIT, $0-80
+// func panelAttend8x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend8x2halfAVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -7471,8 +9490,10 @@ TEXT ·panelAttend8x2halfAVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
-	MOVL  $0x0000ff00, R10
-	KMOVW R10, K1
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
+	MOVL  $0x0000ff00, R12
+	KMOVW R12, K1
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -7495,49 +9516,52 @@ block:
 	VPXORD Z17, Z17, Z17
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS         (R11), Z20
-	VMOVUPS         64(R11), Z21
-	VBROADCASTF64X4 128(R11), Z22
-	VBROADCASTSS    (R10), Z23
+	MOVQ            (R10), R12
+	PREFETCHT1      (R12)
+	ADDQ            R11, R10
+	VMOVUPS         (R14), Z20
+	VMOVUPS         64(R14), Z21
+	VBROADCASTF64X4 128(R14), Z22
+	VBROADCASTSS    (R13), Z23
 	VFMADD231PS     Z23, Z20, Z0
 	VFMADD231PS     Z23, Z21, Z1
-	VBROADCASTSS    4(R10), Z24
+	VBROADCASTSS    4(R13), Z24
 	VFMADD231PS     Z24, Z20, Z2
 	VFMADD231PS     Z24, Z21, Z3
 	VMOVAPS         Z24, K1, Z23
 	VFMADD231PS     Z23, Z22, Z16
-	VBROADCASTSS    8(R10), Z23
+	VBROADCASTSS    8(R13), Z23
 	VFMADD231PS     Z23, Z20, Z4
 	VFMADD231PS     Z23, Z21, Z5
-	VBROADCASTSS    12(R10), Z24
+	VBROADCASTSS    12(R13), Z24
 	VFMADD231PS     Z24, Z20, Z6
 	VFMADD231PS     Z24, Z21, Z7
 	VMOVAPS         Z24, K1, Z23
 	VFMADD231PS     Z23, Z22, Z17
-	VBROADCASTSS    16(R10), Z23
+	VBROADCASTSS    16(R13), Z23
 	VFMADD231PS     Z23, Z20, Z8
 	VFMADD231PS     Z23, Z21, Z9
-	VBROADCASTSS    20(R10), Z24
+	VBROADCASTSS    20(R13), Z24
 	VFMADD231PS     Z24, Z20, Z10
 	VFMADD231PS     Z24, Z21, Z11
 	VMOVAPS         Z24, K1, Z23
 	VFMADD231PS     Z23, Z22, Z18
-	VBROADCASTSS    24(R10), Z23
+	VBROADCASTSS    24(R13), Z23
 	VFMADD231PS     Z23, Z20, Z12
 	VFMADD231PS     Z23, Z21, Z13
-	VBROADCASTSS    28(R10), Z24
+	VBROADCASTSS    28(R13), Z24
 	VFMADD231PS     Z24, Z20, Z14
 	VFMADD231PS     Z24, Z21, Z15
 	VMOVAPS         Z24, K1, Z23
 	VFMADD231PS     Z23, Z22, Z19
-	ADDQ            BX, R10
-	ADDQ            DI, R11
-	DECQ            R12
+	ADDQ            BX, R13
+	ADDQ            DI, R14
+	DECQ            R15
 	JNZ             inner
 	VBROADCASTSS    (R8), Z20
 	VMULPS          Z20, Z0, Z0
@@ -7552,9 +9576,9 @@ inner:
 	VMOVUPS         Z3, 64(AX)
 	VMOVAPS         Z21, K1, Z20
 	VMULPS          Z20, Z16, Z16
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y16, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y16, 128(R12)
 	VEXTRACTF64X4   $0x01, Z16, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    8(R8), Z20
@@ -7570,9 +9594,9 @@ inner:
 	VMOVUPS         Z7, 64(AX)
 	VMOVAPS         Z21, K1, Z20
 	VMULPS          Z20, Z17, Z17
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y17, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y17, 128(R12)
 	VEXTRACTF64X4   $0x01, Z17, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    16(R8), Z20
@@ -7588,9 +9612,9 @@ inner:
 	VMOVUPS         Z11, 64(AX)
 	VMOVAPS         Z21, K1, Z20
 	VMULPS          Z20, Z18, Z18
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y18, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y18, 128(R12)
 	VEXTRACTF64X4   $0x01, Z18, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    24(R8), Z20
@@ -7606,9 +9630,9 @@ inner:
 	VMOVUPS         Z15, 64(AX)
 	VMOVAPS         Z21, K1, Z20
 	VMULPS          Z20, Z19, Z19
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y19, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y19, 128(R12)
 	VEXTRACTF64X4   $0x01, Z19, 128(AX)
 	ADDQ            CX, AX
 	ADDQ            $0x20, DX
@@ -7618,9 +9642,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend7x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend7x2halfAVX512(SB), NOSPLIT, $0-80
+// func panelAttend7x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend7x2halfAVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -7632,8 +9656,10 @@ TEXT ·panelAttend7x2halfAVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
-	MOVL  $0x0000ff00, R10
-	KMOVW R10, K1
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
+	MOVL  $0x0000ff00, R12
+	KMOVW R12, K1
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -7654,45 +9680,48 @@ block:
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS         (R11), Z18
-	VMOVUPS         64(R11), Z19
-	VBROADCASTF64X4 128(R11), Z20
-	VBROADCASTSS    (R10), Z21
+	MOVQ            (R10), R12
+	PREFETCHT1      (R12)
+	ADDQ            R11, R10
+	VMOVUPS         (R14), Z18
+	VMOVUPS         64(R14), Z19
+	VBROADCASTF64X4 128(R14), Z20
+	VBROADCASTSS    (R13), Z21
 	VFMADD231PS     Z21, Z18, Z0
 	VFMADD231PS     Z21, Z19, Z1
-	VBROADCASTSS    4(R10), Z22
+	VBROADCASTSS    4(R13), Z22
 	VFMADD231PS     Z22, Z18, Z2
 	VFMADD231PS     Z22, Z19, Z3
 	VMOVAPS         Z22, K1, Z21
 	VFMADD231PS     Z21, Z20, Z14
-	VBROADCASTSS    8(R10), Z21
+	VBROADCASTSS    8(R13), Z21
 	VFMADD231PS     Z21, Z18, Z4
 	VFMADD231PS     Z21, Z19, Z5
-	VBROADCASTSS    12(R10), Z22
+	VBROADCASTSS    12(R13), Z22
 	VFMADD231PS     Z22, Z18, Z6
 	VFMADD231PS     Z22, Z19, Z7
 	VMOVAPS         Z22, K1, Z21
 	VFMADD231PS     Z21, Z20, Z15
-	VBROADCASTSS    16(R10), Z21
+	VBROADCASTSS    16(R13), Z21
 	VFMADD231PS     Z21, Z18, Z8
 	VFMADD231PS     Z21, Z19, Z9
-	VBROADCASTSS    20(R10), Z22
+	VBROADCASTSS    20(R13), Z22
 	VFMADD231PS     Z22, Z18, Z10
 	VFMADD231PS     Z22, Z19, Z11
 	VMOVAPS         Z22, K1, Z21
 	VFMADD231PS     Z21, Z20, Z16
-	VBROADCASTSS    24(R10), Z21
+	VBROADCASTSS    24(R13), Z21
 	VFMADD231PS     Z21, Z18, Z12
 	VFMADD231PS     Z21, Z19, Z13
 	VFMADD231PS     Z21, Z20, Z17
-	ADDQ            BX, R10
-	ADDQ            DI, R11
-	DECQ            R12
+	ADDQ            BX, R13
+	ADDQ            DI, R14
+	DECQ            R15
 	JNZ             inner
 	VBROADCASTSS    (R8), Z18
 	VMULPS          Z18, Z0, Z0
@@ -7707,9 +9736,9 @@ inner:
 	VMOVUPS         Z3, 64(AX)
 	VMOVAPS         Z19, K1, Z18
 	VMULPS          Z18, Z14, Z14
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y14, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y14, 128(R12)
 	VEXTRACTF64X4   $0x01, Z14, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    8(R8), Z18
@@ -7725,9 +9754,9 @@ inner:
 	VMOVUPS         Z7, 64(AX)
 	VMOVAPS         Z19, K1, Z18
 	VMULPS          Z18, Z15, Z15
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y15, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y15, 128(R12)
 	VEXTRACTF64X4   $0x01, Z15, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    16(R8), Z18
@@ -7743,9 +9772,9 @@ inner:
 	VMOVUPS         Z11, 64(AX)
 	VMOVAPS         Z19, K1, Z18
 	VMULPS          Z18, Z16, Z16
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y16, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y16, 128(R12)
 	VEXTRACTF64X4   $0x01, Z16, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    24(R8), Z18
@@ -7763,9 +9792,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend6x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend6x2halfAVX512(SB), NOSPLIT, $0-80
+// func panelAttend6x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend6x2halfAVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -7777,8 +9806,10 @@ TEXT ·panelAttend6x2halfAVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
-	MOVL  $0x0000ff00, R10
-	KMOVW R10, K1
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
+	MOVL  $0x0000ff00, R12
+	KMOVW R12, K1
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -7796,41 +9827,44 @@ block:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS         (R11), Z15
-	VMOVUPS         64(R11), Z16
-	VBROADCASTF64X4 128(R11), Z17
-	VBROADCASTSS    (R10), Z18
+	MOVQ            (R10), R12
+	PREFETCHT1      (R12)
+	ADDQ            R11, R10
+	VMOVUPS         (R14), Z15
+	VMOVUPS         64(R14), Z16
+	VBROADCASTF64X4 128(R14), Z17
+	VBROADCASTSS    (R13), Z18
 	VFMADD231PS     Z18, Z15, Z0
 	VFMADD231PS     Z18, Z16, Z1
-	VBROADCASTSS    4(R10), Z19
+	VBROADCASTSS    4(R13), Z19
 	VFMADD231PS     Z19, Z15, Z2
 	VFMADD231PS     Z19, Z16, Z3
 	VMOVAPS         Z19, K1, Z18
 	VFMADD231PS     Z18, Z17, Z12
-	VBROADCASTSS    8(R10), Z18
+	VBROADCASTSS    8(R13), Z18
 	VFMADD231PS     Z18, Z15, Z4
 	VFMADD231PS     Z18, Z16, Z5
-	VBROADCASTSS    12(R10), Z19
+	VBROADCASTSS    12(R13), Z19
 	VFMADD231PS     Z19, Z15, Z6
 	VFMADD231PS     Z19, Z16, Z7
 	VMOVAPS         Z19, K1, Z18
 	VFMADD231PS     Z18, Z17, Z13
-	VBROADCASTSS    16(R10), Z18
+	VBROADCASTSS    16(R13), Z18
 	VFMADD231PS     Z18, Z15, Z8
 	VFMADD231PS     Z18, Z16, Z9
-	VBROADCASTSS    20(R10), Z19
+	VBROADCASTSS    20(R13), Z19
 	VFMADD231PS     Z19, Z15, Z10
 	VFMADD231PS     Z19, Z16, Z11
 	VMOVAPS         Z19, K1, Z18
 	VFMADD231PS     Z18, Z17, Z14
-	ADDQ            BX, R10
-	ADDQ            DI, R11
-	DECQ            R12
+	ADDQ            BX, R13
+	ADDQ            DI, R14
+	DECQ            R15
 	JNZ             inner
 	VBROADCASTSS    (R8), Z15
 	VMULPS          Z15, Z0, Z0
@@ -7845,9 +9879,9 @@ inner:
 	VMOVUPS         Z3, 64(AX)
 	VMOVAPS         Z16, K1, Z15
 	VMULPS          Z15, Z12, Z12
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y12, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y12, 128(R12)
 	VEXTRACTF64X4   $0x01, Z12, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    8(R8), Z15
@@ -7863,9 +9897,9 @@ inner:
 	VMOVUPS         Z7, 64(AX)
 	VMOVAPS         Z16, K1, Z15
 	VMULPS          Z15, Z13, Z13
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y13, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y13, 128(R12)
 	VEXTRACTF64X4   $0x01, Z13, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    16(R8), Z15
@@ -7881,9 +9915,9 @@ inner:
 	VMOVUPS         Z11, 64(AX)
 	VMOVAPS         Z16, K1, Z15
 	VMULPS          Z15, Z14, Z14
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y14, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y14, 128(R12)
 	VEXTRACTF64X4   $0x01, Z14, 128(AX)
 	ADDQ            CX, AX
 	ADDQ            $0x18, DX
@@ -7893,9 +9927,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend5x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend5x2halfAVX512(SB), NOSPLIT, $0-80
+// func panelAttend5x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend5x2halfAVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -7907,8 +9941,10 @@ TEXT ·panelAttend5x2halfAVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
-	MOVL  $0x0000ff00, R10
-	KMOVW R10, K1
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
+	MOVL  $0x0000ff00, R12
+	KMOVW R12, K1
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -7924,37 +9960,40 @@ block:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS         (R11), Z13
-	VMOVUPS         64(R11), Z14
-	VBROADCASTF64X4 128(R11), Z15
-	VBROADCASTSS    (R10), Z16
+	MOVQ            (R10), R12
+	PREFETCHT1      (R12)
+	ADDQ            R11, R10
+	VMOVUPS         (R14), Z13
+	VMOVUPS         64(R14), Z14
+	VBROADCASTF64X4 128(R14), Z15
+	VBROADCASTSS    (R13), Z16
 	VFMADD231PS     Z16, Z13, Z0
 	VFMADD231PS     Z16, Z14, Z1
-	VBROADCASTSS    4(R10), Z17
+	VBROADCASTSS    4(R13), Z17
 	VFMADD231PS     Z17, Z13, Z2
 	VFMADD231PS     Z17, Z14, Z3
 	VMOVAPS         Z17, K1, Z16
 	VFMADD231PS     Z16, Z15, Z10
-	VBROADCASTSS    8(R10), Z16
+	VBROADCASTSS    8(R13), Z16
 	VFMADD231PS     Z16, Z13, Z4
 	VFMADD231PS     Z16, Z14, Z5
-	VBROADCASTSS    12(R10), Z17
+	VBROADCASTSS    12(R13), Z17
 	VFMADD231PS     Z17, Z13, Z6
 	VFMADD231PS     Z17, Z14, Z7
 	VMOVAPS         Z17, K1, Z16
 	VFMADD231PS     Z16, Z15, Z11
-	VBROADCASTSS    16(R10), Z16
+	VBROADCASTSS    16(R13), Z16
 	VFMADD231PS     Z16, Z13, Z8
 	VFMADD231PS     Z16, Z14, Z9
 	VFMADD231PS     Z16, Z15, Z12
-	ADDQ            BX, R10
-	ADDQ            DI, R11
-	DECQ            R12
+	ADDQ            BX, R13
+	ADDQ            DI, R14
+	DECQ            R15
 	JNZ             inner
 	VBROADCASTSS    (R8), Z13
 	VMULPS          Z13, Z0, Z0
@@ -7969,9 +10008,9 @@ inner:
 	VMOVUPS         Z3, 64(AX)
 	VMOVAPS         Z14, K1, Z13
 	VMULPS          Z13, Z10, Z10
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y10, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y10, 128(R12)
 	VEXTRACTF64X4   $0x01, Z10, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    8(R8), Z13
@@ -7987,9 +10026,9 @@ inner:
 	VMOVUPS         Z7, 64(AX)
 	VMOVAPS         Z14, K1, Z13
 	VMULPS          Z13, Z11, Z11
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y11, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y11, 128(R12)
 	VEXTRACTF64X4   $0x01, Z11, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    16(R8), Z13
@@ -8007,9 +10046,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend4x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend4x2halfAVX512(SB), NOSPLIT, $0-80
+// func panelAttend4x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend4x2halfAVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -8021,8 +10060,10 @@ TEXT ·panelAttend4x2halfAVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
-	MOVL  $0x0000ff00, R10
-	KMOVW R10, K1
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
+	MOVL  $0x0000ff00, R12
+	KMOVW R12, K1
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -8035,33 +10076,36 @@ block:
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS         (R11), Z10
-	VMOVUPS         64(R11), Z11
-	VBROADCASTF64X4 128(R11), Z12
-	VBROADCASTSS    (R10), Z13
+	MOVQ            (R10), R12
+	PREFETCHT1      (R12)
+	ADDQ            R11, R10
+	VMOVUPS         (R14), Z10
+	VMOVUPS         64(R14), Z11
+	VBROADCASTF64X4 128(R14), Z12
+	VBROADCASTSS    (R13), Z13
 	VFMADD231PS     Z13, Z10, Z0
 	VFMADD231PS     Z13, Z11, Z1
-	VBROADCASTSS    4(R10), Z14
+	VBROADCASTSS    4(R13), Z14
 	VFMADD231PS     Z14, Z10, Z2
 	VFMADD231PS     Z14, Z11, Z3
 	VMOVAPS         Z14, K1, Z13
 	VFMADD231PS     Z13, Z12, Z8
-	VBROADCASTSS    8(R10), Z13
+	VBROADCASTSS    8(R13), Z13
 	VFMADD231PS     Z13, Z10, Z4
 	VFMADD231PS     Z13, Z11, Z5
-	VBROADCASTSS    12(R10), Z14
+	VBROADCASTSS    12(R13), Z14
 	VFMADD231PS     Z14, Z10, Z6
 	VFMADD231PS     Z14, Z11, Z7
 	VMOVAPS         Z14, K1, Z13
 	VFMADD231PS     Z13, Z12, Z9
-	ADDQ            BX, R10
-	ADDQ            DI, R11
-	DECQ            R12
+	ADDQ            BX, R13
+	ADDQ            DI, R14
+	DECQ            R15
 	JNZ             inner
 	VBROADCASTSS    (R8), Z10
 	VMULPS          Z10, Z0, Z0
@@ -8076,9 +10120,9 @@ inner:
 	VMOVUPS         Z3, 64(AX)
 	VMOVAPS         Z11, K1, Z10
 	VMULPS          Z10, Z8, Z8
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y8, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y8, 128(R12)
 	VEXTRACTF64X4   $0x01, Z8, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    8(R8), Z10
@@ -8094,9 +10138,9 @@ inner:
 	VMOVUPS         Z7, 64(AX)
 	VMOVAPS         Z11, K1, Z10
 	VMULPS          Z10, Z9, Z9
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y9, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y9, 128(R12)
 	VEXTRACTF64X4   $0x01, Z9, 128(AX)
 	ADDQ            CX, AX
 	ADDQ            $0x10, DX
@@ -8106,9 +10150,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend3x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend3x2halfAVX512(SB), NOSPLIT, $0-80
+// func panelAttend3x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend3x2halfAVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -8120,8 +10164,10 @@ TEXT ·panelAttend3x2halfAVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
-	MOVL  $0x0000ff00, R10
-	KMOVW R10, K1
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
+	MOVL  $0x0000ff00, R12
+	KMOVW R12, K1
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -8132,29 +10178,32 @@ block:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS         (R11), Z8
-	VMOVUPS         64(R11), Z9
-	VBROADCASTF64X4 128(R11), Z10
-	VBROADCASTSS    (R10), Z11
+	MOVQ            (R10), R12
+	PREFETCHT1      (R12)
+	ADDQ            R11, R10
+	VMOVUPS         (R14), Z8
+	VMOVUPS         64(R14), Z9
+	VBROADCASTF64X4 128(R14), Z10
+	VBROADCASTSS    (R13), Z11
 	VFMADD231PS     Z11, Z8, Z0
 	VFMADD231PS     Z11, Z9, Z1
-	VBROADCASTSS    4(R10), Z12
+	VBROADCASTSS    4(R13), Z12
 	VFMADD231PS     Z12, Z8, Z2
 	VFMADD231PS     Z12, Z9, Z3
 	VMOVAPS         Z12, K1, Z11
 	VFMADD231PS     Z11, Z10, Z6
-	VBROADCASTSS    8(R10), Z11
+	VBROADCASTSS    8(R13), Z11
 	VFMADD231PS     Z11, Z8, Z4
 	VFMADD231PS     Z11, Z9, Z5
 	VFMADD231PS     Z11, Z10, Z7
-	ADDQ            BX, R10
-	ADDQ            DI, R11
-	DECQ            R12
+	ADDQ            BX, R13
+	ADDQ            DI, R14
+	DECQ            R15
 	JNZ             inner
 	VBROADCASTSS    (R8), Z8
 	VMULPS          Z8, Z0, Z0
@@ -8169,9 +10218,9 @@ inner:
 	VMOVUPS         Z3, 64(AX)
 	VMOVAPS         Z9, K1, Z8
 	VMULPS          Z8, Z6, Z6
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y6, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y6, 128(R12)
 	VEXTRACTF64X4   $0x01, Z6, 128(AX)
 	ADDQ            CX, AX
 	VBROADCASTSS    8(R8), Z8
@@ -8189,9 +10238,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend2x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend2x2halfAVX512(SB), NOSPLIT, $0-80
+// func panelAttend2x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend2x2halfAVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -8203,8 +10252,10 @@ TEXT ·panelAttend2x2halfAVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
-	MOVL  $0x0000ff00, R10
-	KMOVW R10, K1
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
+	MOVL  $0x0000ff00, R12
+	KMOVW R12, K1
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -8212,25 +10263,28 @@ block:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS         (R11), Z5
-	VMOVUPS         64(R11), Z6
-	VBROADCASTF64X4 128(R11), Z7
-	VBROADCASTSS    (R10), Z8
+	MOVQ            (R10), R12
+	PREFETCHT1      (R12)
+	ADDQ            R11, R10
+	VMOVUPS         (R14), Z5
+	VMOVUPS         64(R14), Z6
+	VBROADCASTF64X4 128(R14), Z7
+	VBROADCASTSS    (R13), Z8
 	VFMADD231PS     Z8, Z5, Z0
 	VFMADD231PS     Z8, Z6, Z1
-	VBROADCASTSS    4(R10), Z9
+	VBROADCASTSS    4(R13), Z9
 	VFMADD231PS     Z9, Z5, Z2
 	VFMADD231PS     Z9, Z6, Z3
 	VMOVAPS         Z9, K1, Z8
 	VFMADD231PS     Z8, Z7, Z4
-	ADDQ            BX, R10
-	ADDQ            DI, R11
-	DECQ            R12
+	ADDQ            BX, R13
+	ADDQ            DI, R14
+	DECQ            R15
 	JNZ             inner
 	VBROADCASTSS    (R8), Z5
 	VMULPS          Z5, Z0, Z0
@@ -8245,9 +10299,9 @@ inner:
 	VMOVUPS         Z3, 64(AX)
 	VMOVAPS         Z6, K1, Z5
 	VMULPS          Z5, Z4, Z4
-	MOVQ            AX, R10
-	SUBQ            CX, R10
-	VMOVUPS         Y4, 128(R10)
+	MOVQ            AX, R12
+	SUBQ            CX, R12
+	VMOVUPS         Y4, 128(R12)
 	VEXTRACTF64X4   $0x01, Z4, 128(AX)
 	ADDQ            CX, AX
 	ADDQ            $0x08, DX
@@ -8257,9 +10311,9 @@ inner:
 	VZEROUPPER
 	RET
 
-// func panelAttend1x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
-// Requires: AVX, AVX512F
-TEXT ·panelAttend1x2halfAVX512(SB), NOSPLIT, $0-80
+// func panelAttend1x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·panelAttend1x2halfAVX512(SB), NOSPLIT, $0-96
 	MOVQ  c+0(FP), AX
 	MOVQ  ldc+8(FP), CX
 	MOVQ  p+16(FP), DX
@@ -8271,28 +10325,33 @@ TEXT ·panelAttend1x2halfAVX512(SB), NOSPLIT, $0-80
 	SHLQ  $0x02, CX
 	SHLQ  $0x02, BX
 	SHLQ  $0x02, DI
-	MOVL  $0x0000ff00, R10
-	KMOVW R10, K1
+	MOVQ  ahead+80(FP), R10
+	MOVQ  step+88(FP), R11
+	MOVL  $0x0000ff00, R12
+	KMOVW R12, K1
 
 block:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
-	MOVQ   DX, R10
-	MOVQ   SI, R11
-	MOVQ   k+56(FP), R12
+	MOVQ   DX, R13
+	MOVQ   SI, R14
+	MOVQ   k+56(FP), R15
 
 inner:
-	VMOVUPS         (R11), Z3
-	VMOVUPS         64(R11), Z4
-	VBROADCASTF64X4 128(R11), Z5
-	VBROADCASTSS    (R10), Z6
+	MOVQ            (R10), R12
+	PREFETCHT1      (R12)
+	ADDQ            R11, R10
+	VMOVUPS         (R14), Z3
+	VMOVUPS         64(R14), Z4
+	VBROADCASTF64X4 128(R14), Z5
+	VBROADCASTSS    (R13), Z6
 	VFMADD231PS     Z6, Z3, Z0
 	VFMADD231PS     Z6, Z4, Z1
 	VFMADD231PS     Z6, Z5, Z2
-	ADDQ            BX, R10
-	ADDQ            DI, R11
-	DECQ            R12
+	ADDQ            BX, R13
+	ADDQ            DI, R14
+	DECQ            R15
 	JNZ             inner
 	VBROADCASTSS    (R8), Z3
 	VMULPS          Z3, Z0, Z0

@@ -227,7 +227,7 @@ func max32(x, y float32) float32 {
 	return x
 }
 
-func attendGo(c []float32, ldc int, p []float32, ldp int, x []float32, ldx int, f []float32, rows, k, d int) {
+func attendGo(c []float32, ldc int, p []float32, ldp int, x []float32, ldx int, f []float32, rows, k, d int, _ *ahead) {
 	for i := range rows {
 		to := c[i*ldc:][:d]
 		clear(to)

@@ -182,97 +182,172 @@ func panelSoftCols2AVX512(src *float32, ld int, rows int, whole int, top *float3
 func panelSoftCols1AVX512(src *float32, ld int, rows int, whole int, top *float32, sum *float32, inv *float32, mul float32, unseen float32)
 
 //go:noescape
-func panelAttend12x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores12x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend12x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores12x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend11x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores11x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend11x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores11x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend10x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores10x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend10x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores10x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend9x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores9x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend9x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores9x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend8x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores8x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend8x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores8x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend7x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores7x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend7x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores7x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend6x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores6x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend6x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores6x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend5x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores5x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend5x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores5x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend4x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores4x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend4x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores4x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend3x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores3x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend3x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores3x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend2x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores2x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend2x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores2x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend1x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores1x2AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend1x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelScores1x1AVX512(c *float32, ldc int, a *float32, ars int, b *float32, bo int, k int, mb int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend8x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelAddressesAVX512(dst *uintptr, offsets *uintptr, base uintptr, n int)
 
 //go:noescape
-func panelAttend7x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelAttend12x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend6x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelAttend12x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend5x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelAttend11x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend4x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelAttend11x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend3x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelAttend10x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend2x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelAttend10x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
 
 //go:noescape
-func panelAttend1x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int)
+func panelAttend9x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend9x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend8x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend8x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend7x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend7x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend6x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend6x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend5x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend5x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend4x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend4x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend3x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend3x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend2x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend2x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend1x2AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend1x1AVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend8x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend7x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend6x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend5x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend4x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend3x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend2x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)
+
+//go:noescape
+func panelAttend1x2halfAVX512(c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k int, mb int, mask int, ahead *uintptr, step int)

@@ -16,6 +16,11 @@ func attention(v isa) {
 	softCols(v, 2)
 	softCols(v, 1)
 	for r := 12; r >= 1; r-- {
+		scores(v, r, 2)
+		scores(v, r, 1)
+	}
+	addresses(v)
+	for r := 12; r >= 1; r-- {
 		attend(v, r, 2, false)
 		attend(v, r, 1, false)
 	}
@@ -148,6 +153,135 @@ func softCols(v isa, nv int) {
 	RET()
 }
 
+// asking loads the parameters ahead, a list of addresses, and step, and returns what asks for the cache line at the next of them: the operands of the next
+// head, one line for every step of a product, because many at once wait for each other and what is multiplied waits for them.
+func asking() func() {
+	list, step, at := Load(Param("ahead"), GP64()), Load(Param("step"), GP64()), GP64()
+	return func() {
+		MOVQ(Mem{Base: list}, at)
+		PREFETCHT1(Mem{Base: at})
+		ADDQ(step, list)
+	}
+}
+
+// addresses is dst = offsets + base, n of them, a multiple of 8.
+func addresses(v isa) {
+	v.text("panelAddresses", "dst *uintptr, offsets *uintptr, base uintptr, n int")
+	dst, from, n, base := Load(Param("dst"), GP64()), Load(Param("offsets"), GP64()), Load(Param("n"), GP64()), v.reg()
+	VPBROADCASTQ(Load(Param("base"), GP64()), base)
+	Label("next")
+	x := v.reg()
+	VPADDQ(Mem{Base: from}, base, x)
+	VMOVDQU64(x, Mem{Base: dst})
+	ADDQ(Imm(64), from)
+	ADDQ(Imm(64), dst)
+	SUBQ(Imm(8), n)
+	JNZ(LabelRef("next"))
+	VZEROUPPER()
+	RET()
+}
+
+// scores is C[rows, nv registers] = A · B for mb blocks of rows, as product has it, with rows of A, ars apart, and panels of B, bo apart.
+func scores(v isa, rows, nv int) {
+	v.text(fmt.Sprintf("panelScores%dx%d", rows, nv), "c *float32, ldc int, a *float32, ars int, b *float32, bo, k, mb int, ahead *uintptr, step int")
+	c, a, ars, b := Load(Param("c"), GP64()), Load(Param("a"), GP64()), Load(Param("ars"), GP64()), Load(Param("b"), GP64())
+	blocks, err := Param("mb").Resolve() // counted down where it lies: registers are short
+	if err != nil {
+		panic(err)
+	}
+	SHLQ(Imm(2), ars)
+	ask, bo, ars3 := asking(), Load(Param("bo"), GP64()), GP64()
+	SHLQ(Imm(2), bo)
+	LEAQ(Mem{Base: ars, Index: ars, Scale: 2}, ars3)
+	ap := make([]Register, (rows+3)/4) // one for every four rows
+	for i := range ap {
+		ap[i] = GP64()
+	}
+	acc := make([][]VecVirtual, rows)
+	for i := range acc {
+		for range nv {
+			acc[i] = append(acc[i], v.reg())
+		}
+	}
+	at := func(i int) Mem {
+		m := Mem{Base: ap[i/4]}
+		switch i % 4 {
+		case 1:
+			m.Index, m.Scale = ars, 1
+		case 2:
+			m.Index, m.Scale = ars, 2
+		case 3:
+			m.Index, m.Scale = ars3, 1
+		}
+		return m
+	}
+	bp, l := GP64(), GP64()
+	Label("block")
+	for _, row := range acc {
+		for _, r := range row {
+			v.zero(r)
+		}
+	}
+	for i := range ap {
+		if i == 0 {
+			MOVQ(a, ap[0])
+		} else {
+			LEAQ(Mem{Base: ap[i-1], Index: ars, Scale: 4}, ap[i])
+		}
+	}
+	MOVQ(b, bp)
+	Load(Param("k"), l)
+	Label("inner")
+	ask()
+	bv := make([]VecVirtual, nv)
+	for j := range bv {
+		bv[j] = v.reg()
+		if j == 0 {
+			VMOVUPS(Mem{Base: bp}, bv[j])
+		} else {
+			VMOVUPS(Mem{Base: bp, Index: bo, Scale: 1}, bv[j])
+		}
+	}
+	for i, row := range acc {
+		if nv == 1 {
+			VFMADD231PS_BCST(at(i), bv[0], row[0])
+			continue
+		}
+		one := v.reg()
+		VBROADCASTSS(at(i), one)
+		for j, r := range row {
+			VFMADD231PS(one, bv[j], r)
+		}
+	}
+	for _, p := range ap {
+		ADDQ(Imm(4), p)
+	}
+	ADDQ(Imm(64), bp)
+	DECQ(l)
+	JNZ(LabelRef("inner"))
+	ldc := l
+	Load(Param("ldc"), ldc)
+	SHLQ(Imm(2), ldc)
+	for _, row := range acc {
+		for j, r := range row {
+			VMOVUPS(r, Mem{Base: c, Disp: 64 * j})
+		}
+		ADDQ(ldc, c)
+	}
+	for left := rows; left > 0; {
+		step := 1
+		for step < 8 && 2*step <= left {
+			step *= 2
+		}
+		LEAQ(Mem{Base: a, Index: ars, Scale: uint8(step)}, a)
+		left -= step
+	}
+	DECQ(blocks.Addr)
+	JNZ(LabelRef("block"))
+	VZEROUPPER()
+	RET()
+}
+
 // attend is C[i] = f[i] · Σ_l p[l·ldp + i] · V[l] for mb blocks of rows: V's rows are nv registers, ldv apart, and with nv = 1 the numbers in mask; with half
 // there are 8 numbers more, those of two rows of C in one register. Sums run along l in order from zero.
 func attend(v isa, rows, nv int, half bool) {
@@ -155,12 +289,13 @@ func attend(v isa, rows, nv int, half bool) {
 	if half {
 		name += "half"
 	}
-	v.text(name, "c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k, mb, mask int")
+	v.text(name, "c *float32, ldc int, p *float32, ldp int, x *float32, ldx int, f *float32, k, mb, mask int, ahead *uintptr, step int")
 	c, ldc, p, ldp := Load(Param("c"), GP64()), Load(Param("ldc"), GP64()), Load(Param("p"), GP64()), Load(Param("ldp"), GP64())
 	x, ldx, f, blocks := Load(Param("x"), GP64()), Load(Param("ldx"), GP64()), Load(Param("f"), GP64()), Load(Param("mb"), GP64())
 	for _, r := range []Register{ldc, ldp, ldx} {
 		SHLQ(Imm(2), r)
 	}
+	ask := asking()
 	mask, high := K(), K()
 	if nv == 1 {
 		Load(Param("mask"), mask)
@@ -193,6 +328,7 @@ func attend(v isa, rows, nv int, half bool) {
 	MOVQ(x, xp)
 	Load(Param("k"), l)
 	Label("inner")
+	ask()
 	b := make([]VecVirtual, nv)
 	for j := range b {
 		b[j] = v.reg()
