@@ -36,6 +36,8 @@ type job struct {
 
 	kc, rows, mc int  // depth of a block, rows of a tile, rows of a task
 	group        int  // panels of a task
+	byColumns    bool // tasks go along the columns first: their rows are few, and B is read once
+	parts        []piece
 	staged       bool // B is packed before the tasks, for all of them; otherwise tasks read it where it lies or pack a panel themselves
 	packed       []float32
 	j0, j1       int      // columns of this stage
@@ -105,18 +107,21 @@ func (j *job) plan() {
 	default: // rows of B can be read where they lie, as long as few rows of A come by
 		j.staged = j.m > 96 || j.m > 24 && j.b.ld > 2048
 	}
-	if !j.staged && (j.b.panels == nil || j.m <= 128) { // all rows in a task, so that each panel of B is read, and packed, in one task alone
-		j.mc = tiles * j.rows
-		j.group = max(1, panels/want)
+	tall := evenly(tiles, max(1, 132/j.rows)) // tiles of rows whose slice of A stays in the second-level cache
+	if j.byColumns = !j.staged && (j.b.panels == nil || j.m <= 132 || j.m <= 264 && j.a.win.x == nil); j.byColumns {
+		if j.b.panels == nil || j.m <= 132 { // all rows in a task, so that each panel of B is read, and packed, in one task alone
+			tall = tiles
+		}
+		j.mc = tall * j.rows
+		j.group = max(1, panels*ceilDiv(tiles, tall)/want)
 		return
 	}
-	// Split rows first (B is packed already, and a gathering task gathers its own rows of A), then columns.
+	// Split rows first (B is packed already, and a task gathers or rounds its own rows of A), then columns.
 	if j.staged {
 		panels = min(panels, maxColumns/m.nr)
 	}
-	tall := min(tiles, max(ceilDiv(120, j.rows), 1))
 	j.group = evenly(panels, maxGroup)
-	for ceilDiv(tiles, tall)*ceilDiv(panels, j.group) < want {
+	for want = want * 3 / 4; ceilDiv(tiles, tall)*ceilDiv(panels, j.group) < want; {
 		switch {
 		case tall > 4:
 			tall = (tall + 1) / 2
@@ -130,6 +135,44 @@ func (j *job) plan() {
 	}
 	j.mc = tall * j.rows
 }
+
+// piece is the rows and columns of a task.
+type piece struct{ i0, i1, c0, c1 int }
+
+// cut makes the tasks of the columns of this stage. The last ones, an eighth of the work or two large tasks, are a quarter as large, so that no processor waits
+// long for the one that took the last.
+func (j *job) cut() {
+	j.parts = j.parts[:0]
+	columns := j.group * j.kernel.nr
+	if j.byColumns {
+		fine := j.lastFrom(j.j1-j.j0, columns)
+		for c := j.j0; c < j.j1; {
+			next := min(j.j1, c+columns)
+			if c-j.j0 >= fine {
+				next = min(j.j1, c+max(1, j.group/4)*j.kernel.nr)
+			}
+			for i := 0; i < j.m; i += j.mc {
+				j.parts = append(j.parts, piece{i, min(j.m, i+j.mc), c, next})
+			}
+			c = next
+		}
+		return
+	}
+	fine := j.lastFrom(j.m, j.mc)
+	for i := 0; i < j.m; {
+		next := min(j.m, i+j.mc)
+		if i >= fine {
+			next = min(j.m, i+max(1, j.mc/j.rows/4)*j.rows)
+		}
+		for c := j.j0; c < j.j1; c += columns {
+			j.parts = append(j.parts, piece{i, next, c, min(j.j1, c+columns)})
+		}
+		i = next
+	}
+}
+
+// lastFrom is where the small pieces of n rows or columns begin, which are cut into pieces of each.
+func (j *job) lastFrom(n, each int) int { return max(0, n-max(2*each, n/8)) / each * each }
 
 // blockDepth is into which blocks the depth k is cut: each is summed from zero, and they are added up in order. It depends on k alone, so a
 // row of out has the same bits however many rows there are.
@@ -153,12 +196,13 @@ func (j *job) run(serial bool) {
 		if j.staged {
 			chunk = max(1, maxPacked/j.ld/j.kc) * j.kc
 		}
+		j.cut()
 		for j.k0 = 0; j.k0 < j.k; j.k0 = j.k1 {
 			j.k1 = min(j.k, j.k0+chunk)
 			if j.staged {
 				j.stage(panels, serial)
 			}
-			each(ceilDiv(j.m, j.mc)*ceilDiv(panels, j.group), serial, j.taskFn)
+			each(len(j.parts), serial, j.taskFn)
 		}
 	}
 }
@@ -217,9 +261,8 @@ func (j *job) panel(w *worker, col, k0, k1 int) (b unsafe.Pointer, bs uintptr) {
 
 // task computes the rows and columns of one task over the depth of this stage.
 func (j *job) task(i int) {
-	wide := ceilDiv(ceilDiv(j.j1-j.j0, j.kernel.nr), j.group)
-	i0, c0 := i/wide*j.mc, j.j0+i%wide*j.group*j.kernel.nr
-	i1, c1 := min(j.m, i0+j.mc), min(j.j1, c0+j.group*j.kernel.nr)
+	p := &j.parts[i]
+	i0, i1, c0, c1 := p.i0, p.i1, p.c0, p.c1
 	w := workers.Get().(*worker)
 	for k := j.k0; k < j.k1; k += j.kc {
 		j.block(w, i0, i1, c0, c1, k, min(j.k1, k+j.kc))
