@@ -68,11 +68,12 @@ func (w *Work) Close() {
 // onClose adds to what Close does.
 func (w *Work) onClose(f func()) { w.free = append(w.free, f) }
 
-// each makes fn, given a scope that is closed afterwards, the call.
+// each makes fn, given a scope that begins anew each time, the call.
 func (w *Work) each(fn func(s *tensor.Scope), options ...tensor.Option) {
+	s := tensor.NewScope(w.dev, options...)
+	w.onClose(s.Close)
 	w.call = func() error {
-		s := tensor.NewScope(w.dev, options...)
-		defer s.Close()
+		defer s.Reset()
 		fn(s)
 		s.Sync()
 		return nil

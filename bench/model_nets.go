@@ -47,15 +47,13 @@ func clipText(w *Work, tokens []int) {
 	m := must(clip.NewTextModel(clip.DefaultConfig().Text, w.dev, true))
 	w.weights(m)
 	ids := textIDs(tokens)
-	w.call = func() error {
+	w.each(func(s *tensor.Scope) {
 		for from := 0; from < len(tokens); from += textBatch {
 			to := min(from+textBatch, len(tokens))
-			s := tensor.NewScope(w.dev)
+			s.Reset()
 			m.Encode(s, s.FromInt32s(ids[from*textPositions:to*textPositions], to-from, textPositions))
-			s.Close()
 		}
-		return nil
-	}
+	})
 }
 
 // textIDs are texts of so many tokens, padded to [textPositions] with the end, as CLIP's own tokenizer does.

@@ -155,17 +155,20 @@ func Squares(images [][]uint8, side int) func(i int) (*pixels.Image, error) {
 	}
 }
 
-// inBatches runs fn for items 0..n-1 in batches, each in a scope of its own.
+// inBatches runs fn for items 0..n-1 in batches, each in a scope that begins anew: fn must keep no tensor of it.
 func inBatches(ctx context.Context, m *Model, n, batch int, progress func(done int), fn func(s *tensor.Scope, from, to int) error) error {
 	if batch < 1 {
 		return fmt.Errorf("clip: batch size %d: want at least 1", batch)
 	}
+	s := tensor.NewScope(m.LogitScale.Device())
+	defer s.Close()
 	for from := 0; from < n; from += batch {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		to := min(n, from+batch)
-		if err := inScope(m.LogitScale.Device(), func(s *tensor.Scope) error { return fn(s, from, to) }); err != nil {
+		s.Reset()
+		if err := fn(s, from, to); err != nil {
 			return err
 		}
 		if progress != nil {
@@ -173,10 +176,4 @@ func inBatches(ctx context.Context, m *Model, n, batch int, progress func(done i
 		}
 	}
 	return nil
-}
-
-func inScope(dev *tensor.Device, fn func(s *tensor.Scope) error) error {
-	s := tensor.NewScope(dev)
-	defer s.Close()
-	return fn(s)
 }

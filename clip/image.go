@@ -83,11 +83,12 @@ func (m *ImageModel) Pooled(s *tensor.Scope, px *tensor.Tensor) *tensor.Tensor {
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
 		last := len(m.Layers) - 1
 		x := through(s, m.Layers[:last], m.embed(s, px), nil, false)
-		rows := make([]int32, x.Dim(0))
-		for b := range rows {
-			rows[b] = int32(b * x.Dim(1))
-		}
-		return m.PostNorm.Forward(s, m.Layers[last].ForwardAt(s, x, s.FromInt32s(rows, len(rows)), nil))
+		rows := s.IntsBy(func(dst []int32) {
+			for b := range dst {
+				dst[b] = int32(b * x.Dim(1))
+			}
+		}, x.Dim(0))
+		return m.PostNorm.Forward(s, m.Layers[last].ForwardAt(s, x, rows, nil))
 	})
 }
 

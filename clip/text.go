@@ -62,29 +62,29 @@ func (t *TextModel) embed(s *tensor.Scope, ids *tensor.Tensor) *tensor.Tensor {
 // Pool takes, for each text, the state of its end out of hidden [B, T, C]: [B, C]. The end of a row of ids is its first largest id where
 // eos_token_id is 2 (the hub's legacy value; the end has the largest id of the vocabulary), else the first that equals eos_token_id.
 func (t *TextModel) Pool(s *tensor.Scope, hidden, ids *tensor.Tensor) *tensor.Tensor {
-	rows := t.ends(ids)
-	n := hidden.Dim(1)
-	for b := range rows {
-		rows[b] += int32(b * n)
-	}
-	return s.Embedding(s.Reshape(hidden, -1, hidden.Dim(2)), s.FromInt32s(rows, len(rows)))
+	return s.Embedding(s.Reshape(hidden, -1, hidden.Dim(2)), t.ends(s, ids, hidden.Dim(1)))
 }
 
-// ends is the position of each text's end.
-func (t *TextModel) ends(ids *tensor.Tensor) []int32 {
+// ends is the positions of the texts' ends i32 [B] among those of all texts, n to each.
+func (t *TextModel) ends(s *tensor.Scope, ids *tensor.Tensor, n int) *tensor.Tensor {
+	return s.IntsBy(func(dst []int32) {
+		for b := range dst {
+			dst[b] = int32(b*n + t.end(ids, b))
+		}
+	}, ids.Dim(0))
+}
+
+// end is the position of the end in text b of ids. It panics if there is none.
+func (t *TextModel) end(ids *tensor.Tensor, b int) int {
 	if ids.Rank() != 2 {
 		fail("text of ids %v: want i32 [B, T]", ids)
 	}
-	all, n := ids.Int32s(), ids.Dim(1)
-	ends := make([]int32, ids.Dim(0))
-	for b := range ends {
-		at := endOf(all[b*n:(b+1)*n], t.Config.EOS)
-		if at < 0 {
-			fail("text %d of %v has no end: want the id %d in it", b, ids, t.Config.EOS)
-		}
-		ends[b] = int32(at)
+	n := ids.Dim(1)
+	at := endOf(ids.HostInts()[b*n:(b+1)*n], t.Config.EOS)
+	if at < 0 {
+		fail("text %d of %v has no end: want the id %d in it", b, ids, t.Config.EOS)
 	}
-	return ends
+	return at
 }
 
 // endOf is the position of the end in one text, -1 if it has none.
@@ -105,24 +105,26 @@ func endOf(ids []int32, eos int32) int {
 // Pooled is the final state [B, C] of each text's end: Pool of Hidden without a mask. No position sees those after it, so the batch is cut to its longest
 // text, and of the last layer only the ends are computed.
 func (t *TextModel) Pooled(s *tensor.Scope, ids *tensor.Tensor) *tensor.Tensor {
-	ends, longest := t.ends(ids), 0
-	for _, at := range ends {
-		longest = max(longest, int(at)+1)
-	}
-	seen := make([]int32, len(ends)*longest) // the causal mask of each end
-	for b, at := range ends {
-		for j := range at + 1 {
-			seen[b*longest+int(j)] = 1
-		}
-		ends[b] += int32(b * longest)
+	n, longest := ids.Dim(0), 0
+	for b := range n {
+		longest = max(longest, t.end(ids, b)+1)
 	}
 	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+		cut := ids
 		if longest < ids.Dim(1) {
-			ids = s.Slice(ids, 1, 0, longest)
+			cut = s.Slice(ids, 1, 0, longest)
 		}
+		seen := s.IntsBy(func(dst []int32) { // the causal mask of each end
+			clear(dst)
+			for b := range n {
+				for j := range t.end(ids, b) + 1 {
+					dst[b*longest+j] = 1
+				}
+			}
+		}, n, longest)
 		last := len(t.Layers) - 1
-		x := through(s, t.Layers[:last], t.embed(s, ids), nil, true)
-		x = t.Layers[last].ForwardAt(s, x, s.FromInt32s(ends, len(ends)), s.FromInt32s(seen, len(ends), longest))
+		x := through(s, t.Layers[:last], t.embed(s, cut), nil, true)
+		x = t.Layers[last].ForwardAt(s, x, t.ends(s, ids, longest), seen)
 		return t.FinalNorm.Forward(s, x)
 	})
 }

@@ -75,16 +75,15 @@ func (t *Tensor) storedAs(shape ...int) kernels.View { return t.stored().As(shap
 // weight is stored for the weight of a product that rounds its operands to `to`. Of memory that nobody writes to, which is that of mapped
 // parameters, a copy so rounded is made once and kept, so that it need not be rounded at every use; results are the same bits.
 func (t *Tensor) weight(to DType) kernels.View {
-	v := t.stored()
-	if to != BF16 || v.DType == to || t.buf.hold == nil || !t.dev.IsCPU() || t.Rank() == 0 || t.Dim(-1)%2 != 0 {
-		return v
+	if to != BF16 || t.v.DType == to || t.buf.hold == nil || !t.dev.IsCPU() || t.Rank() == 0 || t.Dim(-1)%2 != 0 {
+		return t.stored()
 	}
 	r := t.buf.round.Load()
 	if r == nil {
 		widening.Lock()
 		defer widening.Unlock()
 		if r = t.buf.round.Load(); r == nil {
-			half := make([]uint16, t.Len())
+			half, v := make([]uint16, t.Len()), t.stored()
 			kernels.Narrow(half, v.Floats(), to)
 			r = NewParameter(t.dev, t.Len())
 			r.MapRaw(to, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(half))), 2*len(half)))

@@ -8,7 +8,7 @@ import (
 )
 
 func (s *Scope) view(x *Tensor, shape []int) *Tensor {
-	t := next(&s.root.views, &s.root.slab)
+	t := s.root.views.next()
 	*t = Tensor{v: x.storedAs(shape...), buf: x.buf, dev: x.dev, host: x.host}
 	return t
 }
@@ -93,7 +93,8 @@ func axisOf(x *Tensor, axis int) int {
 // Concat joins tensors along an axis; the other sizes must agree.
 func (s *Scope) Concat(axis int, xs ...*Tensor) *Tensor {
 	axis = axisOf(xs[0], axis)
-	shape := append([]int(nil), xs[0].Shape()...)
+	var dims [kernels.MaxRank]int
+	shape := append(dims[:0], xs[0].Shape()...)
 	shape[axis] = 0
 	for _, x := range xs {
 		if x.Rank() != len(shape) {
@@ -115,7 +116,7 @@ func (s *Scope) Concat(axis int, xs ...*Tensor) *Tensor {
 		at += w
 	}
 	if s.tracks(xs...) {
-		xs = append([]*Tensor(nil), xs...)
+		xs := slices.Clone(xs) // or every call would keep them on the heap
 		s.record(out, func(g *Gradients, dout *Tensor) {
 			at := 0
 			for _, x := range xs {
@@ -159,7 +160,8 @@ func (s *Scope) Slice(x *Tensor, axis, from, to int) *Tensor {
 	if from < 0 || to > x.Dim(axis) || from >= to {
 		fail("slice %d..%d of axis %d of %v", from, to, axis, x)
 	}
-	shape := append([]int(nil), x.Shape()...)
+	var dims [kernels.MaxRank]int
+	shape := append(dims[:0], x.Shape()...)
 	shape[axis] = to - from
 	outer, inner := rows(x, axis)
 	step := inner / x.Dim(axis)
@@ -189,7 +191,7 @@ func (s *Scope) Part(x *Tensor, from, to int) *Tensor {
 	shape := append(dims[:0], x.Shape()...)
 	shape[0] = to - from
 	row, v := x.Len()/x.Dim(0), x.View()
-	t := next(&s.root.views, &s.root.slab)
+	t := s.root.views.next()
 	*t = Tensor{v: kernels.NewView(v.DType, unsafe.Add(v.Ptr(), from*row*v.DType.Size()), shape...), buf: x.buf, dev: x.dev}
 	if x.host != nil {
 		t.host = x.host[from*row : to*row]
@@ -213,11 +215,17 @@ func (s *Scope) Split(x *Tensor, axis, n int) []*Tensor {
 
 // Repeat0 is n copies of x, one after the other along axis 0.
 func (s *Scope) Repeat0(x *Tensor, n int) *Tensor {
-	xs := make([]*Tensor, n)
-	for i := range xs {
-		xs[i] = x
+	if n < 1 || s.tracks(x) {
+		return s.Concat(0, slices.Repeat([]*Tensor{x}, n)...)
 	}
-	return s.Concat(0, xs...)
+	var dims [kernels.MaxRank]int
+	shape := append(dims[:0], x.Shape()...)
+	shape[0] *= n
+	out, size := s.empty(x.computed(), shape...), x.Len()
+	for i := range n {
+		s.block(x.as(1, size), 0, out.as(1, n*size), i*size, size)
+	}
+	return out
 }
 
 // Embedding gathers rows of table [V, C] for ids of any shape; the result has the shape of ids and C.
@@ -226,7 +234,8 @@ func (s *Scope) Embedding(table, ids *Tensor) *Tensor {
 		fail("embedding table %v: want [V, C]", table)
 	}
 	c, n := table.Dim(1), ids.Len()
-	out := s.Empty(append(append([]int(nil), ids.Shape()...), c)...)
+	var dims [kernels.MaxRank]int
+	out := s.Empty(append(append(dims[:0], ids.Shape()...), c)...)
 	run(s, kernels.Embedding, kernels.EmbeddingArgs{Table: table.stored(), IDs: ids.as(n), Out: out.as(n, c)})
 	if s.tracks(table) {
 		s.record(out, func(g *Gradients, dout *Tensor) {

@@ -119,6 +119,13 @@ func (s *Scope) binary(kind kernels.BinaryKind, a *Tensor, alpha float32, b *Ten
 	if !s.tracks(a, b) {
 		return out
 	}
+	s.recordBinary(kind, a, alpha, b, beta, out)
+	return out
+}
+
+// recordBinary records the gradient of out = binary(kind, a, alpha, b, beta).
+func (s *Scope) recordBinary(kind kernels.BinaryKind, a *Tensor, alpha float32, b *Tensor, beta float32, out *Tensor) {
+	full, small := broadcast3(a, b)
 	s.record(out, func(g *Gradients, dout *Tensor) {
 		call := func(kind kernels.BinaryKind, x *Tensor, alpha float32, y *Tensor, yDims [3]int, beta float32) *Tensor {
 			d := s.Empty(a.Shape()...)
@@ -172,7 +179,6 @@ func (s *Scope) binary(kind kernels.BinaryKind, a *Tensor, alpha float32, b *Ten
 			}
 		}
 	})
-	return out
 }
 
 func (s *Scope) affine(x *Tensor, a, b float32) *Tensor {

@@ -18,9 +18,8 @@ type Scope struct {
 	spare  *Scope  // a closed child, for Do
 	first  *buffer // of those it owns, which are chained
 	live   int     // how many they are
-	cells  []cell
-	views  []Tensor
-	slab   int
+	cells  arena[cell]
+	views  arena[Tensor]
 	tape   *tape
 	trace  func(module any, part string, x *Tensor) // nil: nobody looks
 	closed bool
@@ -79,12 +78,30 @@ func (s *Scope) Close() {
 		return
 	}
 	s.closed = true
+	s.freeAll()
+	s.tape, s.cells, s.views = nil, arena[cell]{}, arena[Tensor]{}
+}
+
+func (s *Scope) freeAll() {
 	for s.first != nil {
 		b := s.first
 		s.disown(b)
 		b.pool.put(b.ptr, b.bytes)
 	}
-	s.tape, s.cells, s.views = nil, nil, nil
+}
+
+// Reset frees every tensor of the scope and forgets what was recorded, so that the scope begins anew: work that repeats in it allocates nothing. Unlike
+// after Close, tensors and gradients that it made are used again for others, so nobody may hold one any more. It panics with an *Error for a closed or a child scope.
+func (s *Scope) Reset() {
+	if s.closed || s.root != s {
+		fail("reset of a scope that is closed or a child")
+	}
+	s.freeAll()
+	s.cells.reset()
+	s.views.reset()
+	if s.tape != nil {
+		s.tape.reset()
+	}
 }
 
 // own and disown enter a buffer in the scope's chain and take it out.
@@ -136,28 +153,46 @@ func (s *Scope) empty(d DType, shape ...int) *Tensor {
 	}
 	bytes := max(product(shape)*d.Size(), 4)
 	ptr, class := s.pool.get(bytes)
-	c := next(&s.root.cells, &s.root.slab)
+	c := s.root.cells.next()
 	c.b.ptr, c.b.bytes, c.b.pool = ptr, class, s.pool
 	s.own(&c.b)
 	c.t = Tensor{v: kernels.NewView(d, ptr, shape...), buf: &c.b, dev: s.dev}
 	return &c.t
 }
 
-// cell is a tensor with its buffer. Cells are made many at a time, and never used again: who still holds a tensor of a closed scope holds that one.
+// cell is a tensor with its buffer. Cells are made many at a time, and not used again before a Reset: who still holds a tensor of a closed scope holds that one.
 type cell struct {
 	t Tensor
 	b buffer
 }
 
-// next takes one of those made together, twice as many each time, up to 64.
-func next[T any](from *[]T, made *int) *T {
-	if len(*from) == 0 {
-		*made = min(64, max(2, *made*2))
-		*from = make([]T, *made)
+// arena hands out values that were made many at a time: twice as many each time, up to 64.
+type arena[T any] struct {
+	slabs    [][]T
+	slab, at int // the next one
+}
+
+func (a *arena[T]) next() *T {
+	if a.slab == len(a.slabs) {
+		n := 2
+		if a.slab > 0 {
+			n = min(64, 2*len(a.slabs[a.slab-1]))
+		}
+		a.slabs = append(a.slabs, make([]T, n))
 	}
-	x := &(*from)[0]
-	*from = (*from)[1:]
+	x := &a.slabs[a.slab][a.at]
+	if a.at++; a.at == len(a.slabs[a.slab]) {
+		a.slab, a.at = a.slab+1, 0
+	}
 	return x
+}
+
+// reset makes all of them free, and empty, so that they keep nothing alive.
+func (a *arena[T]) reset() {
+	for _, s := range a.slabs[:min(len(a.slabs), a.slab+1)] {
+		clear(s)
+	}
+	a.slab, a.at = 0, 0
 }
 
 // Empty is a float32 tensor of undefined values.
@@ -224,6 +259,19 @@ func (s *Scope) FromInt32s(data []int32, shape ...int) *Tensor {
 	if !s.dev.IsCPU() {
 		t.host = slices.Clone(data)
 	}
+	return t
+}
+
+// IntsBy is an int32 tensor of the values that fill writes, in a slice of undefined ones: on the CPU, the tensor's memory.
+func (s *Scope) IntsBy(fill func(dst []int32), shape ...int) *Tensor {
+	t := s.EmptyInts(shape...)
+	if s.dev.IsCPU() {
+		fill(t.v.I32())
+		return t
+	}
+	t.host = make([]int32, t.Len())
+	fill(t.host)
+	s.copyIn(t, unsafe.Pointer(unsafe.SliceData(t.host)))
 	return t
 }
 

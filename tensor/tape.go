@@ -6,6 +6,18 @@ import "syntic/kernels"
 type tape struct {
 	steps  []step
 	paused bool
+	grads  *Gradients // of the last Backward, for the next after a Reset
+}
+
+func (t *tape) reset() {
+	clear(t.steps)
+	t.steps = t.steps[:0]
+	if g := t.grads; g != nil {
+		clear(g.m)
+		clear(g.users)
+		clear(g.loose[:cap(g.loose)])
+		g.loose, g.idle = g.loose[:0], true
+	}
 }
 
 type step struct {
@@ -18,6 +30,7 @@ type Gradients struct {
 	s     *Scope
 	m     map[*Tensor]*Tensor
 	users map[*buffer]int // how many entries of m lie in a buffer
+	idle  bool            // since a Reset
 	loose []*Tensor       // gradients that lost an entry: freed after the step, if it was the last
 }
 
@@ -133,7 +146,12 @@ func (s *Scope) Backward(loss *Tensor) *Gradients {
 	steps := s.tape.steps
 	s.tape.steps, s.tape.paused = nil, true
 	defer func() { s.tape.paused = false }()
-	b := &Gradients{s: s, m: map[*Tensor]*Tensor{}, users: map[*buffer]int{}}
+	b := s.tape.grads
+	if b == nil || !b.idle {
+		b = &Gradients{s: s, m: map[*Tensor]*Tensor{}, users: map[*buffer]int{}}
+		s.tape.grads = b
+	}
+	b.idle = false
 	b.set(loss, s.Full(1, loss.Shape()...))
 	for i := len(steps) - 1; i >= 0; i-- {
 		st := steps[i]
@@ -144,5 +162,6 @@ func (s *Scope) Backward(loss *Tensor) *Gradients {
 		}
 		steps[i] = step{}
 	}
+	s.tape.steps = steps[:0]
 	return b
 }

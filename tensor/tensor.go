@@ -109,6 +109,17 @@ func (t *Tensor) Int32s() []int32 {
 	return dst
 }
 
+// HostInts is the values of an int32 tensor on the host, not to be changed: its memory on the CPU, else a copy.
+func (t *Tensor) HostInts() []int32 {
+	switch {
+	case t.host != nil:
+		return t.host
+	case t.dev.IsCPU():
+		return t.IntData()
+	}
+	return t.Int32s()
+}
+
 func (t *Tensor) copyOut(dst unsafe.Pointer) {
 	v := t.stored()
 	if v.Len() == 0 {
@@ -146,8 +157,10 @@ func (t *Tensor) IntData() []int32 {
 	if !t.dev.IsCPU() {
 		fail("data of %v: it is on %v, use Int32s", t, t.dev)
 	}
-	v := t.View()
-	return v.I32()
+	if t.v.DType != I32 {
+		fail("%v read as int32", t)
+	}
+	return t.v.I32()
 }
 
 // NewParameter is a float32 tensor that belongs to a model, not to a Scope. It takes memory when it is first used or set, and is zero until then.

@@ -51,22 +51,30 @@ func binaryRun(v *vector, a *kernels.BinaryArgs) {
 	if kept[0] {
 		sn = step
 	}
-	kind, p, q := a.Kind, a.Alpha, a.Beta
 	piece := min(c, grain) // rows are cut too
 	cuts := ceilDiv(c, piece)
-	Ranges(n*m*cuts, max(1, grain/piece), func(lo, hi int) {
-		for u := lo; u < hi; u++ {
-			row, from := u/cuts, u%cuts*piece
-			to := min(c, from+piece)
-			b := y[row/m*sn+row%m*sm:]
-			if sc == 1 {
-				binaryRow(v, kind, o[row*c+from:row*c+to], x[row*c+from:row*c+to], b[from:to], p, q)
-			} else {
-				binaryScalar(v, kind, o[row*c+from:row*c+to], x[row*c+from:row*c+to], b[0], p, q)
-			}
-		}
-	})
+	binaryRows.ranges(n*m*cuts, max(1, grain/piece), binaryRowsWork{binaryWork{v, a.Kind, o, x, y, a.Alpha, a.Beta}, m, c, sn, sm, sc, piece, cuts})
 }
+
+// binaryRowsWork is binaryWork for rows of c numbers, m to a group, a piece of a row at a time. Steps of y are sn from group to group, sm from row to row,
+// sc within one.
+type binaryRowsWork struct {
+	binaryWork
+	m, c, sn, sm, sc, piece, cuts int
+}
+
+var binaryRows = newSpread(func(w *binaryRowsWork, lo, hi int) {
+	for u := lo; u < hi; u++ {
+		row, from := u/w.cuts, u%w.cuts*w.piece
+		to := min(w.c, from+w.piece)
+		b, o, x := w.y[row/w.m*w.sn+row%w.m*w.sm:], w.o[row*w.c+from:row*w.c+to], w.x[row*w.c+from:row*w.c+to]
+		if w.sc == 1 {
+			binaryRow(w.v, w.kind, o, x, b[from:to], w.p, w.q)
+		} else {
+			binaryScalar(w.v, w.kind, o, x, b[0], w.p, w.q)
+		}
+	}
+})
 
 // binaryWork is o = p·x op q·y for one long row.
 type binaryWork struct {

@@ -111,31 +111,41 @@ func foldParts(dst, part []float32, pieces, stride int) {
 }
 
 func rowNormRun(v *vector, a *kernels.RowNormArgs) {
-	n, c, x, o, norm, eps := a.X.Dim(0), a.X.Dim(1), a.X.F32(), a.Out.F32(), a.Norm.F32(), float64(a.Eps)
-	Ranges(n, rowGrain(c), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			row := x[i*c : i*c+c]
-			s := math.Sqrt(float64(v.dot(row, row)))
-			if !(s > 1e-15 && s < 1e18) { // squares that float32 cannot hold
-				s = 0
-				for _, x := range row {
-					s += float64(x) * float64(x)
-				}
-				s = math.Sqrt(s)
-			}
-			if norm != nil {
-				norm[i] = float32(s)
-			}
-			if s = math.Max(s, eps); s > 1e-30 {
-				v.affine(o[i*c:i*c+c], row, float32(1/s), 0)
-				continue
-			}
-			for j, x := range row {
-				o[i*c+j] = float32(float64(x) / s)
-			}
-		}
-	})
+	n, c := a.X.Dim(0), a.X.Dim(1)
+	rowNormRows.ranges(n, rowGrain(c), rowNormWork{v, c, a.X.F32(), a.Out.F32(), a.Norm.F32(), float64(a.Eps)})
 }
+
+type rowNormWork struct {
+	v          *vector
+	c          int
+	x, o, norm []float32
+	eps        float64
+}
+
+var rowNormRows = newSpread(func(w *rowNormWork, lo, hi int) {
+	v, c := w.v, w.c
+	for i := lo; i < hi; i++ {
+		row := w.x[i*c : i*c+c]
+		s := math.Sqrt(float64(v.dot(row, row)))
+		if !(s > 1e-15 && s < 1e18) { // squares that float32 cannot hold
+			s = 0
+			for _, x := range row {
+				s += float64(x) * float64(x)
+			}
+			s = math.Sqrt(s)
+		}
+		if w.norm != nil {
+			w.norm[i] = float32(s)
+		}
+		if s = math.Max(s, w.eps); s > 1e-30 {
+			v.affine(w.o[i*c:i*c+c], row, float32(1/s), 0)
+			continue
+		}
+		for j, x := range row {
+			w.o[i*c+j] = float32(float64(x) / s)
+		}
+	}
+})
 
 func rowNormGradRun(v *vector, a *kernels.RowNormGradArgs) {
 	n, c, o, d, dx, norm, eps := a.Out.Dim(0), a.Out.Dim(1), a.Out.F32(), a.DOut.F32(), a.DX.F32(), a.Norm.F32(), a.Eps

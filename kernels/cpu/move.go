@@ -1,27 +1,22 @@
 package cpu
 
-import "syntic/kernels"
+import (
+	"unsafe"
+
+	"syntic/kernels"
+)
 
 func init() {
 	addGo(kernels.Permute, "rows copied, or tiles transposed", permuteRun)
 	addVector(kernels.CopyBlock, "", copyBlockRun)
 	addGo(kernels.Embedding, "", func(a *kernels.EmbeddingArgs) {
-		c, ids, o := a.Table.Dim(1), a.IDs.I32(), a.Out.F32()
-		if a.Table.DType != kernels.F32 {
-			table := a.Table.U16()
-			Ranges(len(ids), rowGrain(c), func(lo, hi int) {
-				for i := lo; i < hi; i++ {
-					widen(haveISA(), o[i*c:i*c+c], table[int(ids[i])*c:], a.Table.DType)
-				}
-			})
-			return
+		c, w := a.Table.Dim(1), embeddingWork{c: a.Table.Dim(1), ids: a.IDs.I32(), out: a.Out.F32(), format: a.Table.DType}
+		if w.format == kernels.F32 {
+			w.table = a.Table.F32()
+		} else {
+			w.half = a.Table.U16()
 		}
-		table := a.Table.F32()
-		Ranges(len(ids), rowGrain(c), func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				copy(o[i*c:i*c+c], table[int(ids[i])*c:int(ids[i])*c+c])
-			}
-		})
+		embeddingRows.ranges(len(w.ids), rowGrain(c), w)
 	})
 	addVector(kernels.EmbeddingGrad, "by blocks of columns, ids in order", func(v *vector, a *kernels.EmbeddingGradArgs) {
 		c, table, ids, d := a.DTable.Dim(1), a.DTable.F32(), a.IDs.I32(), a.DOut.F32()
@@ -37,10 +32,30 @@ func init() {
 	})
 }
 
+// embeddingWork is rows of a table by their numbers.
+type embeddingWork struct {
+	c          int
+	ids        []int32
+	table, out []float32
+	half       []uint16 // instead of table
+	format     kernels.DType
+}
+
+var embeddingRows = newSpread(func(w *embeddingWork, lo, hi int) {
+	c := w.c
+	for i := lo; i < hi; i++ {
+		if at := int(w.ids[i]) * c; w.half != nil {
+			widen(haveISA(), w.out[i*c:i*c+c], w.half[at:], w.format)
+		} else {
+			copy(w.out[i*c:i*c+c], w.table[at:at+c])
+		}
+	}
+})
+
 func copyBlockRun(v *vector, a *kernels.CopyBlockArgs) {
 	n, s, d, w := a.Src.Dim(0), a.Src.Dim(1), a.Dst.Dim(1), a.Width
-	src, dst := kernels.NewView(kernels.F32, a.Src.Ptr(), n*s), kernels.NewView(kernels.F32, a.Dst.Ptr(), n*d) // int32 is copied as it is
-	x, y, from, to, add := src.F32(), dst.F32(), a.SrcAt, a.DstAt, a.Accumulate
+	x, y := unsafe.Slice((*float32)(a.Src.Ptr()), n*s), unsafe.Slice((*float32)(a.Dst.Ptr()), n*d) // int32 is copied as it is
+	from, to, add := a.SrcAt, a.DstAt, a.Accumulate
 	piece := min(w, grain) // one long row is cut too
 	cuts := ceilDiv(w, piece)
 	blockPieces.ranges(n*cuts, max(1, grain/piece), blockWork{v, x, y, s, d, w, from, to, piece, cuts, add})
