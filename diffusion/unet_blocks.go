@@ -33,21 +33,33 @@ type ResnetBlock struct {
 
 // Forward maps x [B, H, W, I] to [B, H, W, O] with temb = silu(time) [B or 1, T], nil where the block has no time.
 func (r *ResnetBlock) Forward(s *tensor.Scope, x, temb *tensor.Tensor) *tensor.Tensor {
-	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		h := normSiLU(s, r.Norm1, x)
-		h = r.Conv1.Forward(s, h) // [B, H, W, O]
+	return s.Do(func(c *tensor.Scope) *tensor.Tensor {
+		h := normSiLU(c, r.Norm1, x)
+		y := r.Conv1.Forward(c, h) // [B, H, W, O]
+		spent(s, c, h)
 		if r.Time != nil {
-			t := r.Time.Forward(s, temb) // [B, O]
-			h = s.Add(h, s.Reshape(t, t.Dim(0), 1, 1, t.Dim(1)))
+			t := r.Time.Forward(c, temb) // [B, O]
+			h = y
+			y = c.Add(h, c.Reshape(t, t.Dim(0), 1, 1, t.Dim(1)))
+			spent(s, c, h)
 		}
-		h = normSiLU(s, r.Norm2, h)
+		h = normSiLU(c, r.Norm2, y)
+		spent(s, c, y)
 		if r.Shortcut != nil {
-			x = r.Shortcut.Forward(s, x)
+			x = r.Shortcut.Forward(c, x)
 		}
-		x = convAdd(s, r.Conv2, h, x)
-		s.Trace(r, "", x)
+		x = convAdd(c, r.Conv2, h, x)
+		c.Trace(r, "", x)
 		return x
 	})
+}
+
+// spent frees a tensor that nothing needs any more, if c is a scope of its own within s; there is none where gradients are recorded, which need everything. Tensors
+// of other scopes stay.
+func spent(s, c *tensor.Scope, t *tensor.Tensor) {
+	if c != s {
+		c.Free(t)
+	}
 }
 
 // convAdd is a 3×3 or 1×1 convolution of stride 1 that keeps the size, plus residual.

@@ -38,13 +38,15 @@ type EncoderDown struct {
 
 // Forward maps x [B, H, W, I] to [B, H/2, W/2, O], or [B, H, W, O] in the last level.
 func (d *EncoderDown) Forward(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
-	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+	return s.Do(func(c *tensor.Scope) *tensor.Tensor {
 		for _, r := range d.Resnets {
-			x = r.Forward(s, x, nil)
+			from := x
+			x = r.Forward(c, from, nil)
+			spent(s, c, from)
 		}
-		for _, c := range d.Downsamplers { // zeros at the bottom and the right alone
-			x = s.Conv2DFull(x, c.Conv.Weight, c.Conv.Bias, nil, tensor.ConvOptions{Stride: 2, Pad: [4]int{0, 0, 1, 1}})
-			s.Trace(c, "", x)
+		for _, l := range d.Downsamplers { // zeros at the bottom and the right alone
+			x = c.Conv2DFull(x, l.Conv.Weight, l.Conv.Bias, nil, tensor.ConvOptions{Stride: 2, Pad: [4]int{0, 0, 1, 1}})
+			c.Trace(l, "", x)
 		}
 		return x
 	})
@@ -61,16 +63,20 @@ type Decoder struct {
 
 // Forward maps z [B, h, w, latent] to [B, H, W, 3].
 func (d *Decoder) Forward(s *tensor.Scope, z *tensor.Tensor) *tensor.Tensor {
-	x := d.ConvIn.Forward(s, z)
-	s.Trace(d.ConvIn, "", x)
-	x = d.Mid.Forward(s, x)
-	for _, u := range d.Up {
-		x = u.Forward(s, x)
-		s.Trace(u, "", x)
-	}
-	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
-		traceNorm(s, d.NormOut, x)
-		return d.ConvOut.Forward(s, normSiLU(s, d.NormOut, x))
+	return s.Do(func(c *tensor.Scope) *tensor.Tensor {
+		x := d.ConvIn.Forward(c, z)
+		c.Trace(d.ConvIn, "", x)
+		x = d.Mid.Forward(c, x)
+		for _, u := range d.Up {
+			from := x
+			x = u.Forward(c, from)
+			spent(s, c, from)
+			c.Trace(u, "", x)
+		}
+		traceNorm(c, d.NormOut, x)
+		h := normSiLU(c, d.NormOut, x)
+		spent(s, c, x)
+		return d.ConvOut.Forward(c, h)
 	})
 }
 
@@ -82,12 +88,16 @@ type DecoderUp struct {
 
 // Forward maps x [B, H, W, I] to [B, 2H, 2W, O], or [B, H, W, O] in the last level.
 func (u *DecoderUp) Forward(s *tensor.Scope, x *tensor.Tensor) *tensor.Tensor {
-	return s.Do(func(s *tensor.Scope) *tensor.Tensor {
+	return s.Do(func(c *tensor.Scope) *tensor.Tensor {
 		for _, r := range u.Resnets {
-			x = r.Forward(s, x, nil)
+			from := x
+			x = r.Forward(c, from, nil)
+			spent(s, c, from)
 		}
 		for _, up := range u.Upsamplers {
-			x = up.Forward(s, x, 2*x.Dim(1), 2*x.Dim(2))
+			from := x
+			x = up.Forward(c, from, 2*x.Dim(1), 2*x.Dim(2))
+			spent(s, c, from)
 		}
 		return x
 	})

@@ -58,31 +58,44 @@ func (m *micro) conv2d(a *kernels.Conv2DArgs) {
 // direct computes a convolution as a product over windows.
 func (m *micro) direct(a *kernels.Conv2DArgs) {
 	s, step := wholeLines(a)
-	x, c, b := a.X.F32(), s.I, weight(&a.W, s.O, s.KH*s.KW*s.I, true)
 	if m.pairs != nil && s.O <= narrowN {
 		m = m.pairs.plain
 	}
-	if m.pairs != nil {
-		px := m.pairs.along(x, s.B*s.H*s.W, c)
-		defer px.put()
+	x, c, single := a.X.F32(), s.I, pointwise(s, a.Stride, a.Pad)
+	p := product{m: s.B * s.OH * s.OW, n: s.O, alpha: 1, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32(), act: a.Act}
+	var panels []float32
+	if p.m <= keptPixels || m.pairs != nil && (s.KH*s.KW == 1 && p.m <= keptRows || s.OH*s.OW <= keptWindows) {
+		panels = m.kept(&a.W, s.O, s.KH*s.KW*c, c, true)
+	}
+	switch {
+	case m.pairs == nil:
+		p.b = weight(&a.W, s.O, s.KH*s.KW*c, true)
+	case panels == nil:
 		w, own := m.pairs.weight(m.level, &a.W, s.O*s.KH*s.KW, c, true)
 		defer own.put()
-		x, c = px.f, ceilDiv(c, 2)
-		b = matrix(w, s.O, s.KH*s.KW*c, true)
+		p.b = matrix(w, s.O, s.KH*s.KW*ceilDiv(c, 2), true)
+	}
+	if m.pairs != nil {
+		if !single { // single pixels are rounded by the task that reads them
+			px := m.pairs.along(x, s.B*s.H*s.W, c)
+			defer px.put()
+			x = px.f
+		}
+		c = ceilDiv(c, 2)
 	}
 	taps := s.KH * s.KW * c
-	p := product{m: s.B * s.OH * s.OW, n: s.O, k: taps, alpha: 1, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32(), act: a.Act, b: b}
-	if pointwise(s, a.Stride, a.Pad) {
-		p.a = operand{data: x, ld: c, deep: true}
+	p.k, p.b.panels, p.b.width, p.b.whole = taps, panels, m.nr, taps
+	if single {
+		p.a = operand{data: x, ld: s.I, deep: true}
+		if m.pairs != nil {
+			p.a.round, p.a.whole = m.pairs, s.I
+		}
 	} else {
 		p.a.win = window{x, s.H, s.W, c, s.KH, s.KW, a.Stride, step, a.Pad[0], a.Pad[1], s.OH, s.OW, 0}
 		if p.m <= fewPixels && p.m*taps <= maxWindows && s.O >= 256 {
 			own := p.a.gatherAll(m, p.m, taps)
 			defer own.put()
 		}
-	}
-	if p.m <= keptPixels || m.pairs != nil && (taps == c && p.m <= keptRows || s.OH*s.OW <= keptWindows) {
-		p.b.panels, p.b.width, p.b.whole = m.kept(&a.W, s.O, s.KH*s.KW*s.I, s.I, true), m.nr, taps
 	}
 	m.multiply(&p, small(&p))
 }

@@ -2,7 +2,11 @@
 
 package cuda
 
-import "syntic/kernels"
+import (
+	"unsafe"
+
+	"syntic/kernels"
+)
 
 func init() {
 	add(kernels.Conv2D, kernels.Variant[kernels.Conv2DArgs]{Name: "tiled_f32", Rank: 10,
@@ -34,11 +38,19 @@ func convArgs(z kernels.ConvSizes, stride int, pad [4]int, operands []any, rest 
 	return append(operands, rest...)
 }
 
-// convGradW cuts the pixels into runs where there are too few tiles to keep a device busy; the cut depends on sizes alone.
 func convGradW(s *kernels.Stream, a *kernels.Conv2DGradWArgs) error {
 	z := a.Sizes()
-	pixels := z.B * z.OH * z.OW
 	tiles := ceilDiv(z.O, 64) * ceilDiv(z.KH*z.KW*z.I, 64)
+	return convRuns(s, a, tiles, func(to unsafe.Pointer, parts, run int) error {
+		return launch(s, "conv_grad_w_tiled_f32", blocks(tiles*parts), convArgs(z, a.Stride, a.Pad, []any{a.X, a.DOut, to}, int64(run))...)
+	})
+}
+
+// convRuns cuts the pixels into runs where there are too few tiles to keep a device busy; the cut depends on sizes alone. products leaves DW's parts, one
+// a run of so many pixels, in `to`; then they and the gradient of the bias are added up.
+func convRuns(s *kernels.Stream, a *kernels.Conv2DGradWArgs, tiles int, products func(to unsafe.Pointer, parts, run int) error) error {
+	z := a.Sizes()
+	pixels := z.B * z.OH * z.OW
 	parts := max(1, min(ceilDiv(pixels, 1024), 256/tiles))
 	run := (ceilDiv(pixels, parts) + 255) &^ 255
 	parts = ceilDiv(pixels, run)
@@ -51,7 +63,7 @@ func convGradW(s *kernels.Stream, a *kernels.Conv2DGradWArgs) error {
 		defer ws.free()
 		to = ws.ptr
 	}
-	if err := launch(s, "conv_grad_w_tiled_f32", blocks(tiles*parts), convArgs(z, a.Stride, a.Pad, []any{a.X, a.DOut, to}, int64(run))...); err != nil {
+	if err := products(to, parts, run); err != nil {
 		return err
 	}
 	if parts > 1 {

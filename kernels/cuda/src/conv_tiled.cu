@@ -1,10 +1,8 @@
 // Convolution, channels last, and its gradients, as products whose operands are gathered from the images (implicit GEMM): float32, any size, stride
 // and padding, W in 32 or 16 bits. First rung: tiles of 64×64 by FFMA; the place of a pixel is computed once a tile, that of a tap once for every 16
 // products. Limit: FFMA and scalar loads. Measured: not yet, emulated only.
+#include "conv.cuh"
 #include "tiled.cuh"
-
-// Conv is the sizes: x [b, h, w, ci], weight [co, kh, kw, ci], out [b, oh, ow, co].
-struct Conv { int b, h, w, ci, co, kh, kw, oh, ow, stride, top, left; };
 
 // The threads of these loaders have depth t%16 and sides t/16 + 16n: channels, the innermost, are neighbours among the threads.
 
@@ -93,9 +91,6 @@ struct Tapped {
     }
   }
 };
-
-#define SIZES int b, int h, int w, int ci, int co, int kh, int kw, int oh, int ow, int stride, int top, int left
-#define CONV Conv{b, h, w, ci, co, kh, kw, oh, ow, stride, top, left}
 
 // out = act(x * weight + bias + residual)
 KERNEL(conv_tiled_f32, 256, 0, const float *x, const void *weight, const float *bias, const float *residual, float *out, SIZES, int dtype, int f) {

@@ -4,15 +4,16 @@
 #include "tile.cuh"
 
 struct Finish {
-  float *out;                     // [rows, n], as residual is
+  float *out;                     // [rows, n] in any order, as residual is
   const float *bias, *residual;   // null: none; bias is [n]
   float alpha;
   int accumulate, f;
 };
 
-// finish writes the tile that begins at (row0, col0). The sums go through shared memory, half of the rows at a time: neighbours among the threads then
-// write neighbours, and the code has the epilogue once, not once for each of a thread's 64 sums. smem holds stage_bytes(3).
-DEV void finish(unsigned char *smem, const float (&acc)[4][4][4], const Finish &to, i64 row0, i64 rows, int col0, int n) {
+// finish_at writes the tile that begins at (row0, col0); place(row, col) is where an element lies in out, negative: nowhere. The sums go through shared
+// memory, half of the rows at a time: neighbours among the threads then write neighbours, and the code has the epilogue once, not once for each of a
+// thread's 64 sums. smem holds stage_bytes(3).
+template <class Place> DEV void finish_at(unsigned char *smem, const float (&acc)[4][4][4], const Finish &to, i64 row0, int col0, Place place) {
   float(*s)[kTile + 4] = (float(*)[kTile + 4])smem;
   for (int half = 0; half < 2; ++half) {
     sync_block();
@@ -26,17 +27,21 @@ DEV void finish(unsigned char *smem, const float (&acc)[4][4][4], const Finish &
     }
     sync_block();
     const int col = col0 + thread_x() % kTile;
-    if (col >= n) continue;
-    const float bias = to.bias ? to.bias[col] : 0.f;
 #pragma unroll 1
     for (int r = thread_x() / kTile; r < 64; r += 2) {
-      const i64 row = row0 + half * 64 + r, at = row * n + col;
-      if (row >= rows) break;
-      float v = s[r][thread_x() % kTile] * to.alpha + bias;
+      const i64 at = place(row0 + half * 64 + r, col);
+      if (at < 0) continue;
+      float v = s[r][thread_x() % kTile] * to.alpha;
+      if (to.bias) v += to.bias[col];
       if (to.residual) v += to.residual[at];
       if (to.accumulate) v += to.out[at];
       to.out[at] = act(to.f, v);
     }
   }
+}
+
+// finish is the same for rows of n that follow each other.
+DEV void finish(unsigned char *smem, const float (&acc)[4][4][4], const Finish &to, i64 row0, i64 rows, int col0, int n) {
+  finish_at(smem, acc, to, row0, col0, [&](i64 row, int col) { return row < rows && col < n ? row * n + col : -1; });
 }
 #endif

@@ -1,5 +1,5 @@
-// out[m, n] (+)= op(A) · B by mma.sync of bfloat16 operands, for blocks of weights that kernels of similarities leave behind: A is [m, k] (nn) or
-// [k, m] (tn), B is [k, n]. 128×128 tiles, three stages of cp.async. lda and ldb are multiples of 8. Limit: mma.sync. At most 128
+// out[m, n] (+)= op(A) · B by mma.sync of bfloat16 or tf32 operands, for blocks of weights that kernels of similarities leave behind: A is [m, k] (nn) or
+// [k, m] (tn), B is [k, n]. 128×128 tiles, three stages of cp.async. lda and ldb are multiples of 16 bytes. Limit: mma.sync. At most 128
 // registers, no spills. Measured: not yet, emulated only.
 #include "tile.cuh"
 
@@ -13,7 +13,7 @@ template <class T> DEV void pad(const void *x, int dtype, T *out, i64 n, int d, 
 KERNEL(pad_bf16, 256, 0, const void *x, int dtype, bf16 *out, i64 n, int d, int ld) { pad(x, dtype, out, n, d, ld); }
 KERNEL(pad_f16, 256, 0, const void *x, int dtype, f16 *out, i64 n, int d, int ld) { pad(x, dtype, out, n, d, ld); }
 
-template <bool TA> DEV void product(const bf16 *a, i64 lda, const bf16 *b, i64 ldb, float *out, i64 ldo, int m, int n, int k, int add) {
+template <bool TA, class T> DEV void product(const T *a, i64 lda, const T *b, i64 ldb, float *out, i64 ldo, int m, int n, int k, int add) {
   SHARED_DYNAMIC(unsigned char, smem);
   const int across = (n + kTile - 1) / kTile, row0 = block_x() / across * kTile, col0 = block_x() % across * kTile;
   float acc[4][4][4] = {};
@@ -31,5 +31,11 @@ template <bool TA> DEV void product(const bf16 *a, i64 lda, const bf16 *b, i64 l
       }
 }
 
-KERNEL(product_nn_bf16, 256, stage_bytes(3), const bf16 *a, i64 lda, const bf16 *b, i64 ldb, float *out, i64 ldo, int m, int n, int k, int add) { product<false>(a, lda, b, ldb, out, ldo, m, n, k, add); }
-KERNEL(product_tn_bf16, 256, stage_bytes(3), const bf16 *a, i64 lda, const bf16 *b, i64 ldb, float *out, i64 ldo, int m, int n, int k, int add) { product<true>(a, lda, b, ldb, out, ldo, m, n, k, add); }
+#define PRODUCT(name, TA, T)                                                                                                                                     \
+  KERNEL(product_##name##_##T, 256, stage_bytes(3), const T *a, i64 lda, const T *b, i64 ldb, float *out, i64 ldo, int m, int n, int k, int add) {          \
+    product<TA>(a, lda, b, ldb, out, ldo, m, n, k, add);                                                                                                      \
+  }
+PRODUCT(nn, false, bf16)
+PRODUCT(tn, true, bf16)
+PRODUCT(nn, false, tf32)
+PRODUCT(tn, true, tf32)

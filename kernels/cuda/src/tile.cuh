@@ -36,19 +36,38 @@ constexpr int stage_bytes(int stages) { return stages * 2 * kTile * 80; }
 enum { kTileBytes = kTile * (kTile + 1) * 4 };  // of a float32 tile that takes the place of the stages
 constexpr int tile_bytes(int stages) { return stage_bytes(stages) > kTileBytes ? stage_bytes(stages) : kTileBytes; }
 
-// load_slab starts the copy of one operand's slab from k0: rows along K (ld apart), or with Trans rows along the tile's side (16-bit numbers alone). What
+// load_slab starts the copy of one operand's slab from k0: rows along K (ld apart), or with Trans rows along the tile's side. What
 // lies beyond count or depth becomes 0. ld is a multiple of 16 bytes, and so is p.
 template <bool Trans, class T> DEV void load_slab(T *to, const T *p, i64 ld, int count, int k0, int depth) {
-  constexpr int chunk = Slab<T>::chunk;
+  constexpr int chunk = Slab<T>::chunk, across = kTile / chunk;
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
     const int c = thread_x() + i * 256;
-    const int side = Trans ? c % 16 * 8 : c / 4, k = k0 + (Trans ? c / 16 : c % 4 * chunk);
+    const int side = Trans ? c % across * chunk : c / 4, k = k0 + (Trans ? c / across : c % 4 * chunk);
     int left = Trans ? (k < depth ? count - side : 0) : (side < count ? depth - k : 0);
     left = left < 0 ? 0 : left > chunk ? chunk : left;
     const T *from = left ? p + (Trans ? k * ld + side : side * ld + k) : p;
-    cp_async16_zfill(to + (Trans ? c / 16 * kPitchT + side : side * Slab<T>::pitch + c % 4 * chunk), from, left * (int)sizeof(T));
+    cp_async16_zfill(to + (Trans ? c / across * kPitchT + side : side * Slab<T>::pitch + c % 4 * chunk), from, left * (int)sizeof(T));
   }
+}
+
+// fragment_a and fragment_b are operands of mma from rows along the tile's side, whose first is at depth 0 of the step: 16 of A, twice 8 of B. ldmatrix
+// turns 16-bit numbers; those of 32 bits are read one by one, from 32 banks.
+template <class T> DEV void fragment_a(u32 (&a)[4], const T *rows, T) {
+  const int l = lane_id();
+  ldmatrix_x4_trans(a, rows + (l / 16 * 8 + l % 8) * kPitchT + l / 8 % 2 * 8);
+}
+DEV void fragment_a(u32 (&a)[4], const tf32 *rows, tf32) {
+  const tf32 *p = rows + lane_id() % 4 * kPitchT + lane_id() / 4;
+  a[0] = p[0].bits, a[1] = p[8].bits, a[2] = p[4 * kPitchT].bits, a[3] = p[4 * kPitchT + 8].bits;
+}
+template <class T> DEV void fragment_b(u32 (&b)[4], const T *rows, T) {
+  const int l = lane_id();
+  ldmatrix_x4_trans(b, rows + (l / 8 % 2 * 8 + l % 8) * kPitchT + l / 16 * 8);
+}
+DEV void fragment_b(u32 (&b)[4], const tf32 *rows, tf32) {
+  const tf32 *p = rows + lane_id() % 4 * kPitchT + lane_id() / 4;
+  b[0] = p[0].bits, b[1] = p[4 * kPitchT].bits, b[2] = p[8].bits, b[3] = p[4 * kPitchT + 8].bits;
 }
 
 // multiply_slab adds the products of a slab: warp (w/4, w%4) has 64×32 of the tile.
@@ -61,7 +80,7 @@ template <bool TA, bool TB, class T> DEV void multiply_slab(const T *sa, const T
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       if (TA)
-        ldmatrix_x4_trans(a[i], sa + (k + l / 16 * 8 + l % 8) * kPitchT + wm + i * 16 + l / 8 % 2 * 8);
+        fragment_a(a[i], sa + k * kPitchT + wm + i * 16, T{});
       else
         ldmatrix_x4(a[i], sa + (wm + i * 16 + l % 16) * pitch + k + l / 16 * chunk);
     }
@@ -69,7 +88,7 @@ template <bool TA, bool TB, class T> DEV void multiply_slab(const T *sa, const T
     for (int j = 0; j < 2; ++j) {
       u32 r[4];
       if (TB)
-        ldmatrix_x4_trans(r, sb + (k + l / 8 % 2 * 8 + l % 8) * kPitchT + wn + j * 16 + l / 16 * 8);
+        fragment_b(r, sb + k * kPitchT + wn + j * 16, T{});
       else
         ldmatrix_x4(r, sb + (wn + j * 16 + l / 16 * 8 + l % 8) * pitch + k + l / 8 % 2 * chunk);
       b[2 * j][0] = r[0], b[2 * j][1] = r[1], b[2 * j + 1][0] = r[2], b[2 * j + 1][1] = r[3];
