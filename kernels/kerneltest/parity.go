@@ -4,6 +4,7 @@ package kerneltest
 import (
 	"fmt"
 	"math"
+	"os"
 	"runtime"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 
 // Parity runs every test size of an op on every variant that this machine can run: outputs must lie within the op's tolerance of the
 // reference, relative to the largest value of the output (or of what rounded operands cost), leave no poison, change no input, and have the same bits for 1, 2 and 8 workers.
+// SYNTIC_PARITY=cuda leaves the CPU's variants out, for machines lent for their GPU.
 func Parity(t *testing.T, op kernels.AnyOp) {
 	for i := range op.NumCases() {
 		want := op.NewCase(i, uint64(i)+1)
@@ -25,7 +27,7 @@ func Parity(t *testing.T, op kernels.AnyOp) {
 					continue
 				}
 				backend := kernels.BackendOf(v.Device)
-				if backend == nil || v.Device != kernels.CPU {
+				if backend == nil || v.Device != kernels.CPU || os.Getenv("SYNTIC_PARITY") == "cuda" {
 					continue
 				}
 				tried++
