@@ -75,7 +75,11 @@ func CompareRecords(a, b []Record, across bool) (changes []Change, lonely []stri
 		}
 		all := slices.Concat(byA[k], byB[k])
 		for _, r := range all[1:] {
-			if why := all[0].Machine.Unlike(r.Machine); why != "" && !across {
+			why := all[0].Machine.Unlike(r.Machine)
+			if all[0].Device != r.Device {
+				why = fmt.Sprintf("devices %q and %q", all[0].Device, r.Device)
+			}
+			if why != "" && !across {
 				return nil, nil, &UnlikeError{k.name, why}
 			}
 		}

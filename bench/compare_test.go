@@ -130,6 +130,13 @@ func wellFormed(t *testing.T, text string) (elements map[string]int) {
 	}
 }
 
+func TestCompareRefusesAnotherDevice(t *testing.T) {
+	onGPU := recordOf("a/b/f32", Machine{}, 1, 2, 3)
+	onGPU.Device = "cuda:0 a GPU"
+	_, _, err := CompareRecords([]Record{recordOf("a/b/f32", Machine{}, 1, 2, 3)}, []Record{onGPU}, false)
+	assert.EqualError(t, err, `a/b/f32: measured on machines of devices "" and "cuda:0 a GPU": want one machine, or --across-machines`)
+}
+
 func TestRoofline(t *testing.T) {
 	m := Describe()
 	svg, err := Roofline([]Record{recordOf("a<b/1/f32", m, 1), recordOf("c/1/f32", m, 1.01), {Case: "no ops"}})

@@ -86,15 +86,21 @@ const (
 
 // Warm calls until calls get no faster, twice at least, and chooses how many make a sample.
 func (r *Runner) Warm(sample time.Duration) error {
-	best := math.Inf(1)
-	for i := range maxWarm {
+	most, wanted := maxWarm, 1
+	if r.load.Device != "" && !r.load.Emulated { // whose clocks rise as long as there is work
+		most, wanted = 10*maxWarm, 5
+	}
+	best, calm := math.Inf(1), 0
+	for i := range most {
 		s, err := r.ask(1, 1)
 		if err != nil {
 			return err
 		}
-		calm := s[0] > stable*best
+		if calm++; s[0] <= stable*best {
+			calm = 0
+		}
 		best = min(best, s[0])
-		if i > 0 && (calm || best > longCall) {
+		if i > 0 && (calm >= wanted || best > longCall) {
 			break
 		}
 	}
@@ -146,7 +152,8 @@ func (r *Runner) Close() { r.p.Close() }
 func (r *Runner) record(w Workload, threads int, c Ceiling) Record {
 	_, r.peak = r.p.Memory(false)
 	rec := Record{Time: time.Now().UTC().Truncate(time.Second), Case: w.String(), Engine: r.Engine.Name, Version: r.load.Version, Note: r.load.Note, Threads: threads,
-		Unit: w.Unit, Items: w.Items, Calls: r.Calls, Samples: r.Samples, Allocs: r.last.Allocs, AllocBytes: r.last.AllocBytes, Base: r.base, Peak: r.peak, Ceiling: c, Machine: Describe()}
+		Unit: w.Unit, Items: w.Items, Calls: r.Calls, Samples: r.Samples, Allocs: r.last.Allocs, AllocBytes: r.last.AllocBytes, Base: r.base, Peak: r.peak, Ceiling: c, Machine: Describe(),
+		Device: r.load.Device, Emulated: r.load.Emulated, First: r.last.First, Clocks: r.last.Clocks}
 	rec.Machine.Threads = threads
 	return rec
 }

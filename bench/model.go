@@ -37,6 +37,9 @@ type Work struct {
 	dev  *tensor.Device
 	call func() error
 	free []func()
+
+	gauge *gauge  // of a GPU, from the first sample on
+	first float64 // seconds of its first call
 }
 
 // Open makes weights and inputs on a device, random and from a fixed seed. Close frees them.
@@ -49,11 +52,15 @@ func (w Workload) Open(dev *tensor.Device) (work *Work, err error) {
 
 // Call does the work once.
 func (w *Work) Call() (err error) {
-	defer tensor.Catch(&err)
-	if err := w.call(); err != nil {
+	if err := w.caught(); err != nil {
 		return err
 	}
 	return w.dev.Sync()
+}
+
+func (w *Work) caught() (err error) {
+	defer tensor.Catch(&err)
+	return w.call()
 }
 
 // Close frees weights and inputs.
@@ -91,10 +98,22 @@ func must[T any](x T, err error) T {
 // Workloads lists all, in the order of the pipeline.
 func Workloads() []Workload {
 	var all []Workload
-	for _, list := range [][]Workload{clipWorkloads(), diffusionWorkloads(), detectorWorkloads(), decoderWorkloads(), opWorkloads(), metricWorkloads(), startWorkloads()} {
+	diffusion := diffusionWorkloads()
+	for _, list := range [][]Workload{clipWorkloads(), diffusion, Graphs(diffusion), detectorWorkloads(), decoderWorkloads(), opWorkloads(), metricWorkloads(), startWorkloads()} {
 		all = append(all, list...)
 	}
 	return all
+}
+
+// Graphs are the workloads that measure the same as these as one captured graph, which only GPUs have.
+func Graphs(list []Workload) (graphs []Workload) {
+	for _, w := range list {
+		if w.Name == "sd-unet" {
+			w.Name, w.make = w.Name+"-graph", unetGraph
+			graphs = append(graphs, w)
+		}
+	}
+	return graphs
 }
 
 // inBoth is a workload in both precision classes.

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"fmt"
+
 	"syntic/clip"
 	"syntic/diffusion"
 	"syntic/syntic/detr"
@@ -105,13 +107,36 @@ func diffusionWorkloads() (list []Workload) {
 	return append(list, inBoth(Workload{Name: "sd-vae-decode", Shape: "512", Items: 1, Unit: "image", Kind: "model", make: vaeDecode})...)
 }
 
-func unetStep(w *Work) {
+// unetInputs are a UNet, latents and the states of a text.
+func unetInputs(w *Work) (u *diffusion.UNet, x, hidden *tensor.Tensor) {
 	c := diffusion.DefaultUNetConfig()
 	c.CrossAttentionDim = 768
-	u := must(diffusion.NewUNet(w.dev, c))
+	u = must(diffusion.NewUNet(w.dev, c))
 	w.weights(u)
-	x := frozen(w.dev, numbers(64*64*4, 1<<20, 1), InF32, 1, 64, 64, 4)
-	hidden := frozen(w.dev, numbers(77*768, 1<<21, 1), InF32, 1, 77, 768)
+	return u, frozen(w.dev, numbers(64*64*4, 1<<20, 1), InF32, 1, 64, 64, 4), frozen(w.dev, numbers(77*768, 1<<21, 1), InF32, 1, 77, 768)
+}
+
+// unetGraph is unetStep as sampling on a GPU calls it: recorded once, in the first call, then replayed.
+func unetGraph(w *Work) {
+	if !w.dev.HasGraphs() {
+		must(0, fmt.Errorf("%v on %v: want a GPU, for only those have graphs", w.Workload, w.dev))
+	}
+	u, x, hidden := unetInputs(w)
+	texts := tensor.NewScope(w.dev)
+	w.onClose(texts.Close)
+	var call func(s *tensor.Scope) *tensor.Tensor
+	w.each(func(s *tensor.Scope) {
+		if call == nil {
+			var end func()
+			call, end = u.Repeated(texts, x, hidden, 801)
+			w.onClose(end)
+		}
+		call(s)
+	})
+}
+
+func unetStep(w *Work) {
+	u, x, hidden := unetInputs(w)
 	texts := tensor.NewScope(w.dev)
 	w.onClose(texts.Close)
 	var text *diffusion.Context

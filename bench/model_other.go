@@ -73,7 +73,7 @@ func startWorkloads() []Workload {
 		must(0, StartFolder(dir))
 		self := must(os.Executable())
 		w.call = func() error {
-			out, err := exec.Command(self, "encode", "images", "--clip", dir, filepath.Join(dir, startImage), "--out", filepath.Join(dir, "features.safetensors")).CombinedOutput()
+			out, err := exec.Command(self, "encode", "images", "--device", w.dev.String(), "--clip", dir, filepath.Join(dir, startImage), "--out", filepath.Join(dir, "features.safetensors")).CombinedOutput()
 			if err != nil {
 				return fmt.Errorf("syntic encode: %w: %s", err, out)
 			}

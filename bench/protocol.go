@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"syntic/kernels"
 	"syntic/tensor"
 )
 
@@ -40,6 +41,11 @@ type Reply struct {
 	Allocs     float64 `json:"allocs,omitempty"` // allocations of one call on Go's heap, on average, ours alone
 	AllocBytes float64 `json:"alloc_bytes,omitempty"`
 	Tally      *Tally  `json:"tally,omitempty"`
+
+	Device   string  `json:"device,omitempty"`   // that the case is on, if it is a GPU; then times are those of its own clock, each call with caches full of other memory
+	Emulated bool    `json:"emulated,omitempty"` // no GPU but the emulator, whose times mean nothing
+	First    float64 `json:"first,omitempty"`    // seconds of the first call on it, by the wall clock: kernels loaded, graphs recorded
+	Clocks   string  `json:"clocks,omitempty"`   // at which it ran behind the last call, and what held them down
 }
 
 // Serve answers requests until in ends: the side of the engine in every comparison.
@@ -84,6 +90,9 @@ func answer(q Request, dev *tensor.Device, work **Work) (r Reply, err error) {
 		}
 		r.Version = Describe().Commit
 		*work, err = found[0].Open(dev)
+		if !dev.IsCPU() {
+			r.Device, r.Emulated = dev.String()+" "+dev.Name(), dev.Emulated()
+		}
 		debug.FreeOSMemory() // what making them left behind is not theirs
 		return r, err
 	case "run":
@@ -104,21 +113,64 @@ func (w *Work) sample(calls, repeats int) (r Reply, err error) {
 	if calls < 1 || repeats < 1 {
 		return r, fmt.Errorf("%d times %d calls: want at least 1", repeats, calls)
 	}
+	once, err := w.timer(&r)
+	if err != nil {
+		return r, err
+	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range repeats {
-		start := time.Now()
-		for range calls {
-			if err := w.Call(); err != nil {
-				return r, err
-			}
+		took, err := once(calls)
+		if err != nil {
+			return r, err
 		}
-		r.Seconds = append(r.Seconds, time.Since(start).Seconds()/float64(calls))
+		r.Seconds = append(r.Seconds, took/float64(calls))
 	}
 	runtime.ReadMemStats(&after)
+	if w.gauge != nil {
+		r.Clocks = w.gauge.c.Conditions(w.gauge.s.Device)
+	}
 	n := float64(calls * repeats)
 	r.Allocs, r.AllocBytes = float64(after.Mallocs-before.Mallocs)/n, float64(after.TotalAlloc-before.TotalAlloc)/n
 	return r, nil
+}
+
+// timer is what times some calls together, in seconds: the wall clock, or that of a GPU, which is given to each call with caches full of other memory. A GPU's
+// first call is timed apart.
+func (w *Work) timer(r *Reply) (func(calls int) (float64, error), error) {
+	if w.dev.IsCPU() || w.Kind == "other" {
+		return func(calls int) (float64, error) {
+			start := time.Now()
+			for range calls {
+				if err := w.Call(); err != nil {
+					return 0, err
+				}
+			}
+			return time.Since(start).Seconds(), nil
+		}, nil
+	}
+	if w.gauge == nil {
+		var err error
+		if w.gauge, err = newGauge(kernels.CUDA, w.dev.Index()); err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		if err := w.Call(); err != nil {
+			return nil, err
+		}
+		w.first = time.Since(start).Seconds()
+	}
+	r.First = w.first
+	return func(calls int) (sum float64, err error) {
+		for range calls {
+			took, err := w.gauge.once(w.caught)
+			if err != nil {
+				return 0, err
+			}
+			sum += took
+		}
+		return sum, nil
+	}, nil
 }
 
 // Process is a process that answers requests: an engine.

@@ -37,6 +37,11 @@ type Record struct {
 	Base       int64   `json:"base,omitempty"` // bytes resident when weights and inputs were there, before the first call
 	Peak       int64   `json:"peak,omitempty"` // most bytes resident from then on
 
+	Device   string  `json:"device,omitempty"`   // a GPU and its name; "" for the CPU
+	Emulated bool    `json:"emulated,omitempty"` // no GPU but the emulator, whose times mean nothing
+	First    float64 `json:"first,omitempty"`    // seconds of the first call on a GPU, by the wall clock
+	Clocks   string  `json:"clocks,omitempty"`   // of a GPU, behind the last call
+
 	Ceiling Ceiling `json:"ceiling"`
 	Machine Machine `json:"machine"`
 }

@@ -49,6 +49,13 @@ func (u *UNet) begin(r *tensor.Scope, x, hidden *tensor.Tensor, times []float64,
 	return st
 }
 
+// Repeated prepares calls of the model, one like the other and without guidance, for measurements: by a graph where the device has them. Latents x [B, H, W, C]
+// and text states hidden [B or 1, L, C] are r's, which must stay open until end is called.
+func (u *UNet) Repeated(r *tensor.Scope, x, hidden *tensor.Tensor, time float64) (call func(s *tensor.Scope) *tensor.Tensor, end func()) {
+	st := u.begin(r, x, hidden, []float64{time, time}, 1, false)
+	return func(s *tensor.Scope) *tensor.Tensor { return st.call(s, x, 0) }, st.end
+}
+
 func (st *steps) end() {
 	if st.graph != nil {
 		st.u.graphs.mu.Lock()

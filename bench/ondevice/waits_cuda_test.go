@@ -185,6 +185,13 @@ func TestGraphOfTheUNet(t *testing.T) {
 		require.NoError(t, err)
 		return z.Float32s()
 	}
+	x, hidden := s.Randn(tensor.Key{Seed: 3}, 1, 6, 6, 4), s.Randn(tensor.Key{Seed: 4}, 1, 5, 48)
+	call, end := u.Repeated(s, x, hidden, 500)
+	want := u.Forward(s, x, []float64{500}, u.Context(s, hidden)).Float32s()
+	for range 2 {
+		require.Equal(t, want, call(s).Float32s(), "as measured")
+	}
+	end()
 	first := sample(true, 1, 1, 6)
 	require.Equal(t, first, sample(false, 1, 1, 6), "recorded")
 	require.Equal(t, first, sample(false, 1, 1, 6), "replayed")

@@ -72,7 +72,7 @@ func benchKernel(ctx context.Context, names []string, o bench.Options, dev *tens
 	}
 	if asJSON {
 		lines := json.NewEncoder(out)
-		if err := lines.Encode(map[string]any{"machine": machine, "ceiling": ceiling}); err != nil {
+		if err := lines.Encode(benchHead(machine, dev, ceiling)); err != nil {
 			return err
 		}
 		for _, op := range list {
@@ -95,9 +95,18 @@ func benchKernel(ctx context.Context, names []string, o bench.Options, dev *tens
 	return nil
 }
 
+// benchHead is the first line of results: where they are from.
+func benchHead(m bench.Machine, dev *tensor.Device, c bench.Ceiling) map[string]any {
+	head := map[string]any{"machine": m, "ceiling": c}
+	if !dev.IsCPU() {
+		head["device"] = dev.String() + " " + dev.Name()
+	}
+	return head
+}
+
 func benchTable(ctx context.Context, op string, o bench.Options, ceiling bench.Ceiling, out io.Writer) error {
 	table := cli.NewTable(op, "sizes", "variant", ">median", ">fastest", ">GFLOP/s", ">GB/s", ">share", "of")
-	last := ""
+	last, clocks := "", ""
 	err := bench.Run(ctx, op, o, ceiling, func(r bench.Result) error {
 		name, dims := r.Size, strings.Trim(fmt.Sprint(r.Dims), "[]")
 		if dims == last {
@@ -109,6 +118,7 @@ func benchTable(ctx context.Context, op string, o bench.Options, ceiling bench.C
 		if r.Picked {
 			mark = " *"
 		}
+		clocks = r.Clocks
 		table.Row(name, dims, r.Variant+mark, seconds(r.Seconds), seconds(r.Fastest), fmt.Sprintf("%.4g", r.GFLOPs), fmt.Sprintf("%.3g", r.GBytes), fmt.Sprintf("%.0f %%", 100*r.Share), r.Limit)
 		return nil
 	})
@@ -116,6 +126,9 @@ func benchTable(ctx context.Context, op string, o bench.Options, ceiling bench.C
 		fmt.Fprintln(out)
 		if err := table.Write(out); err != nil {
 			return err
+		}
+		if clocks != "" {
+			fmt.Fprintln(out, "behind the last call:", clocks)
 		}
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,6 +136,8 @@ func benchModelCmd() *cobra.Command {
 			"as a checkpoint's are (those of Stable Diffusion's UNet are made in memory); without a name list what there is. CLASS is f32 or bf16 (operands of products rounded to bfloat16, weights stored so); a part may be *.\n" +
 			"Each case runs in a process of its own, so that its memory is its own: until calls get no faster, then samples. Operations and bytes are those\n" +
 			"of the ops called, as Op.Cost counts them. Share is the least time that this machine could need, by a ceiling measured first, over the median.\n" +
+			"On a GPU times are those of its own clock, between events around each call, which finds the caches full of other memory; first is the first call by the wall clock,\n" +
+			"with kernels loaded and graphs recorded; sd-unet is measured as a captured graph too; clocks are told, and what held them down.\n" +
 			"Gain is the speed with more threads over that with the first number. Memory is the most that was resident, and how much of it came after weights\n" +
 			"and inputs were there. Leave the machine alone meanwhile.",
 		Example: "  syntic bench model clip-image/b32 detr --threads 1,2\n  syntic bench model sd-unet --ops\n" +
@@ -172,6 +175,13 @@ func benchModel(cmd *cobra.Command, names []string, o *benchModelOptions) error 
 	dev, err := benchDevice()
 	if err != nil {
 		return err
+	}
+	if !dev.IsCPU() {
+		for _, g := range bench.Graphs(found) {
+			if !slices.ContainsFunc(found, func(w bench.Workload) bool { return w.String() == g.String() }) {
+				found = append(found, g)
+			}
+		}
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -216,7 +226,11 @@ func measureModels(ctx context.Context, self string, dev *tensor.Device, found [
 	}
 	for i, w := range found {
 		for _, threads := range o.threads {
-			fmt.Fprintf(log, "%d/%d %s, %d threads\n", i+1, len(found), w, threads)
+			on := fmt.Sprintf("%d threads", threads)
+			if !dev.IsCPU() {
+				on = dev.String()
+			}
+			fmt.Fprintf(log, "%d/%d %s, %s\n", i+1, len(found), w, on)
 			e := bench.OurEngine(self, threads, dev.String(), w.DType, os.Getenv(cli.KernelEnv))
 			r, err := bench.MeasureModel(ctx, e, w, threads, o.pace, ceilings[threads])
 			if err != nil {
@@ -240,6 +254,9 @@ func listWorkloads(out io.Writer, found []bench.Workload) error {
 
 // modelTable prints records of ours.
 func modelTable(out io.Writer, all []bench.Record) error {
+	if all[0].Device != "" {
+		return gpuTable(out, all)
+	}
 	m, c := all[0].Machine, all[len(all)-1].Ceiling
 	fmt.Fprintf(out, "%s, instruction set %s, commit %s; ceiling with %d threads %.4g GFLOP/s, bf16 %.4g, %.3g GB/s read\n", m.CPU.Name, m.CPU.Used, shortCommit(m),
 		all[len(all)-1].Threads, c.FLOPs/1e9, c.Half/1e9, c.Bytes/1e9)
@@ -257,6 +274,39 @@ func modelTable(out io.Writer, all []bench.Record) error {
 			share, r.Limit, half, cli.Bytes(r.Peak), cli.Bytes(r.Growth()), fmt.Sprintf("%.0f", r.Allocs))
 	}
 	return table.Write(out)
+}
+
+// gpuTable prints records of ours on a GPU.
+func gpuTable(out io.Writer, all []bench.Record) error {
+	c := all[0].Ceiling
+	fmt.Fprintf(out, "%s, commit %s; measured ceiling %.4g GFLOP/s, of 16 bits %.4g, %.4g GB/s copied\n", all[0].Device, shortCommit(all[0].Machine), c.FLOPs/1e9, c.Half/1e9, c.Bytes/1e9)
+	table := cli.NewTable("case", ">median", ">quartiles", ">n", ">first", ">rate", ">GFLOP/s", ">share", "of", ">in 16 bits", ">host memory")
+	for i := range all {
+		r := &all[i]
+		share, half := "", ""
+		if r.Limit != "" {
+			share = fmt.Sprintf("%.0f %%", 100*r.Share)
+		}
+		if strings.HasSuffix(r.Case, "/bf16") {
+			half = fmt.Sprintf("%.0f %%", 100*r.HalfShare())
+		}
+		table.Row(r.Case, seconds(r.Median), fmt.Sprintf("%s–%s", seconds(r.Low), seconds(r.High)), r.N, seconds(r.First), fmt.Sprintf("%.4g %s/s", r.PerSecond, r.Unit), fmt.Sprintf("%.4g", r.GFLOPs),
+			share, r.Limit, half, cli.Bytes(r.Peak))
+	}
+	if err := table.Write(out); err != nil {
+		return err
+	}
+	if all[0].Emulated {
+		fmt.Fprintln(out, "EMULATED: the times mean nothing")
+	}
+	last := ""
+	for _, r := range all {
+		if r.Clocks != last {
+			fmt.Fprintf(out, "behind %s: %s\n", r.Case, r.Clocks)
+		}
+		last = r.Clocks
+	}
+	return nil
 }
 
 // gain is how much faster a case is than with the first number of threads that it was measured with, such as 1.93 ×.
