@@ -74,19 +74,27 @@ func (f *rounding) weight(level isa, w *kernels.View, rows, k int, deep bool) ([
 
 // reround rounds all numbers of a weight of 16 bits to bfloat16, in order, without a whole copy in float32 between.
 func (f *rounding) reround(level isa, w *kernels.View) *scratch {
-	const most = 4096 // numbers that stay in the first-level cache
 	half, dst := w.U16(), getScratch(w.Len()/2)
-	Ranges(len(half), 2*roundGrain, func(lo, hi int) {
-		wide := getScratch(most)
-		for i := lo; i < hi; i += most {
-			n := min(most, hi-i)
-			widen(level, wide.f[:n], half[i:], w.DType)
-			f.rows(unsafe.Pointer(&dst.f[i/2]), 0, unsafe.Pointer(&wide.f[0]), 0, uintptr(n), 1)
-		}
-		wide.put()
-	})
+	reroundPieces.ranges(len(half), 2*roundGrain, reroundWork{f, widenWork{level, dst.f, half, w.DType}})
 	return dst
 }
+
+// reroundWork is dst = src, rounded: pairs of numbers of another format.
+type reroundWork struct {
+	f *rounding
+	widenWork
+}
+
+var reroundPieces = newSpread(func(w *reroundWork, lo, hi int) {
+	const most = 4096 // numbers that stay in the first-level cache
+	wide := getScratch(most)
+	for i := lo; i < hi; i += most {
+		n := min(most, hi-i)
+		widen(w.level, wide.f[:n], w.src[i:], w.dtype)
+		w.f.rows(unsafe.Pointer(&w.dst[i/2]), 0, unsafe.Pointer(&wide.f[0]), 0, uintptr(n), 1)
+	}
+	wide.put()
+})
 
 // along rounds rows of k values, pairs being neighbours within a row: [rows, k] becomes [rows, (k+1)/2].
 func (f *rounding) along(src []float32, rows, k int) *scratch {
@@ -97,11 +105,20 @@ func (f *rounding) along(src []float32, rows, k int) *scratch {
 		roundPieces.ranges(n, roundGrain, roundWork{f, dst.f, src})
 		return dst
 	}
-	Ranges(rows, ceilDiv(roundGrain, half), func(lo, hi int) {
-		f.rows(unsafe.Pointer(&dst.f[lo*half]), uintptr(4*half), unsafe.Pointer(&src[lo*k]), uintptr(4*k), uintptr(k), uintptr(hi-lo))
-	})
+	oddPieces.ranges(rows, ceilDiv(roundGrain, half), oddWork{roundWork{f, dst.f, src}, k})
 	return dst
 }
+
+// oddWork is rows of k values, of which each begins a pair.
+type oddWork struct {
+	roundWork
+	k int
+}
+
+var oddPieces = newSpread(func(w *oddWork, lo, hi int) {
+	half := ceilDiv(w.k, 2)
+	w.f.rows(unsafe.Pointer(&w.dst[lo*half]), uintptr(4*half), unsafe.Pointer(&w.src[lo*w.k]), uintptr(4*w.k), uintptr(w.k), uintptr(hi-lo))
+})
 
 // roundWork is dst = src, rounded.
 type roundWork struct {
@@ -120,19 +137,31 @@ func (f *rounding) across(src []float32, blocks, k, width int) *scratch {
 	}
 	half := ceilDiv(k, 2)
 	dst := getScratch(blocks * half * width)
+	w := acrossWork{roundWork{f, dst.f, src}, k, width}
 	if blocks == 1 {
-		Ranges(half, max(1, roundGrain/width), func(lo, hi int) {
-			f.rowPairs(dst.f[lo*width:hi*width], src[2*lo*width:], width, min(k, 2*hi)-2*lo, width)
-		})
-		return dst
+		acrossRows.ranges(half, max(1, roundGrain/width), w)
+	} else {
+		acrossBlocks.ranges(blocks, max(1, roundGrain/(half*width)), w)
 	}
-	Ranges(blocks, max(1, roundGrain/(half*width)), func(lo, hi int) {
-		for b := lo; b < hi; b++ {
-			f.rowPairs(dst.f[b*half*width:(b+1)*half*width], src[b*k*width:], width, k, width)
-		}
-	})
 	return dst
 }
+
+// acrossWork is blocks of k rows of width values.
+type acrossWork struct {
+	roundWork
+	k, width int
+}
+
+var (
+	acrossRows = newSpread(func(w *acrossWork, lo, hi int) {
+		w.f.rowPairs(w.dst[lo*w.width:hi*w.width], w.src[2*lo*w.width:], w.width, min(w.k, 2*hi)-2*lo, w.width)
+	})
+	acrossBlocks = newSpread(func(w *acrossWork, lo, hi int) {
+		for b, size := lo, ceilDiv(w.k, 2)*w.width; b < hi; b++ {
+			w.f.rowPairs(w.dst[b*size:(b+1)*size], w.src[b*w.k*w.width:], w.width, w.k, w.width)
+		}
+	})
+)
 
 // rowPairs rounds k rows of src, ld values apart, to (k+1)/2 rows of dst, each of width pairs.
 func (f *rounding) rowPairs(dst, src []float32, ld, k, width int) {

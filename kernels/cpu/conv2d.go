@@ -127,10 +127,22 @@ func (o *operand) gatherAll(m *micro, n, taps int) *scratch {
 		ld += 16
 	}
 	s, win := getScratch(n*ld), o.win
-	Ranges(n, max(1, 1<<15/taps), func(lo, hi int) { win.gather(m, s.f[lo*ld:], ld, lo, hi, 0, taps) })
+	windowPieces.ranges(n, max(1, 1<<15/taps), windowWork{m, win, s.f, ld, taps})
 	*o = operand{data: s.f, ld: ld, deep: true}
 	return s
 }
+
+// windowWork is windows as rows, ld values apart.
+type windowWork struct {
+	m        *micro
+	win      window
+	dst      []float32
+	ld, taps int
+}
+
+var windowPieces = newSpread(func(w *windowWork, lo, hi int) {
+	w.win.gather(w.m, w.dst[lo*w.ld:], w.ld, lo, hi, 0, w.taps)
+})
 
 // small tells that a product is not worth a second goroutine.
 func small(p *product) bool { return 2*p.m*p.n*p.k < taskFLOPs/4 }

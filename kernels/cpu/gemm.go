@@ -81,26 +81,37 @@ func (m *micro) batched(a *kernels.GEMMArgs, all product) {
 	if a.B.Dim(0) == 1 {
 		stepB = 0
 	}
-	one := func(i int, serial bool) {
-		p := all
-		p.a.skipRaw(i * stepA)
-		p.b.skipRaw(i * stepB)
-		p.out = p.out[i*mm*n:]
-		if p.res != nil {
-			p.res = p.res[i*mm*n:]
-		}
-		m.multiply(&p, serial)
-	}
+	w := batchWork{m, all, stepA, stepB}
 	if 2*mm*n*k >= 16*taskFLOPs {
 		for i := range batch {
-			one(i, false)
+			w.one(i, false)
 		}
 		return
 	}
-	grain := max(1, taskFLOPs/4/(2*mm*n*k)) // products a piece of work
-	Ranges(batch, grain, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			one(i, true)
-		}
-	})
+	batchPieces.ranges(batch, max(1, taskFLOPs/4/(2*mm*n*k)), w)
+}
+
+// batchWork is a product of every operand of a batch.
+type batchWork struct {
+	m            *micro
+	all          product
+	stepA, stepB int // values from one operand to the next
+}
+
+var batchPieces = newSpread(func(w *batchWork, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		w.one(i, true)
+	}
+})
+
+// one computes the i-th product.
+func (w *batchWork) one(i int, serial bool) {
+	p, size := w.all, w.all.m*w.all.n
+	p.a.skipRaw(i * w.stepA)
+	p.b.skipRaw(i * w.stepB)
+	p.out = p.out[i*size:]
+	if p.res != nil {
+		p.res = p.res[i*size:]
+	}
+	w.m.multiply(&p, serial)
 }

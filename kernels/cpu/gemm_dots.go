@@ -32,8 +32,15 @@ func (m *micro) dotGEMM(a *kernels.GEMMArgs) {
 	_, mm, n, k := a.Sizes()
 	p := product{m: mm, n: n, k: k, alpha: a.Alpha, accumulate: a.Accumulate, act: a.Act, bias: a.Bias.F32(), res: a.Residual.F32(), out: a.Out.F32()}
 	p.a, p.b = operand{data: a.A.F32(), ld: k, deep: true}, operand{data: a.B.F32(), ld: k, deep: true}
-	Ranges(n, dotGrain, func(lo, hi int) { m.dotColumns(&p, lo, hi) })
+	dotPieces.ranges(n, dotGrain, dotWork{m, p})
 }
+
+type dotWork struct {
+	m *micro
+	p product
+}
+
+var dotPieces = newSpread(func(w *dotWork, lo, hi int) { w.m.dotColumns(&w.p, lo, hi) })
 
 // dotColumns computes the columns lo..hi-1, at most dotGrain of them, of all rows.
 func (m *micro) dotColumns(p *product, lo, hi int) {

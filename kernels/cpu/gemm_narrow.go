@@ -29,18 +29,30 @@ func (m *micro) multiplyNarrow(all product, serial bool) {
 		p.b.column(m, b.f[j*ld:][:p.k], j)
 	}
 	rows := max(4, narrowSize/ld&^3)
+	w := narrowWork{m, *p, b.f, ld}
 	if serial {
 		for i := 0; i < p.m; i += rows {
-			m.narrowRows(p, b.f, ld, i, min(p.m, i+rows))
+			w.rows(i, min(p.m, i+rows))
 		}
 	} else {
-		Ranges(p.m, rows, func(lo, hi int) { m.narrowRows(p, b.f, ld, lo, hi) })
+		narrowPieces.ranges(p.m, rows, w)
 	}
 	b.put()
 }
 
-// narrowRows computes the rows lo..hi-1.
-func (m *micro) narrowRows(p *product, b []float32, ld, lo, hi int) {
+// narrowWork is such a product, with the columns of B ld values apart.
+type narrowWork struct {
+	m  *micro
+	p  product
+	b  []float32
+	ld int
+}
+
+var narrowPieces = newSpread((*narrowWork).rows)
+
+// rows computes the rows lo..hi-1.
+func (x *narrowWork) rows(lo, hi int) {
+	m, p, b, ld := x.m, &x.p, x.b, x.ld
 	w := workers.Get().(*worker)
 	t, most := &w.tile, len(m.dots)-1
 	a, lda := p.a.data, p.a.ld

@@ -28,6 +28,11 @@ func (o *operand) pack(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
 		o.packHalf(m, dst, width, r0, r1, k0, k1)
 		return
 	}
+	o.packFloats(m, dst, width, r0, r1, k0, k1)
+}
+
+// packFloats is pack for float32.
+func (o *operand) packFloats(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
 	rows, n := r1-r0, k1-k0
 	if !o.deep && m.strips != nil {
 		m.strips(unsafe.Pointer(&dst[0]), uintptr(4*width), uintptr(width), unsafe.Pointer(&o.data[k0*o.ld+r0]), uintptr(4*o.ld), uintptr(rows), uintptr(n))

@@ -23,16 +23,7 @@ func (m *micro) multiplySplit(all product) {
 	add := m.loops().axpby
 	for from := 0; from < blocks; from += depthWave {
 		count := min(depthWave, blocks-from)
-		Parallel(count, func(i int) {
-			p, k0 := all, (from+i)*depth
-			p.k, p.act = min(all.k-k0, depth), kernels.ActNone
-			p.a.skip(k0)
-			p.b.skip(k0)
-			if k0 > 0 {
-				p.out, p.bias, p.res, p.accumulate = parts.f[i*size:(i+1)*size], nil, nil, false
-			}
-			m.multiply(&p, true)
-		})
+		splitPieces.ranges(count, 1, splitWork{m, all, parts.f, from, depth})
 		for i := range count {
 			if from+i > 0 {
 				add(all.out[:size], parts.f[i*size:(i+1)*size], all.out[:size], 1, 1)
@@ -43,6 +34,30 @@ func (m *micro) multiplySplit(all product) {
 		m.activate(all.act, all.out[:size])
 	}
 	parts.put()
+}
+
+// splitWork is blocks of depth from number `from` on.
+type splitWork struct {
+	m           *micro
+	all         product
+	parts       []float32
+	from, depth int
+}
+
+var splitPieces *spread[splitWork]
+
+func init() { splitPieces = newSpread((*splitWork).block) } // not at its declaration, for a product may be one of these
+
+// block computes one, number `from` + i.
+func (w *splitWork) block(i, _ int) {
+	p, k0, size := w.all, (w.from+i)*w.depth, w.all.m*w.all.n
+	p.k, p.act = min(p.k-k0, w.depth), kernels.ActNone
+	p.a.skip(k0)
+	p.b.skip(k0)
+	if k0 > 0 {
+		p.out, p.bias, p.res, p.accumulate = w.parts[i*size:(i+1)*size], nil, nil, false
+	}
+	w.m.multiply(&p, true)
 }
 
 // skip leaves out the first k of the depth.

@@ -99,16 +99,24 @@ func foldParts(dst, part []float32, pieces, stride int) {
 	if dst == nil {
 		return
 	}
-	Ranges(len(dst), max(1, grain/pieces), func(lo, hi int) {
-		for k := lo; k < hi; k++ {
-			s := 0.0
-			for p := 0; p < pieces; p++ {
-				s += float64(part[p*stride+k])
-			}
-			dst[k] = float32(s)
-		}
-	})
+	foldPieces.ranges(len(dst), max(1, grain/pieces), foldWork{dst, part, pieces, stride})
 }
+
+// foldWork is dst = Σ parts, stride apart.
+type foldWork struct {
+	dst, part      []float32
+	pieces, stride int
+}
+
+var foldPieces = newSpread(func(w *foldWork, lo, hi int) {
+	for k := lo; k < hi; k++ {
+		s := 0.0
+		for p := range w.pieces {
+			s += float64(w.part[p*w.stride+k])
+		}
+		w.dst[k] = float32(s)
+	}
+})
 
 func rowNormRun(v *vector, a *kernels.RowNormArgs) {
 	n, c := a.X.Dim(0), a.X.Dim(1)
@@ -162,35 +170,46 @@ func rowNormGradRun(v *vector, a *kernels.RowNormGradArgs) {
 }
 
 func softmaxRun(v *vector, a *kernels.SoftmaxArgs) {
-	n, c, x, o, log := a.X.Dim(0), a.X.Dim(1), a.X.F32(), a.Out.F32(), a.Log
-	Ranges(n, rowGrain(c), func(lo, hi int) {
-		var tmp *scratch
-		if log {
-			tmp = getScratch(min(c, sumPiece))
-		}
-		for i := lo; i < hi; i++ {
-			row, out := x[i*c:i*c+c], o[i*c:i*c+c]
-			top, sum := v.maxOf(row), 0.0
-			for j := 0; j < c; j += sumPiece {
-				k := min(c, j+sumPiece)
-				if log {
-					sum += float64(v.expSum(tmp.f[:k-j], row[j:k], top))
-				} else {
-					sum += float64(v.expSum(out[j:k], row[j:k], top))
-				}
-			}
-			if log {
-				by := float32(math.Log(sum))
-				for j, x := range row {
-					out[j] = x - top - by
-				}
-			} else {
-				v.affine(out, out, float32(1/sum), 0)
-			}
-		}
-		putAll(tmp)
-	})
+	n, c := a.X.Dim(0), a.X.Dim(1)
+	softmaxPieces.ranges(n, rowGrain(c), softmaxWork{v, a.X.F32(), a.Out.F32(), c, a.Log})
 }
+
+// softmaxWork is rows of c values.
+type softmaxWork struct {
+	v      *vector
+	x, out []float32
+	c      int
+	log    bool
+}
+
+var softmaxPieces = newSpread(func(w *softmaxWork, lo, hi int) {
+	v, c := w.v, w.c
+	var tmp *scratch
+	if w.log {
+		tmp = getScratch(min(c, sumPiece))
+	}
+	for i := lo; i < hi; i++ {
+		row, out := w.x[i*c:i*c+c], w.out[i*c:i*c+c]
+		top, sum := v.maxOf(row), 0.0
+		for j := 0; j < c; j += sumPiece {
+			k := min(c, j+sumPiece)
+			if w.log {
+				sum += float64(v.expSum(tmp.f[:k-j], row[j:k], top))
+			} else {
+				sum += float64(v.expSum(out[j:k], row[j:k], top))
+			}
+		}
+		if w.log {
+			by := float32(math.Log(sum))
+			for j, x := range row {
+				out[j] = x - top - by
+			}
+		} else {
+			v.affine(out, out, float32(1/sum), 0)
+		}
+	}
+	tmp.put()
+})
 
 func softmaxGradRun(v *vector, a *kernels.SoftmaxGradArgs) {
 	n, c, o, d, dx, log := a.Out.Dim(0), a.Out.Dim(1), a.Out.F32(), a.DOut.F32(), a.DX.F32(), a.Log

@@ -49,9 +49,19 @@ type lce struct {
 	part         []float32 // [groups, lceBand, ld]: of DX
 	wMean, xMean []float32 // with smoothing: the mean row of W, and smoothing/V · Σ share · rows of X
 	bMean, bSum  float64
+	rowSums      []float32 // [groups, ld]: sums of rows of W
+
+	meanFn, packFn, lossFn, foldFn func(lo, hi int) // its own methods, so that a call allocates none
+	expFn, gradFn                  func(j int)
 }
 
-var lces = sync.Pool{New: func() any { return new(lce) }}
+var lces = sync.Pool{New: func() any {
+	t := new(lce)
+	t.meanFn, t.packFn, t.expFn, t.lossFn, t.gradFn, t.foldFn = t.sumOfRows, t.packX, t.exponentialsOf, t.losses, t.gradients, t.foldDX
+	t.rounded.openFn = func(lo, hi int) { t.rounded.words(t, lo, hi) }
+	t.rounded.packFn = t.rounded.pack
+	return t
+}}
 
 // linearCrossEntropy computes the loss with the routines of p, or, for the products, with those of a micro-kernel of pairs.
 func linearCrossEntropy(a *kernels.LinearCrossEntropyArgs, p *panel, m *micro) {
@@ -111,17 +121,10 @@ func grown64(buf []float64, n int) []float64 {
 // means are what smoothing needs: the mean logit is that of the mean row of W, and its gradient the same for all rows of X, or of W.
 func (t *lce) means() {
 	loops := t.p.loops()
-	t.wMean, t.xMean = grown(t.wMean, t.ld), grown(t.xMean, t.ld)
-	parts := getScratch(t.groups * t.ld)
-	defer parts.put()
-	clear(parts.f)
-	Ranges(t.v, t.group, func(lo, hi int) {
-		sum := parts.f[lo/t.group*t.ld:][:t.ld]
-		for j := lo; j < hi; j++ {
-			loops.axpby(sum, sum, t.w[j*t.ld:(j+1)*t.ld], 1, 1)
-		}
-	})
-	foldParts(t.wMean, parts.f, t.groups, t.ld)
+	t.wMean, t.xMean, t.rowSums = grown(t.wMean, t.ld), grown(t.xMean, t.ld), grown(t.rowSums, t.groups*t.ld)
+	clear(t.rowSums)
+	Ranges(t.v, t.group, t.meanFn)
+	foldParts(t.wMean, t.rowSums, t.groups, t.ld)
 	loops.affine(t.wMean, t.wMean, 1/float32(t.v), 0)
 	for _, b := range t.Bias.F32() {
 		t.bMean += float64(b) / float64(t.v)
@@ -134,6 +137,19 @@ func (t *lce) means() {
 	}
 }
 
+// sumOfRows adds up the rows of W of one group.
+func (t *lce) sumOfRows(lo, hi int) {
+	loops, sum := t.p.loops(), t.rowSums[lo/t.group*t.ld:][:t.ld]
+	for j := lo; j < hi; j++ {
+		loops.axpby(sum, sum, t.w[j*t.ld:(j+1)*t.ld], 1, 1)
+	}
+}
+
+// packX makes columns of rows of the band.
+func (t *lce) packX(lo, hi int) {
+	t.p.packCols(t.xCols[lo*t.c:], t.x[(t.r0+lo)*t.ld:], t.ld, hi-lo, t.c)
+}
+
 // rows does a band.
 func (t *lce) rows() {
 	t.nr = min(lceBand, t.n-t.r0)
@@ -142,23 +158,26 @@ func (t *lce) rows() {
 		t.half.columns(t)
 	} else {
 		t.xCols = grown(t.xCols, t.cols*t.c)
-		Ranges(t.nr, 32, func(lo, hi int) { t.p.packCols(t.xCols[lo*t.c:], t.x[(t.r0+lo)*t.ld:], t.ld, hi-lo, t.c) })
+		Ranges(t.nr, 32, t.packFn)
 		if t.keep {
 			t.band = grown(t.band, t.v*t.bandLD)
 		}
 	}
-	Parallel(t.groups, func(j int) {
-		if !t.exponentials(j, false) {
-			t.exponentials(j, true)
-		}
-	})
-	Ranges(t.nr, 16, t.losses)
+	Parallel(t.groups, t.expFn)
+	Ranges(t.nr, 16, t.lossFn)
 	if !t.keep {
 		return
 	}
-	Parallel(t.groups, t.gradients)
+	Parallel(t.groups, t.gradFn)
 	if !t.DX.Absent() {
-		Ranges(t.nr, 16, t.foldDX)
+		Ranges(t.nr, 16, t.foldFn)
+	}
+}
+
+// exponentialsOf makes those of a group, with care where it must be.
+func (t *lce) exponentialsOf(j int) {
+	if !t.exponentials(j, false) {
+		t.exponentials(j, true)
 	}
 }
 

@@ -24,7 +24,10 @@ type lceHalf struct {
 	half     int       // pairs of a row: (C+1)/2
 	w, wDown []float32 // pairs within a row of W, and pairs of neighbouring rows, [rows/2, C]
 	x        []float32 // rows of the band as columns of panels
+	from     operand   // the band's rows of X, rounded
 	band     []float32 // exponentials: pairs of rows of X, words bandLD/2 apart
+
+	openFn, packFn func(lo, hi int) // its own methods, so that a call allocates none
 }
 
 // open rounds W.
@@ -38,20 +41,30 @@ func (h *lceHalf) open(t *lce, m *micro) {
 	if !t.DX.Absent() {
 		h.wDown = grown(h.wDown, ceilDiv(t.v, 2)*t.c+m.nr) // whole panels are read
 	}
-	Ranges(t.v, lceChunk, func(lo, hi int) {
-		m.pairs.rows(unsafe.Pointer(&h.w[lo*h.half]), uintptr(4*h.half), unsafe.Pointer(&t.w[lo*t.c]), uintptr(4*t.c), uintptr(t.c), uintptr(hi-lo))
-		if !t.DX.Absent() {
-			m.pairs.pairsOf(h.wDown[lo/2*t.c:], t.c, t.w[lo*t.c:], t.c, hi-lo, t.c)
-		}
-	})
+	Ranges(t.v, lceChunk, h.openFn)
+}
+
+// words rounds words of W.
+func (h *lceHalf) words(t *lce, lo, hi int) {
+	f := h.m.pairs
+	f.rows(unsafe.Pointer(&h.w[lo*h.half]), uintptr(4*h.half), unsafe.Pointer(&t.w[lo*t.c]), uintptr(4*t.c), uintptr(t.c), uintptr(hi-lo))
+	if !t.DX.Absent() {
+		f.pairsOf(h.wDown[lo/2*t.c:], t.c, t.w[lo*t.c:], t.c, hi-lo, t.c)
+	}
 }
 
 // columns makes the columns of a band.
 func (h *lceHalf) columns(t *lce) {
 	rows := h.m.pairs.along(t.x[t.r0*t.c:], t.nr, t.c)
-	defer rows.put()
-	from := operand{data: rows.f, ld: h.half, deep: true}
-	Ranges(t.nr, h.m.nr, func(lo, hi int) { from.pack(h.m, h.x[lo*h.half:], h.m.nr, lo, hi, 0, h.half) })
+	h.from = operand{data: rows.f, ld: h.half, deep: true}
+	Ranges(t.nr, h.m.nr, h.packFn)
+	h.from = operand{}
+	rows.put()
+}
+
+// pack makes columns of rows of the band.
+func (h *lceHalf) pack(lo, hi int) {
+	h.from.pack(h.m, h.x[lo*h.half:], h.m.nr, lo, hi, 0, h.half)
 }
 
 func (h *lceHalf) logits(t *lce, s []float32, c0, nv int) {

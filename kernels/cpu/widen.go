@@ -18,9 +18,19 @@ func widened(level isa, w *kernels.View) ([]float32, *scratch) {
 		return w.F32(), nil
 	}
 	s, half := getScratch(w.Len()), w.U16()
-	Ranges(len(half), grain, func(lo, hi int) { widen(level, s.f[lo:hi], half[lo:hi], w.DType) })
+	widenPieces.ranges(len(half), grain, widenWork{level, s.f, half, w.DType})
 	return s.f, s
 }
+
+// widenWork is dst = src in float32.
+type widenWork struct {
+	level isa
+	dst   []float32
+	src   []uint16
+	dtype kernels.DType
+}
+
+var widenPieces = newSpread(func(w *widenWork, lo, hi int) { widen(w.level, w.dst[lo:hi], w.src[lo:hi], w.dtype) })
 
 // weight is an operand in its stored format, a matrix of rows by depth k, deep or transposed. It is widened panel by panel while it is packed.
 func weight(w *kernels.View, rows, k int, deep bool) operand {
@@ -60,7 +70,7 @@ func (o *operand) packHalf(m *micro, dst []float32, width, r0, r1, k0, k1 int) {
 			widen(m.level, block.f[r*ld:][:n], o.half[(r0+r)*o.ld+k:], o.dtype)
 		}
 		part := operand{data: block.f, ld: ld, deep: true}
-		part.pack(m, dst[(k-k0)*width:], width, 0, rows, 0, n)
+		part.packFloats(m, dst[(k-k0)*width:], width, 0, rows, 0, n)
 	}
 	block.put()
 }
@@ -74,7 +84,7 @@ func (o *operand) packPairs(m *micro, dst []float32, width, r0, r1, k0, k1 int, 
 	}
 	for k := k0; k+1 < k1; k += widenDepth {
 		n := min(widenDepth, k1-k) / 2
-		pairs.pack(m, block.f, width, r0, r1, k/2, k/2+n)
+		pairs.packFloats(m, block.f, width, r0, r1, k/2, k/2+n)
 		part(unsafe.Pointer(&dst[(k-k0)*width]), unsafe.Pointer(&block.f[0]), uintptr(width/16), uintptr(n))
 	}
 	if (k1-k0)%2 != 0 {
