@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -142,11 +143,36 @@ func TestRoofline(t *testing.T) {
 	svg, err := Roofline([]Record{recordOf("a<b/1/f32", m, 1), recordOf("c/1/f32", m, 1.01), {Case: "no ops"}})
 	require.NoError(t, err)
 	assert.Equal(t, 2, wellFormed(t, svg)["circle"])
+	many, err := Roofline(slices.Repeat([]Record{recordOf("c/1/f32", m, 1)}, 60))
+	require.NoError(t, err)
+	assert.Equal(t, 60, wellFormed(t, many)["circle"])
 	_, err = Roofline([]Record{{Case: "no ops"}})
 	assert.ErrorContains(t, err, "no record")
 	other := recordOf("d", Machine{}, 1)
 	_, err = Roofline([]Record{recordOf("c", m, 1), other})
 	assert.ErrorContains(t, err, "one machine")
+}
+
+// Labels of many points at one place, at the top, at the foot or anywhere never touch each other nor leave the drawing.
+func TestLabelsNeverOverlap(t *testing.T) {
+	const top, foot = 44, 502
+	for n := 1; n <= 27; n++ {
+		for _, at := range []func(i int) float64{func(int) float64 { return top }, func(int) float64 { return foot }, func(int) float64 { return 200 }, func(i int) float64 { return float64(45 + 97*i%450) }} {
+			labels := make([]label, n)
+			for i := range labels {
+				labels[i] = label{y: at(i)}
+			}
+			place(labels, top, foot)
+			for i, l := range labels {
+				assert.GreaterOrEqual(t, l.at, float64(top))
+				assert.LessOrEqual(t, l.at, float64(foot))
+				if i > 0 {
+					assert.GreaterOrEqual(t, l.at-labels[i-1].at, float64(labelStep)-1e-9)
+					assert.GreaterOrEqual(t, l.y, labels[i-1].y)
+				}
+			}
+		}
+	}
 }
 
 func TestPlotCost(t *testing.T) {

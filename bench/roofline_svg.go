@@ -30,27 +30,22 @@ func Roofline(all []Record) (string, error) {
 		xs, ys = append(xs, r.Tally.FLOPs/r.Tally.Bytes), append(ys, r.GFLOPs*1e9)
 	}
 	ys = append(ys, min(c.Bytes*slices.Min(xs), slices.Min(ys)))
-	d := newDrawing(fmt.Sprintf("%s, %d threads", first.Machine.CPU.Name, first.Threads), "operations a byte", "operations a second", xs, ys)
+	d := newDrawing(fmt.Sprintf("%s, %d threads", first.Machine.CPU.Name, first.Threads), "operations a byte", "operations a second", xs, ys, len(all))
 	d.roof(c.FLOPs, c.Bytes, "f32", "#0b62a4")
 	if c.Half > 0 {
 		d.roof(c.Half, c.Bytes, "bf16", "#d1495b")
 	}
 	labels := make([]label, len(all))
 	for i, r := range all {
+		labels[i] = label{x: d.x(r.Tally.FLOPs / r.Tally.Bytes), y: d.y(r.GFLOPs * 1e9), text: r.Case}
+	}
+	d.column(labels)
+	for _, r := range all { // over the lines
 		colour := "#0b62a4"
 		if r.HalfShare() > 0.5 {
 			colour = "#d1495b"
 		}
-		x, y := d.x(r.Tally.FLOPs/r.Tally.Bytes), d.y(r.GFLOPs*1e9)
-		d.dot(x, y, colour, fmt.Sprintf("%s: %.4g GFLOP/s, %.0f %% of the ceiling", r.Case, r.GFLOPs, 100*r.Share))
-		labels[i] = label{x + 8, y + 4, r.Case}
-		if x > d.width-200 {
-			labels[i].x = x - 8 - 7*float64(len(r.Case))
-		}
-	}
-	place(labels)
-	for _, l := range labels {
-		d.text(l.x, l.y, "start", textColour, l.text)
+		d.dot(d.x(r.Tally.FLOPs/r.Tally.Bytes), d.y(r.GFLOPs*1e9), colour, fmt.Sprintf("%s: %.4g GFLOP/s, %.0f %% of the ceiling", r.Case, r.GFLOPs, 100*r.Share))
 	}
 	return d.end(), nil
 }
@@ -122,8 +117,7 @@ func PlotCost(title string, list []Series) (string, error) {
 	for _, s := range list {
 		xs, ys = append(xs, s.N...), append(ys, s.Median...)
 	}
-	d := newDrawing(title, "rows", "seconds", xs, ys)
-	var labels []label
+	d := newDrawing(title, "rows", "seconds", xs, ys, 0)
 	for i, s := range list {
 		colour := colours[i%len(colours)]
 		for j := range s.N {
@@ -133,11 +127,9 @@ func PlotCost(title string, list []Series) (string, error) {
 			}
 			d.dot(x, y, colour, fmt.Sprintf("%s, %.0f rows: %.4g s", s.Name, s.N[j], s.Median[j]))
 		}
-		labels = append(labels, label{d.left + 14, d.top + 18 + 18*float64(i), s.Name})
-		d.line(d.left+14, d.top+14+18*float64(i), d.left+34, d.top+14+18*float64(i), colour, 3, "")
-	}
-	for _, l := range labels {
-		d.text(l.x+28, l.y, "start", textColour, l.text)
+		y := d.top + 14 + 18*float64(i)
+		d.line(d.left+14, y, d.left+34, y, colour, 3, "")
+		d.text(d.left+42, y+4, "start", textColour, s.Name)
 	}
 	return d.end(), nil
 }

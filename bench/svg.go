@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"math"
@@ -16,13 +17,17 @@ type drawing struct {
 	x0, x1, y0, y1         float64 // logarithms (base 10) of the ends of the axes
 }
 
-const textColour, gridColour = "#333", "#ddd"
+const textColour, gridColour, leaderColour = "#333", "#ddd", "#999"
 
 var colours = []string{"#0b62a4", "#d1495b", "#2e8b57", "#8e5ea2", "#e07b00", "#666666", "#00a0a0"}
 
-// newDrawing has axes around the values, which must be above 0, out to whole decades at most.
-func newDrawing(title, x, y string, xs, ys []float64) *drawing {
+// newDrawing has axes around the values, which must be above 0, out to whole decades at most, and room for so many labels to the right of them.
+func newDrawing(title, x, y string, xs, ys []float64, labels int) *drawing {
 	d := &drawing{width: 860, height: 560, left: 76, right: 24, top: 44, foot: 58}
+	if labels > 0 {
+		d.width, d.right = d.width+240, d.right+240
+		d.height = max(d.height, d.top+labelStep*float64(labels)+d.foot)
+	}
 	d.x0, d.x1 = ends(xs)
 	d.y0, d.y1 = ends(ys)
 	fmt.Fprintf(&d.b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" font-family="sans-serif" font-size="13">`+"\n", d.width, d.height, d.width, d.height)
@@ -78,7 +83,7 @@ func short(v float64) string {
 	for _, unit := range []struct {
 		size float64
 		name string
-	}{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
+	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
 		if v >= unit.size*0.9995 {
 			return fmt.Sprintf("%.3g%s", v/unit.size, unit.name)
 		}
@@ -118,29 +123,40 @@ func escaped(s string) string {
 	return b.String()
 }
 
-// label is a text beside a point.
+// label is the text of a point.
 type label struct {
-	x, y float64
+	x, y float64 // of the point
 	text string
+	at   float64 // height of the text, which stands in a column beside the axes
 }
 
-// place moves labels apart: each goes down until it covers none before it.
-func place(labels []label) {
-	slices.SortStableFunc(labels, func(a, b label) int {
-		if a.y < b.y {
-			return -1
-		}
-		return 1
-	})
-	width := func(l label) float64 { return 7 * float64(len([]rune(l.text))) }
+const labelStep = 17 // from one label's base line to the next: more than the letters are high
+
+// place gives labels heights in a column from top to foot, in the order of their points, as near to those as they may be without touching each other.
+func place(labels []label, top, foot float64) {
+	slices.SortStableFunc(labels, func(a, b label) int { return cmp.Compare(a.y, b.y) })
 	for i := range labels {
-		for moved := true; moved; {
-			moved = false
-			for _, o := range labels[:i] {
-				if math.Abs(labels[i].y-o.y) < 13.5 && labels[i].x < o.x+width(o) && o.x < labels[i].x+width(labels[i]) {
-					labels[i].y, moved = o.y+13.6, true
-				}
-			}
+		labels[i].at = max(labels[i].y, top)
+		if i > 0 {
+			labels[i].at = max(labels[i].at, labels[i-1].at+labelStep)
 		}
+	}
+	for i := len(labels) - 1; i >= 0; i-- {
+		labels[i].at = min(labels[i].at, foot)
+		if foot = labels[i].at - labelStep; i > 0 && labels[i-1].at <= foot {
+			break
+		}
+	}
+}
+
+// column draws labels and a line from each to its point.
+func (d *drawing) column(labels []label) {
+	const gap = 46
+	x := d.width - d.right
+	place(labels, d.top, d.height-d.foot)
+	for _, l := range labels {
+		d.line(l.x, l.y, x+gap-16, l.at, leaderColour, 0.8, "")
+		d.line(x+gap-16, l.at, x+gap-4, l.at, leaderColour, 0.8, "")
+		d.text(x+gap, l.at+4, "start", textColour, l.text)
 	}
 }
