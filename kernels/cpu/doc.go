@@ -8,7 +8,7 @@
 // gemm_pack.go panels, and the windows of convolutions · gemm_tile.go what a micro-kernel is, and the one in Go; gemm_amd64.go those in assembly ·
 // conv2d.go convolutions as products over windows; winograd.go those of 3×3 taps as fewer products of transformed tiles, winograd_fixed.go the same where operands may be rounded.
 //
-// Tiles in scratch: panel.go the routines that attention.go (attention_few.go, attention_ahead.go, attention_grad.go), infonce.go (infonce_passes.go), crossentropy.go, linearcrossentropy.go (its gradients in linearcrossentropy_grad.go), projecttopk.go and topk.go are made of, so that none stores its
+// Tiles in scratch: panel.go the routines that attention.go (attention_few.go, attention_ahead.go, attention_grad.go), infonce.go (infonce_passes.go, infonce_grad.go), crossentropy.go, linearcrossentropy.go (its gradients in linearcrossentropy_grad.go), projecttopk.go and topk.go are made of, so that none stores its
 // N×M scores; panel_generic.go those in Go, panel_amd64.go those in assembly (gen/panel).
 //
 // Memory bank: bank.go the rows and the queries on them · blend.go softmax over all rows, project_bf16.go on a bank in bfloat16 · projecttopk.go what is made

@@ -2,100 +2,97 @@ package cpu
 
 import "math"
 
-// statistics fills hit, tops and sums, and counts ranks if they are wanted.
-func (t *nce) statistics() {
-	mp, blocks := round16(t.m), ceilDiv(t.n, t.rows)
-	t.parts = grown(t.parts, 2*blocks*mp)
-	Ranges(t.n, t.rows, func(lo, hi int) {
-		sc := getScratch((t.rows+1)*t.cols + t.rows*16)
-		defer sc.put()
-		s := sc.f[:t.rows*t.cols]
-		t.hits(lo, hi, sc.f)
-		for i := lo; i < hi; i++ {
-			t.xTop[i], t.xSum[i] = negInf, 0
-		}
-		ranks := t.Rank.I32()
+// statistics fills hit, tops and sums of rows lo..hi-1 of X, and counts ranks if they are wanted; those of Y are partial ones.
+func (t *nce) statistics(lo, hi int) {
+	nx := hi - lo
+	wide, panels := round16(nx), t.panelled(nx)
+	sc := getScratch(panels*t.units + t.cols*wide + wide + 16)
+	defer sc.put()
+	buf := sc.f
+	cols, s, e, old := take(&buf, panels*t.units), take(&buf, t.cols*wide), take(&buf, wide), take(&buf, 16)
+	t.columns(cols, lo, nx)
+	w := workers.Get().(*worker)
+	t.hits(w, lo, hi, cols, s)
+	tops, sums := t.xTop[lo:lo+wide], t.xSum[lo:lo+wide]
+	fill(tops, negInf)
+	clear(sums)
+	ranks := t.Rank.I32()
+	if ranks != nil {
+		clear(ranks[lo:hi])
+	}
+	mp := round16(t.m)
+	yTops, ySums := t.parts[lo/t.rows*2*mp:][:mp], t.parts[(lo/t.rows*2+1)*mp:][:mp]
+	fill(yTops[t.m:], negInf)
+	clear(ySums[t.m:])
+	for c0 := 0; c0 < t.m; c0 += t.cols {
+		nc := min(t.cols, t.m-c0)
+		t.tile(w, s, wide, c0, nc, cols, wide, false)
 		if ranks != nil {
-			clear(ranks[lo:hi])
+			t.count(ranks, s, wide, lo, nx, c0, nc)
 		}
-		tops := t.parts[lo/t.rows*2*mp:][:mp]
-		sums := t.parts[lo/t.rows*2*mp+mp:][:mp]
-		for c0 := 0; c0 < t.m; c0 += t.cols {
-			nc := min(t.cols, t.m-c0)
-			t.tile(s, t.cols, lo, hi-lo, c0, nc)
-			if t.all != nil {
-				for i := lo; i < hi; i++ {
-					copy(t.all[i*t.bandLD+c0:][:round16(nc)], s[(i-lo)*t.cols:])
-				}
+		for j := range nc {
+			row := s[j*wide : (j+1)*wide]
+			if lo < t.held {
+				copy(t.kept[(c0+j)*t.keptLD+lo:], row)
 			}
-			for i := lo; i < hi; i++ {
-				row := s[(i-lo)*t.cols:][:round16(nc)]
-				for j := nc; j < len(row); j++ {
-					row[j] = negInf
-				}
-				if ranks != nil {
-					ranks[i] += t.above(row[:nc], i, c0)
-				}
-				top := max(t.xTop[i], t.p.maxRow(row))
-				if top > t.xTop[i] {
-					t.xSum[i] *= exp32(t.xTop[i] - top)
-				}
-				t.xTop[i] = top
-				t.xSum[i] += t.p.expRow(sc.f[t.rows*t.cols:][:len(row)], row, top)
-			}
-			if t.WY == 0 {
-				continue
-			}
-			for j := 0; j < nc; j += 16 {
-				top, sum := tops[c0+j:c0+j+16], sums[c0+j:c0+j+16]
-				copy(top, allNegInf[:])
-				clear(sum)
-				t.p.maxCols(top, s[j:], t.cols, hi-lo)
-				t.p.expCols(s[j:], sum, s[j:], top, t.cols, hi-lo)
+			if t.WY != 0 {
+				fill(row[nx:], negInf)
+				yTops[c0+j] = t.p.maxRow(row)
+				ySums[c0+j] = t.p.expRow(e, row, yTops[c0+j])
 			}
 		}
-	})
-	if t.WY == 0 {
-		for j := range t.yTop {
-			t.yTop[j] = posInf // exp(similarity − top) is 0
+		for i := 0; i < wide; i += 16 {
+			top, sum := tops[i:i+16], sums[i:i+16]
+			copy(old, top)
+			t.p.maxCols(top, s[i:], wide, nc)
+			for l, x := range old {
+				if x != top[l] {
+					sum[l] *= exp32(x - top[l])
+				}
+			}
+			t.p.expCols(s[i:], sum, s[i:], top, wide, nc)
 		}
-		return
 	}
-	Ranges(t.m, 512, func(lo, hi int) { // the blocks of rows, in order
-		for j := lo; j < hi; j++ {
-			top, sum := negInf, float32(0)
-			for b := range blocks {
-				top = max(top, t.parts[b*2*mp+j])
-			}
-			for b := range blocks {
-				sum += t.parts[(2*b+1)*mp+j] * exp32(t.parts[b*2*mp+j]-top)
-			}
-			t.yTop[j], t.ySum[j] = top, sum
-		}
-	})
-	for j := t.m; j < mp; j++ {
-		t.yTop[j] = posInf
-	}
+	w.tile = tile{}
+	workers.Put(w)
 }
 
-// hits are the similarities of rows lo..hi-1 with their positives, a panel at a time: the bits must be those of the tiles.
-func (t *nce) hits(lo, hi int, s []float32) {
+// hits are the similarities of rows lo..hi-1 of X with their positives, of panels: the bits must be those of the tiles.
+func (t *nce) hits(w *worker, lo, hi int, cols, s []float32) {
+	nr := t.kernel.nr
 	for i := lo; i < hi; i++ {
-		to := int(t.target[i])
-		t.tile(s, 16, i, 1, to&^15, 16)
-		t.hit[i] = s[to%16]
+		at := (i - lo) / nr * nr
+		t.kernel.tiles(w, tilesArgs{c: s, ldc: nr, a: t.yRows[int(t.target[i])*t.units:], ars: t.units, aks: 1, b: cols[at*t.units:], ldb: nr, rows: 1, cols: nr, k: t.units, alpha: t.scale})
+		t.hit[i] = s[i-lo-at]
 	}
 }
 
-// above counts similarities of row i, from column c0 on, above that of its positive, or equal and before it.
-func (t *nce) above(row []float32, i, c0 int) (n int32) {
-	hit, to := t.hit[i], int(t.target[i])
-	for j, s := range row {
-		if s > hit || (s == hit && c0+j < to) {
-			n++
+// count counts similarities above those of the positives, or equal and before them.
+func (t *nce) count(ranks []int32, s []float32, ld, lo, nx, c0, nc int) {
+	for j := range nc {
+		for i, x := range s[j*ld:][:nx] {
+			if hit := t.hit[lo+i]; x > hit || (x == hit && c0+j < int(t.target[lo+i])) {
+				ranks[lo+i]++
+			}
 		}
 	}
-	return n
+}
+
+// merge merges the statistics of rows lo..hi-1 of Y, pieces of X in order; lo is a multiple of 16.
+func (t *nce) merge(lo, hi int) {
+	pieces, mp := ceilDiv(t.n, t.rows), round16(t.m)
+	for j := lo; j < hi; j += 16 {
+		top, sum := t.yTop[j:j+16], t.ySum[j:j+16]
+		fill(top, negInf)
+		t.p.maxCols(top, t.parts[j:], 2*mp, pieces)
+		t.p.expCols(t.parts[j:], sum, t.parts[j:], top, 2*mp, pieces)
+		clear(sum)
+		for b := range pieces {
+			for l, e := range t.parts[2*b*mp+j:][:16] {
+				sum[l] += t.parts[(2*b+1)*mp+j+l] * e
+			}
+		}
+	}
 }
 
 func (t *nce) loss() {
@@ -122,105 +119,4 @@ func (t *nce) loss() {
 		loss += wx * (float64(t.xTop[i]) + math.Log(float64(t.xSum[i])) - float64(t.hit[i]))
 	}
 	t.Loss.F32()[0] = float32(loss)
-}
-
-// gradients goes through the bands.
-func (t *nce) gradients() {
-	dx, dy := t.DX.F32(), t.DY.F32()
-	if t.ld == t.d {
-		t.dx, t.dy = dx, dy
-	} else {
-		sx, sy := getScratch(t.n*t.ld), getScratch(t.m*t.ld)
-		defer sx.put()
-		defer sy.put()
-		t.dx, t.dy = sx.f, sy.f
-	}
-	if t.pairs == nil && t.all == nil {
-		t.band = grown(t.band, min(nceBand, t.n)*t.bandLD)
-	}
-	if blocks := ceilDiv(t.n, t.rows); cap(t.dScale) < blocks {
-		t.dScale = make([]float64, blocks)
-	}
-	for r0 := 0; r0 < t.n; r0 += nceBand {
-		nr := min(nceBand, t.n-r0)
-		Ranges(t.m, t.cols, func(lo, hi int) { t.bandTile(r0, nr, lo, hi-lo) })
-		Ranges(nr, t.rows, func(lo, hi int) { t.bandRows(r0, r0+lo, hi-lo) })
-	}
-	Ranges(t.m, t.rows, func(lo, hi int) {
-		for j := lo; j < hi; j++ {
-			to := dy[j*t.d : (j+1)*t.d]
-			for l, g := range t.dy[j*t.ld:][:t.d] {
-				to[l] = t.scale * g
-			}
-		}
-	})
-	if ds := t.DScale.F32(); ds != nil {
-		sum := 0.0
-		for _, v := range t.dScale[:ceilDiv(t.n, t.rows)] {
-			sum += v
-		}
-		ds[0] = float32(sum)
-	}
-}
-
-// bandTile makes the gradient of a tile of similarities and adds its part to DY.
-func (t *nce) bandTile(r0, nr, c0, nc int) {
-	s, ld, w := []float32(nil), t.bandLD, round16(nc)
-	if t.pairs != nil {
-		sc := getScratch(nceBand * t.cols)
-		defer sc.put()
-		s, ld = sc.f, t.cols
-	} else {
-		s = t.bandOf(r0, r0)[c0:]
-	}
-	switch {
-	case t.all == nil:
-		t.tile(s, ld, r0, nr, c0, nc)
-	case t.pairs != nil:
-		for i := range nr {
-			copy(s[i*ld:][:w], t.all[(r0+i)*t.bandLD+c0:])
-		}
-	}
-	hit := float32(float64(t.WX)/float64(t.n) + float64(t.WY)/float64(t.n))
-	for i := range nr {
-		row := s[i*ld:][:w]
-		t.p.expPair(row, row, t.yTop[c0:c0+w], t.yOwn[c0:c0+w], t.xTop[r0+i], t.xOwn[r0+i])
-		if j := int(t.target[r0+i]) - c0; j >= 0 && j < nc {
-			row[j] -= hit
-		}
-	}
-	if t.pairs != nil {
-		t.pairs.columns(t, s, r0, nr, c0, nc)
-		return
-	}
-	t.p.product(t.dy[c0*t.ld:], t.ld, s, 1, ld, t.xRows[r0*t.ld:], t.ld, 16, nc, t.ld, nr, r0 > 0)
-}
-
-// bandOf is the band from row b0 on, from row r0 on.
-func (t *nce) bandOf(b0, r0 int) []float32 {
-	if t.all != nil {
-		return t.all[r0*t.bandLD:]
-	}
-	return t.band[(r0-b0)*t.bandLD:]
-}
-
-// bandRows makes nr rows of DX from r0 on, of the band from b0.
-func (t *nce) bandRows(b0, r0, nr int) {
-	for c0 := 0; c0 < t.m; c0 += t.cols {
-		nc := min(t.cols, t.m-c0)
-		if t.pairs != nil {
-			t.pairs.rows(t, b0, r0, nr, c0, nc)
-			continue
-		}
-		t.p.product(t.dx[r0*t.ld:], t.ld, t.bandOf(b0, r0)[c0:], t.bandLD, 1, t.yRows[c0*t.ld:], t.ld, 16, nr, t.ld, nc, c0 > 0)
-	}
-	x, dx, sum := t.X.F32(), t.DX.F32(), 0.0
-	for i := r0; i < r0+nr; i++ {
-		from, to := t.dx[i*t.ld:][:t.d], dx[i*t.d:(i+1)*t.d]
-		for l, v := range x[i*t.d : (i+1)*t.d] {
-			sum += float64(v) * float64(from[l])
-			to[l] = t.scale * from[l]
-		}
-	}
-	t.dScale[:cap(t.dScale)][r0/t.rows] = sum
 }
