@@ -12,7 +12,7 @@ import (
 )
 
 // wgmmaHeads are the head sizes with exact tiles.
-var wgmmaHeads = []int{40, 64, 80, 128}
+var wgmmaHeads = []int{40, 64, 80, 128, 160}
 
 // wgmmaTokens is how many queries a block has, and how many keys a tile.
 const wgmmaTokens = 128

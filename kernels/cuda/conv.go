@@ -41,19 +41,17 @@ func convArgs(z kernels.ConvSizes, stride int, pad [4]int, operands []any, rest 
 func convGradW(s *kernels.Stream, a *kernels.Conv2DGradWArgs) error {
 	z := a.Sizes()
 	tiles := ceilDiv(z.O, 64) * ceilDiv(z.KH*z.KW*z.I, 64)
-	return convRuns(s, a, tiles, func(to unsafe.Pointer, parts, run int) error {
+	return convRuns(s, a, tiles, z.B*z.OH*z.OW, 1, func(to unsafe.Pointer, parts, run int) error {
 		return launch(s, "conv_grad_w_tiled_f32", blocks(tiles*parts), convArgs(z, a.Stride, a.Pad, []any{a.X, a.DOut, to}, int64(run))...)
 	})
 }
 
-// convRuns cuts the pixels into runs where there are too few tiles to keep a device busy; the cut depends on sizes alone. products leaves DW's parts, one
-// a run of so many pixels, in `to`; then they and the gradient of the bias are added up.
-func convRuns(s *kernels.Stream, a *kernels.Conv2DGradWArgs, tiles int, products func(to unsafe.Pointer, parts, run int) error) error {
-	z := a.Sizes()
-	pixels := z.B * z.OH * z.OW
-	parts := max(1, min(ceilDiv(pixels, 1024), 256/tiles))
-	run := (ceilDiv(pixels, parts) + 255) &^ 255
-	parts = ceilDiv(pixels, run)
+// convRuns cuts the pixels, which lie in units of so many, into runs where there are too few tiles to keep a device busy; the cut depends on sizes alone.
+// products leaves DW's parts in `to`, one a run of so many units, together at least 256 pixels; then they and the gradient of the bias are added up.
+func convRuns(s *kernels.Stream, a *kernels.Conv2DGradWArgs, tiles, units, pixels int, products func(to unsafe.Pointer, parts, run int) error) error {
+	parts := max(1, min(ceilDiv(units*pixels, 1024), 256/tiles))
+	run := roundUp(ceilDiv(units, parts), 256/pixels)
+	parts = ceilDiv(units, run)
 	to := a.DW.Ptr()
 	if parts > 1 {
 		ws, err := workspace(s, parts*a.DW.Bytes())
@@ -74,5 +72,5 @@ func convRuns(s *kernels.Stream, a *kernels.Conv2DGradWArgs, tiles int, products
 	if a.DBias.Absent() {
 		return nil
 	}
-	return reduce(s, &kernels.ReduceArgs{X: a.DOut.As(1, pixels, z.O), Out: a.DBias.As(1, 1, z.O), Scale: 1})
+	return reduce(s, &kernels.ReduceArgs{X: a.DOut.As(1, a.DOut.Len()/a.DBias.Len(), a.DBias.Len()), Out: a.DBias.As(1, 1, a.DBias.Len()), Scale: 1})
 }

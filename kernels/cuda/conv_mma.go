@@ -101,7 +101,7 @@ func convGradWMMA(s *kernels.Stream, a *kernels.Conv2DGradWArgs, format kernels.
 		return err
 	}
 	tiles := ceilDiv(z.O, 128) * ceilDiv(z.KH*z.KW*ldX, 128)
-	return convRuns(s, a, tiles, func(to unsafe.Pointer, parts, run int) error {
+	return convRuns(s, a, tiles, pixels, 1, func(to unsafe.Pointer, parts, run int) error {
 		return apart(run, kernels.View{}, kernels.View{}, kernels.ActNone, func(k0, k1 int, _, _ kernels.View, _ kernels.Act) error {
 			return launch(s, "conv_grad_w_mma_"+format.String(), blocks(tiles*parts), convArgs(z, a.Stride, a.Pad, []any{ws.at(g, 0), ws.at(x, 0), to}, int32(ldG), int32(ldX), int64(run), int64(k0), int64(k1))...)
 		})

@@ -26,7 +26,7 @@ func TestProductsOfHopper(t *testing.T) {
 // TestAttentionOfHopper is parity of attention that goes round the ring of keys and values, for each size of head.
 func TestAttentionOfHopper(t *testing.T) {
 	op := *kernels.Attention
-	op.Dims = [][]int{{1, 140, 300, 1, 128, 3}, {1, 20, 650, 1, 40, 0}, {2, 30, 270, 2, 80, 2}, {1, 20, 530, 1, 64, 8}}
+	op.Dims = [][]int{{1, 140, 300, 1, 128, 3}, {1, 20, 650, 1, 40, 0}, {2, 30, 270, 2, 80, 2}, {1, 20, 530, 1, 64, 8}, {1, 140, 300, 1, 160, 3}, {1, 135, 135, 2, 160, 65}}
 	kerneltest.Parity(t, &op)
 }
 
@@ -44,9 +44,20 @@ func TestHopperAlone(t *testing.T) {
 	}
 }
 
-// TestConvOfHopper is parity of convolutions by wgmma where patches, channels and places of the filter go round the ring and overhang.
+// convsOfHopper are sizes where patches, channels and places of the filter go round the ring and overhang, with strides too.
+var convsOfHopper = [][]int{{3, 9, 7, 72, 136, 3, 3, 1, 1, 1, 1, 1, 17}, {2, 12, 20, 136, 40, 3, 2, 1, 0, 1, 2, 0, 11}, {1, 16, 16, 320, 16, 3, 3, 1, 1, 1, 1, 1, 32},
+	{2, 13, 10, 72, 24, 3, 3, 2, 0, 1, 1, 0, 1}, {1, 12, 11, 8, 20, 4, 5, 3, 2, 2, 1, 1, 0}}
+
+// TestConvOfHopper is parity of convolutions by wgmma of such sizes, TestConvGradsOfHopper of their gradients.
 func TestConvOfHopper(t *testing.T) {
 	op := *kernels.Conv2D
-	op.Dims = [][]int{{3, 9, 7, 72, 136, 3, 3, 1, 1, 1, 1, 1, 17}, {2, 12, 20, 136, 40, 3, 2, 1, 0, 1, 2, 0, 11}, {1, 16, 16, 320, 16, 3, 3, 1, 1, 1, 1, 1, 32}}
+	op.Dims = convsOfHopper
 	kerneltest.Parity(t, &op)
+}
+
+func TestConvGradsOfHopper(t *testing.T) {
+	x, w := *kernels.Conv2DGradX, *kernels.Conv2DGradW
+	x.Dims, w.Dims = convsOfHopper[:2], convsOfHopper[1:]
+	kerneltest.Parity(t, &x)
+	kerneltest.Parity(t, &w)
 }

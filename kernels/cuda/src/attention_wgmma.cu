@@ -1,14 +1,36 @@
 // Attention forward, fourth rung: wgmma. One warpgroup fetches, two have 64 queries each; K and V tiles of 128 keys come by the tensor memory accelerator
 // through a ring, read where the heads lie in their tokens' rows. QKᵀ takes both operands from shared memory, PV takes P from the registers in which the
-// softmax leaves it and V with its columns innermost. Tiles are exact for D = 40, 64, 80, 128: 3 steps of 16 for QKᵀ at D = 40, whose columns beyond 40
-// the maps fill with 0, and 40 columns of PV. While one warpgroup is at its softmax the other multiplies. Limit: the exp unit up to D = 64, wgmma above;
+// softmax leaves it and V with its columns innermost. Tiles are exact for D = 40, 64, 80, 128, 160: 3 steps of 16 for QKᵀ at D = 40, whose columns beyond
+// 40 the maps fill with 0, and 40 columns of PV; at D = 160 PV is a product of 128 columns and one of 40, of which 8 are filled up, and the ring has room
+// for one tile of keys and values and the next of keys. While one warpgroup is at its softmax the other multiplies. Limit: the exp unit up to D = 64, wgmma above;
 // within one warpgroup the two do not overlap. No spills. Measured: not yet, emulated only.
 #include "wgmma.cuh"
 
 enum { kTall = 128, kBlock = 128 * kTall };  // queries and keys of a tile; bytes of 64 of their columns
 template <int D> struct Shape {
-  enum { blocks = (D + 63) / 64, steps = (D + 15) / 16, item = blocks * kBlock, items = D <= 64 ? 8 : 4, bytes = item * (items + 1) };
+  enum { blocks = (D + 63) / 64, steps = (D + 15) / 16, item = blocks * kBlock, items = D <= 64 ? 8 : D <= 128 ? 4 : 3, bytes = item * (items + 1) };
+  enum { first = D <= 128 ? D : 128, rest = D - first, second = rest ? 40 : 8 };  // columns of PV: of its first product, of the rest, and those of its second
 };
+
+// rescale multiplies the sums of row r of a thread's two.
+template <int M> DEV void rescale(float (&o)[M], int r, float by) {
+#pragma unroll
+  for (int i = 0; i < M; i += 4) o[i + 2 * r] *= by, o[i + 2 * r + 1] *= by;
+}
+
+// write puts the sums of row r, times by, from element `to` of out on; M / 4 times two columns of every 8.
+template <class T, int Columns, int M> DEV void write(void *out, int dtype, i64 to, const float (&o)[M], int r, float by) {
+#pragma unroll
+  for (int i = 0; i < Columns / 2; i += 4)
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      const float x = o[i + 2 * r + e] * by;
+      if (dtype == kF32)
+        ((float *)out)[to + 2 * i + e] = x;
+      else
+        store((T *)out + to + 2 * i + e, x);
+    }
+}
 
 DEV u32 pack(float lo, float hi, bf16) { return pack_bf16(lo, hi); }
 DEV u32 pack(float lo, float hi, f16) { return pack_f16(lo, hi); }
@@ -68,7 +90,7 @@ template <class T, int D> DEV void attend(const TensorMap &q, const TensorMap &k
   const int row = row0 + own + warp_id() % 4 * 16 + g;  // and row + 8
   const int *mask = c.mask ? c.mask + (i64)b * c.m : nullptr;
   const float *bias = c.bias ? c.bias + b * c.bias_b + head * c.bias_h : nullptr;
-  float o[D / 2] = {}, top[2] = {-INF_, -INF_}, sum[2] = {};
+  float o[Z::first / 2] = {}, more[Z::second / 2] = {}, top[2] = {-INF_, -INF_}, sum[2] = {};
   mbar_wait(full + Z::items, 0);
   for (int m0 = 0; m0 <= last; m0 += kTall) {
     float s[kTall / 2] = {};
@@ -111,8 +133,8 @@ template <class T, int D> DEV void attend(const TensorMap &q, const TensorMap &k
 #pragma unroll
         for (int e = 0; e < 2; ++e) add += s[i + 2 * r + e] = exp2_fast(s[i + 2 * r + e] - base);
       sum[r] = sum[r] * keep + add, top[r] = next;
-#pragma unroll
-      for (int i = 0; i < D / 2; i += 4) o[i + 2 * r] *= keep, o[i + 2 * r + 1] *= keep;
+      rescale(o, r, keep);
+      if constexpr (Z::rest > 0) rescale(more, r, keep);
     }
     u32 p[kTall / 16][4];
 #pragma unroll
@@ -122,9 +144,13 @@ template <class T, int D> DEV void attend(const TensorMap &q, const TensorMap &k
     mbar_wait(full + item, round & 1);
     wgmma_fence();
 #pragma unroll
-    for (int i = 0; i < kTall / 16; ++i) multiply_rs<1>(o, p[i], operand_at(ring + item * Z::item + i * 2048, kBlock), T{});
+    for (int i = 0; i < kTall / 16; ++i) {
+      multiply_rs<1>(o, p[i], operand_at(ring + item * Z::item + i * 2048, kBlock), T{});
+      if constexpr (Z::rest > 0) multiply_rs<1>(more, p[i], operand_at(ring + item * Z::item + Z::first / 64 * kBlock + i * 2048, kBlock), T{});
+    }
     wgmma_commit();
     wgmma_wait_all(o);
+    if constexpr (Z::rest > 0) wgmma_wait_all(more);
     if (lane_id() == 0) mbar_arrive(empty + item);
     if (++item == Z::items) item = 0, ++round;
   }
@@ -137,16 +163,8 @@ template <class T, int D> DEV void attend(const TensorMap &q, const TensorMap &k
     const float inv = total > 0 ? 1.f / total : 0.f;
     if (c.lse && t == 0) c.lse[((i64)b * c.h + head) * c.n + at_row] = total > 0 ? top[r] * 0.6931471805599453f + log_(total) : -INF_;
     const i64 to = (((i64)b * c.n + at_row) * c.h + head) * D + t;
-#pragma unroll
-    for (int i = 0; i < D / 2; i += 4)
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const float x = o[i + 2 * r + e] * inv;
-        if (c.dtype_out == kF32)
-          ((float *)c.out)[to + 2 * i + e] = x;
-        else
-          store((T *)c.out + to + 2 * i + e, x);
-      }
+    write<T, Z::first>(c.out, c.dtype_out, to, o, r, inv);
+    if constexpr (Z::rest > 0) write<T, Z::rest>(c.out, c.dtype_out, to + Z::first, more, r, inv);
   }
 }
 
@@ -159,7 +177,9 @@ ATTENTION(bf16, 40)
 ATTENTION(bf16, 64)
 ATTENTION(bf16, 80)
 ATTENTION(bf16, 128)
+ATTENTION(bf16, 160)
 ATTENTION(f16, 40)
 ATTENTION(f16, 64)
 ATTENTION(f16, 80)
 ATTENTION(f16, 128)
+ATTENTION(f16, 160)
