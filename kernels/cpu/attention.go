@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"sync/atomic"
 
 	"syntic/kernels"
 )
@@ -176,9 +177,7 @@ func (t *attnHead) finish(st *attnSums, out, lse []float32, i, nq int) {
 }
 
 func (p *panel) attention(a *kernels.AttentionArgs) {
-	w := attnWork{p: p, a: a}
-	w.cut()
-	attnPieces.ranges(w.pieces, attnGrain(w.pieces), w)
+	attnWork{p: p, a: a}.compute()
 }
 
 // attnWork is an attention in progress, piece queries of a head at a time.
@@ -186,7 +185,9 @@ type attnWork struct {
 	p         *panel
 	m         *micro // with bfloat16 operands (attention_bf16.go); nil: float32
 	a         *kernels.AttentionArgs
-	pieces    int  // in all
+	pieces    int   // in all
+	taken     int64 // so many of them, or more
+	workers   int
 	piece, kb int  // queries of one, keys at a time
 	heads     int  // of one
 	few       bool // all keys at a time (attention_few.go)
@@ -199,33 +200,54 @@ func (w *attnWork) cut() {
 	if b*h < 16 || d > 128 {
 		w.piece = attnPiece / 4
 	}
-	w.few = w.m == nil && w.p.soft != nil && m <= w.kb
+	w.few = m <= w.kb && w.p.soft != nil && (w.m == nil || w.p.scores != nil)
 	if w.few && d%16 != 0 { // heads begin within a cache line: one piece has them all
 		w.heads, w.piece = h, fewTokens
 	}
 	w.pieces = b * ceilDiv(h, w.heads) * ceilDiv(n, w.piece)
+	w.workers = max(1, crewFor(w.pieces))
 }
 
-var attnPieces = newSpread(func(w *attnWork, lo, hi int) {
+// compute does all.
+func (w attnWork) compute() {
+	w.cut()
+	attnPieces.ranges(crewFor(w.pieces), 1, w)
+}
+
+// attnPieces has one turn for every worker, who takes pieces until none is left, always one ahead of the one that it computes.
+var attnPieces = newSpread(func(w *attnWork, _, _ int) {
 	next := aheads.Get().(*ahead)
-	for u := lo; u < hi; u++ {
-		if u+1 < hi {
-			w.after(u+1, next)
-		} else {
-			w.after(-1, next)
+	for u, end := w.take(); u < w.pieces; {
+		after := u + 1
+		if after >= end {
+			after, end = w.take()
 		}
+		w.ahead(u, after, next)
 		switch {
+		case w.few:
+			head, from, rows := w.part(u)
+			w.exactFew(head, w.headsFrom(head), from, rows, next)
 		case w.m != nil:
 			w.rounded(u, next)
-		case w.few:
-			w.exactFew(u, next)
 		default:
 			w.exact(u, next)
 		}
+		u = after
 	}
 	next.drop()
 	aheads.Put(next)
 })
+
+// take is the next run of pieces, shorter towards the end, so that all workers end together: what lies side by side is best fetched by one.
+func (w *attnWork) take() (from, end int) {
+	for {
+		at := atomic.LoadInt64(&w.taken)
+		end := at + max(1, (int64(w.pieces)-at)/int64(4*w.workers))
+		if atomic.CompareAndSwapInt64(&w.taken, at, end) {
+			return int(at), int(end)
+		}
+	}
+}
 
 // part is the first head (of all batch items), the first query and the number of queries of piece u.
 func (w *attnWork) part(u int) (head, from, rows int) {
@@ -234,6 +256,12 @@ func (w *attnWork) part(u int) (head, from, rows int) {
 	from = u % pieces * w.piece
 	u /= pieces
 	return u/groups*h + u%groups*w.heads, from, min(w.piece, n-from)
+}
+
+// headsFrom is how many heads a piece has whose first is `head`.
+func (w *attnWork) headsFrom(head int) int {
+	_, _, _, h, _ := w.a.Sizes()
+	return min(w.heads, h-head%h)
 }
 
 // exact computes piece u in float32.

@@ -7,7 +7,7 @@ import (
 )
 
 // A head's tokens lie H·D numbers apart, a few cache lines each, and no prefetcher of the CPU finds the next head among them: of short sequences, waiting for
-// operands took as long as all else. So work is dealt out several pieces at a time, and while one is computed the operands of the next are asked for: a line
+// operands took as long as all else. So a worker takes a piece before it computes another, and while that is computed the operands of the next are asked for: a line
 // for every step of a product where there are few keys, for many at once wait for each other; a few rows between every two routines elsewhere.
 
 // ahead is what a piece of attention will need, as rows or as a list of cache lines.
@@ -50,38 +50,28 @@ const (
 	aheadSteps = 4096 // the largest number of steps of a call that asks for lines
 )
 
-// attnGrain is how many pieces of attention are dealt out at a time.
-func attnGrain(pieces int) int {
-	switch {
-	case pieces >= 256:
-		return 8
-	case pieces >= 64:
-		return 4
-	}
-	return 1
-}
-
-// after fills in what piece u needs that the one before it does not; a u of -1 is none.
-func (w *attnWork) after(u int, f *ahead) {
-	_, n, m, h, d := w.a.Sizes()
+// ahead fills in what piece v needs that u, which comes before, does not.
+func (w *attnWork) ahead(u, v int, f *ahead) {
+	_, n, m, _, d := w.a.Sizes()
 	f.i, f.next, f.n = len(f.at), 0, 0
-	if u < 0 || m > aheadKeys {
+	if v >= w.pieces || m > aheadKeys {
 		return
 	}
-	head, from, rows := w.part(u)
+	before, _, _ := w.part(u)
+	head, from, rows := w.part(v)
 	t := attnHeadOf(w.p, w.a, head)
-	heads := min(w.heads, h-head%h)
+	heads := w.headsFrom(head)
 	out := w.a.Out.F32()[t.base+from*t.ldo:]
 	if w.few {
 		if w.p.scores != nil {
-			f.enlist(&t, out, from, rows, heads)
+			f.enlist(&t, out, from, rows, heads, head != before)
 			f.scoresOnly = heads*ceilDiv(min(n, w.piece), attnStrip)*ceilDiv(t.m, 12)*d >= f.n
 		}
 		return
 	}
 	f.ld, f.lines = [4]int{t.ld, t.ldo, t.ld, t.ld}, ceilDiv(4*heads*d+align-4, align)
 	f.at, f.rows = [4][]float32{t.q[from*t.ld:], out}, [4]int{rows, rows}
-	if from == 0 {
+	if head != before {
 		f.at[2], f.rows[2] = t.k, t.m
 		f.at[3], f.rows[3] = t.v, t.m
 	}
@@ -89,8 +79,8 @@ func (w *attnWork) after(u int, f *ahead) {
 	f.each = ceilDiv(f.rows[0]+f.rows[1]+f.rows[2]+f.rows[3], 4*ceilDiv(rows, attnStrip)) // each strip of queries has four turns
 }
 
-// enlist makes the list for `rows` queries of some heads from t's on, and for their keys and values unless the piece before has them.
-func (f *ahead) enlist(t *attnHead, out []float32, from, rows, heads int) {
+// enlist makes the list for `rows` queries of some heads from t's on, and for their keys and values if keys says so.
+func (f *ahead) enlist(t *attnHead, out []float32, from, rows, heads int, keys bool) {
 	lines := func(x []float32, ld int) int { // of a row
 		before := align - 4
 		if 4*ld%align == 0 {
@@ -103,7 +93,7 @@ func (f *ahead) enlist(t *attnHead, out []float32, from, rows, heads int) {
 		f.list, f.used = slices.Repeat([]uintptr{uintptr(unsafe.Pointer(&nowhere))}, most), 0
 	}
 	f.add(&f.in, t.q[from*t.ld:], t.ld, li, rows)
-	if from == 0 {
+	if keys {
 		f.add(&f.in, t.k, t.ld, li, t.m)
 		f.add(&f.in, t.v, t.ld, li, t.m)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // Attention with bfloat16 operands: queries, keys, values and exp(scores − top) are rounded to pairs (bf16.go), scores, their largest and their sum
-// stay float32. Blocks, order of sums and treatment of masks are those of attention.go.
+// stay float32. Blocks, order of sums and treatment of masks are those of attention.go. Of few keys (attention_few.go) nothing is rounded with AVX-512.
 func init() {
 	for i, m := range bf16Micros {
 		kernels.Attention.Add(kernels.Variant[kernels.AttentionArgs]{Name: m.name, Device: kernels.CPU, Rank: i, Operands: kernels.BF16, Within: true, Note: m.note, Available: m.available,
@@ -21,21 +21,39 @@ func (m *micro) attention(a *kernels.AttentionArgs) {
 	if m.level >= isaAVX512 {
 		p = panels[0]
 	}
-	w := attnWork{p: p, m: m, a: a}
-	w.cut()
-	attnPieces.ranges(w.pieces, attnGrain(w.pieces), w)
+	attnWork{p: p, m: m, a: a}.compute()
 }
 
 // rounded computes piece u with bfloat16 operands.
 func (w *attnWork) rounded(u int, next *ahead) {
 	head, from, rows := w.part(u)
 	t := attnHeadOf(w.p, w.a, head)
+	if few := w.fewOf(&t, from, rows); few > 0 {
+		w.exactFew(head, 1, from, few, next)
+		if from, rows = from+few, rows-few; rows == 0 {
+			return
+		}
+	}
 	t.next = next
 	t.mul = log2e // the products take the scale
 	d, half := t.d, ceilDiv(t.d, 2)
 	sc := getScratch(ceilDiv(rows, attnStrip)*(attnSumsSize(d)+attnStrip*half) + rows*half + (w.kb+1)*(half+d+2*attnStrip+16))
 	defer sc.put()
 	w.m.attentionRows(&t, sc.f, from, rows, w.a.Out.F32(), w.a.LSE.F32())
+}
+
+// fewOf is how many of `rows` queries from `from` see few keys. Theirs stay float32, for rounding them takes longer than it saves; and so do those of the
+// first queries of a long causal sequence, whose bits must not depend on how many follow.
+func (w *attnWork) fewOf(t *attnHead, from, rows int) int {
+	switch {
+	case w.p.scores == nil:
+		return 0
+	case t.m <= w.kb:
+		return rows
+	case t.causal:
+		return min(rows, max(0, w.kb-t.offset+1-from))
+	}
+	return 0
 }
 
 // attentionRows is attnHead.forward.

@@ -8,14 +8,11 @@ import "math"
 // softStats are what softmax finds for each column: the largest score in powers of two, the sum of 2^(score − top), and 1 by it.
 type softStats struct{ top, sum, inv []float32 }
 
-// exactFew computes piece u in float32.
-func (w *attnWork) exactFew(u int, next *ahead) {
-	head, from, rows := w.part(u)
+// exactFew computes `rows` queries from `from` of some heads in float32.
+func (w *attnWork) exactFew(head, heads, from, rows int, next *ahead) {
 	t := attnHeadOf(w.p, w.a, head)
-	_, _, m, h, d := w.a.Sizes()
-	heads := min(w.heads, h-head%h)
-	wide := heads * d
-	sc := getScratch(round16(rows)*wide + m*(attnStrip+16) + 3*attnStrip)
+	wide := heads * t.d
+	sc := getScratch(round16(rows)*wide + w.kb*(attnStrip+16) + 3*attnStrip)
 	defer sc.put()
 	mem := sc.f
 	q := take(&mem, round16(rows)*wide)
@@ -31,18 +28,18 @@ func (w *attnWork) exactFew(u int, next *ahead) {
 			t.mul = log2e
 		}
 		t.next = next
-		t.few(mem, q[i*d*16:], wide, from, rows, w.a.Out.F32(), w.a.LSE.F32())
+		t.few(mem, q[i*t.d*16:], wide, from, rows, w.a.Out.F32(), w.a.LSE.F32())
 	}
 }
 
-// few is the attention of `rows` queries from `from`, whose numbers lie in q as panels of 16 columns and `wide` rows.
+// few is the attention of `rows` queries from `from`, none of which sees more than flashKeys; their numbers lie in q as panels of 16 columns and `wide` rows.
 func (t *attnHead) few(mem, q []float32, wide, from, rows int, out, lse []float32) {
 	p, sums := t.p, t.next
 	if sums != nil && sums.scoresOnly {
 		sums = nil
 	}
 	st := softStats{take(&mem, attnStrip), take(&mem, attnStrip), take(&mem, attnStrip)}
-	s, buf := take(&mem, t.m*attnStrip), mem
+	s, buf := take(&mem, flashKeys(t.m, t.d)*attnStrip), mem
 	for q0 := 0; q0 < rows; q0 += attnStrip {
 		i, nq := from+q0, min(attnStrip, rows-q0)
 		to := out[t.base+i*t.ldo:]

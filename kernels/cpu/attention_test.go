@@ -27,3 +27,22 @@ func TestFewKeysHaveTheBitsOfMany(t *testing.T) {
 		}
 	})
 }
+
+// A causal query has the same bits on both sides of the number of keys up to which all its scores lie side by side.
+func TestCausalBitsWhereKeysBecomeMany(t *testing.T) {
+	const n, h, d = 300, 2, 16
+	r := kernels.NewRand(12)
+	q, k, v := r.Normal(n, h*d), r.Normal(n, h*d), r.Normal(n, h*d)
+	for name, attention := range attentions() {
+		first := func(m int) []float32 {
+			a := kernels.AttentionArgs{Q: part(q, 0, m).As(1, m, h, d), K: part(k, 0, m).As(1, m, h, d), V: part(v, 0, m).As(1, m, h, d),
+				Out: kernels.Poison(1, m, h, d), Scale: 0.3, Causal: true}
+			attention(&a)
+			return a.Out.F32()
+		}
+		all := first(n)
+		for _, m := range []int{40, flashKeys(n, d) - 1, flashKeys(n, d), flashKeys(n, d) + 1, n - 1} {
+			require.Equal(t, all[:m*h*d], first(m), "%s: the first %d", name, m)
+		}
+	}
+}
