@@ -58,12 +58,13 @@ log=$out/check.jsonl
 failed=0
 export SYNTIC_LIBCUDA=${SYNTIC_LIBCUDA:-libcuda.so.1} # the tests would else look for a GPU by its file, and where they find none build the emulator
 export SYNTIC_PARITY=cuda                              # of the CPU's variants nothing is to be shown here
-left() { echo $((limit - SECONDS)); }
+left() { echo $((SECONDS < limit ? limit - SECONDS : 0)); }
 
 say() { printf '{"step": "%s", "ok": %s, "seconds": %d%s}\n' "$1" "$2" "$3" "${4:+, $4}" | tee -a "$log"; }
 omit() { say "$1" null "${3:-0}" "\"left_out\": \"$2\""; }
 
-# step NAME LEAST MOST COMMAND...: runs it if LEAST seconds are left, within MOST; what it prints goes to NAME.log
+# step NAME LEAST MOST COMMAND...: runs it if LEAST seconds are left, within MOST; what it prints goes to NAME.log. Correctness that takes longer has failed, as a
+# kernel may hang; of times (TIMING=1) what came before counts.
 step() {
   local name=$1 least=$2 most=$3 own=$3 began=$SECONDS code=0
   shift 3
@@ -72,6 +73,7 @@ step() {
   timeout -k 5 "$most" "$@" > "$out/$name.log" 2>&1 || code=$?
   if [ $code = 0 ]; then say "$name" true $((SECONDS - began)); return; fi
   if [ $code = 124 ] && [ "$most" -lt "$own" ]; then omit "$name" "cut off: the $limit s are over" $((SECONDS - began)); return 1; fi
+  if [ $code = 124 ] && [ -n "${TIMING:-}" ]; then omit "$name" "cut off after $most s: what came before counts" $((SECONDS - began)); return 1; fi
   if grep -q ERR_NVGPUCTRPERM "$out/$name.log"; then omit "$name" "the driver lets no user read performance counters here" $((SECONDS - began)); return 1; fi
   failed=1
   say "$name" false $((SECONDS - began)) "\"exit\": $code"
@@ -88,7 +90,7 @@ parity() {
 
 # time_op OP: our variants at the sizes of the models; lines that came before an end by the clock count too
 time_op() {
-  step "time-$1" 10 90 "$here/syntic" bench kernel "$1" --device cuda --sizes "$sizes" --time "$each" --json
+  TIMING=1 step "time-$1" 10 90 "$here/syntic" bench kernel "$1" --device cuda --sizes "$sizes" --time "$each" --json
   [ ! -f "$out/time-$1.log" ] || grep '^{"op"' "$out/time-$1.log" >> "$log"
 }
 
@@ -96,9 +98,9 @@ time_op() {
 torch_at() {
   local name=$1 most=$2 ops=$3
   shift 3
-  if ! "$python" -c 'import torch' 2> /dev/null; then omit "$name" "$python has no torch"; return; fi
+  if [ "$(left)" -ge 30 ] && ! "$python" -c 'import torch' 2> /dev/null; then omit "$name" "$python has no torch"; return; fi
   grep -E "^\{\"op\":\"($ops)\"" "$log" > "$out/$name.ours"
-  step "$name" 30 "$most" "$python" "$here/torch_cuda.py" "$out/$name.ours" "$@" ${dry:+--dry}
+  TIMING=1 step "$name" 30 "$most" "$python" "$here/torch_cuda.py" "$out/$name.ours" "$@" ${dry:+--dry}
   [ ! -f "$out/$name.log" ] || grep '^{' "$out/$name.log" >> "$log" # also what there was time for
 }
 
@@ -113,6 +115,7 @@ grep -q 'cuda:0' "$out/doctor.log" || { echo "no GPU: $(grep gpu "$out/doctor.lo
 grep gpu "$out/doctor.log"
 ops=$("$here/syntic" kernels --json | tr '{' '\n' | sed -n 's/^"op":"\([a-z0-9_]*\)".*/\1/p')
 [ -n "$ops" ] || { echo "syntic kernels --json names no op" >&2; exit 1; }
+for op in $named; do grep -qx "$op" <<< "$ops" || { echo "no op $op: this script names one that is gone" >&2; exit 1; }; done
 rest=$(echo "$ops" | grep -vxE "$(either $named)")
 cases="sd-unet/512/f32 clip-image/b32/f32" pace="--time 3s"
 if [ -n "$dry" ]; then # whole models would take hours on the emulator: a product in their place
@@ -149,7 +152,7 @@ fi
 
 # 5. Times of whole models and of the other ops.
 for case in $cases; do
-  step "time-${case%%/*}" 40 180 "$here/syntic" bench model "$case" --device cuda $pace --json && grep '^{' "$out/time-${case%%/*}.log" >> "$log"
+  TIMING=1 step "time-${case%%/*}" 40 180 "$here/syntic" bench model "$case" --device cuda $pace --json && grep '^{' "$out/time-${case%%/*}.log" >> "$log"
 done
 torch_at torch-models 240 none --models
 for op in $rest; do time_op "$op"; done
@@ -157,7 +160,7 @@ for op in $rest; do time_op "$op"; done
 # 6. Where the slowest three of ours lose their time.
 if command -v ncu > /dev/null; then
   while read -r op; do
-    step "ncu-$op" 30 90 ncu --set full --launch-count 8 "$here/syntic" bench kernel "$op" --device cuda --sizes "$sizes" --time 0s
+    TIMING=1 step "ncu-$op" 30 90 ncu --set full --launch-count 8 "$here/syntic" bench kernel "$op" --device cuda --sizes "$sizes" --time 0s
   done < <(sed -n 's/^{"op":"\([a-z0-9_]*\)".*"device":"cuda[^"]*".*"picked":true,"seconds":\([0-9.e-]*\).*/\2 \1/p' "$log" | sort -gr | awk '!seen[$2]++ {print $2}' | head -3)
 else
   omit ncu "not installed"
