@@ -71,12 +71,12 @@
 //	4096 × 320 × 2880                            199    236   0.92                       384    412   0.80
 //	1024 × 640 × 5760                            189    239   0.93                       376    411   0.80
 //	256 × 1280 × 11520                           200    224   0.87                       400    423   0.83
-//	CLIP, one image                              133    193   0.75                       237    338   0.66
+//	CLIP, one image                              133    220   0.86                       237    397   0.78
 //	CLIP, 32 images                              187    218   0.85                       335    418   0.82
 //
 // Within CLIP of 32 images its products run at 233 to 248 (457 to 486), which are 0.95 of its time; patches, whose windows lie side by side, at 220.
 // What helped, in this order: panels of a weight packed once and read in one stream, the slice that comes next asked for line by line while a tile is computed
-// (few rows: +40 %); rows of Out and of the residual asked for before a tile begins, because they lie a row of the matrix apart and every block of the depth
+// (few rows: +40 %), and behind a task the first slice of the one that its worker takes next (one image: +11 %); rows of Out and of the residual asked for before a tile begins, because they lie a row of the matrix apart and every block of the depth
 // comes back to them; all columns to one task, so that its rows of A are rounded once and its rows of Out are written whole (+4 to 9 % at 3,072 columns,
 // against groups of 32 panels). A rounded by the task that reads it instead of by a pass before.
 // In vain: blocks of 256 in depth, whose slice of B leaves room in the first-level cache (the same in bfloat16, 3 to 7 % slower in float32 at 1024 × 640 × 5760:

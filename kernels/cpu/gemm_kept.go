@@ -54,15 +54,22 @@ func (m *micro) keep(w *kernels.View, key kernels.FormKey) []float32 {
 	})
 }
 
-// after is where the slice of B lies that the task reads after columns c.. of depth k0..k1-1; 0 if it is not packed.
-func (j *job) after(c, c0, c1, k0, k1 int) uintptr {
-	nr := j.kernel.nr
-	if c += nr; c >= c1 {
+// after is where the slice of B lies that a worker reads after columns c.. of depth k0..k1-1 of a task; 0 if it is not packed.
+func (j *job) after(w *worker, c, c0, c1, k0, k1 int) uintptr {
+	if c += j.kernel.nr; c >= c1 {
 		c, k0 = c0, k1
 	}
+	if k0 >= j.k1 {
+		return w.then
+	}
+	return j.slice(c, k0)
+}
+
+// slice is where the slice of B of columns c.. from depth k0 lies; 0 if it is not packed.
+func (j *job) slice(c, k0 int) uintptr {
+	nr := j.kernel.nr
 	i := (c - j.j0) / nr
 	switch {
-	case k0 >= j.k1:
 	case j.b.panels != nil:
 		return uintptr(unsafe.Pointer(&j.b.panels[i*nr*j.b.whole+k0*nr]))
 	case j.staged && j.b.win.x == nil:

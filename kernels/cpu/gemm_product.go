@@ -38,6 +38,7 @@ type job struct {
 	group        int  // panels of a task
 	byColumns    bool // tasks go along the columns first: their rows are few, and B is read once
 	parts        []piece
+	crew         int  // workers
 	staged       bool // B is packed before the tasks, for all of them; otherwise tasks read it where it lies or pack a panel themselves
 	packed       []float32
 	j0, j1       int      // columns of this stage
@@ -63,6 +64,7 @@ type worker struct {
 	tile tile
 	edge [maxTile]float32
 	a, b []float32 // copied rows of A, one packed panel of B
+	then uintptr   // the first slice of B of the task after
 }
 
 var workers = sync.Pool{New: func() any { return new(worker) }}
@@ -197,6 +199,9 @@ func (j *job) run(serial bool) {
 			chunk = max(1, maxPacked/j.ld/j.kc) * j.kc
 		}
 		j.cut()
+		if j.crew = 1; !serial {
+			j.crew = crewFor(len(j.parts))
+		}
 		for j.k0 = 0; j.k0 < j.k; j.k0 = j.k1 {
 			j.k1 = min(j.k, j.k0+chunk)
 			if j.staged {
@@ -264,6 +269,9 @@ func (j *job) task(i int) {
 	p := &j.parts[i]
 	i0, i1, c0, c1 := p.i0, p.i1, p.c0, p.c1
 	w := workers.Get().(*worker)
+	if w.then = 0; i+j.crew < len(j.parts) { // of the task that this worker takes next, if all are as quick
+		w.then = j.slice(j.parts[i+j.crew].c0, j.k0)
+	}
 	for k := j.k0; k < j.k1; k += j.kc {
 		j.block(w, i0, i1, c0, c1, k, min(j.k1, k+j.kc))
 	}
@@ -287,7 +295,7 @@ func (j *job) block(w *worker, i0, i1, c0, c1, k0, k1 int) {
 	first, step := j.readA(w, i0, i1, k0, k1)
 	for c := c0; c < c1; c += m.nr {
 		t.b, t.bs = j.panel(w, c, k0, k1)
-		next := j.after(c, c0, c1, k0, k1)
+		next := j.after(w, c, c0, c1, k0, k1)
 		cols := min(c1-c, m.nr)
 		t.mask = uint32(1<<cols - 1)
 		run := m.run
