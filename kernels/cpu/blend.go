@@ -22,7 +22,7 @@ type blends struct {
 	loops     *vector
 
 	parts               []float32 // of wave+1 partial results of each block of queries: that of all pieces so far comes first
-	first, blocks       int       // queries, and blocks of them, that are worked on
+	first, blocks, most int       // queries, blocks of them that are worked on, and queries of one
 	groups, wave, count int
 	w                   int // first piece of the wave
 
@@ -38,6 +38,7 @@ func (t *blends) run() {
 	for t.first = 0; t.first < t.n; t.first += blendOnce {
 		n := min(blendOnce, t.n-t.first)
 		t.blocks, t.groups = ceilDiv(n, memQueries), ceilDiv(n, blendShared)
+		t.most = min(n, memQueries)
 		t.wave = min(pieces, max(1, blendPieces/t.groups))
 		t.parts = grown(t.parts, t.blocks*(t.wave+1)*t.partSize())
 		for t.w = 0; t.w < pieces; t.w += t.wave {
@@ -50,7 +51,7 @@ func (t *blends) run() {
 	t.out, t.dout, t.to, t.all = nil, nil, nil, nil
 }
 
-func (t *blends) partSize() int { return memQueries * (2 + t.ld) }
+func (t *blends) partSize() int { return 2*memQueries + t.most*t.ld }
 
 // part is partial result i of a block of queries; 0 is that of all pieces so far.
 func (t *blends) part(block, i int) blend {

@@ -88,7 +88,10 @@ func (s *scan) rescore(q int, list, h []rank, gather []float32) {
 		s.raise(q, h[0].score)
 		n = 0
 	}
-	for _, r := range list {
+	for i, r := range list {
+		if i%scanRescored == 0 {
+			s.soon(q, list[min(len(list), i+scanRescored):min(len(list), i+2*scanRescored)])
+		}
 		if r.score < math.Float32frombits(s.floors[q].Load()) {
 			continue
 		}
@@ -100,6 +103,15 @@ func (s *scan) rescore(q int, list, h []rank, gather []float32) {
 	}
 	if n > 0 {
 		flush()
+	}
+}
+
+// soon asks for the rows of a list that will be scored: they lie anywhere.
+func (s *scan) soon(q int, list []rank) {
+	for _, r := range list {
+		if !(r.score < math.Float32frombits(s.floors[q].Load())) {
+			fetchRows(uintptr(unsafe.Pointer(&s.mem[int(r.index)*s.d])), 0, uintptr(ceilDiv(4*s.d, align)), 1)
+		}
 	}
 }
 
@@ -277,11 +289,16 @@ func larger(x, y float32) float32 {
 
 // products fills the scores of `cols` queries from c of the block for rows of a tile.
 func (t *scanChunk) products(w *worker, rowsAt unsafe.Pointer, scores, scales []float32, c, rows, cols int) {
+	share, next, bytes := max(1, ceilDiv(t.nq, memQueries)), uintptr(0), 0
+	if t.near != nil { // a share of the next tile is asked for meanwhile
+		bytes = 4 * rows * t.units / share
+		next = uintptr(rowsAt) + uintptr(4*rows*t.units+c/memQueries*bytes)
+	}
 	a := unsafe.Slice((*float32)(rowsAt), rows*t.units)
 	at := (t.q0 + c) / t.nr * t.nr // memQueries and scanQueries are multiples of nr
 	if !t.bytes {
 		t.f.half.tiles(w, tilesArgs{c: scores, ldc: memQueries, a: a, ars: t.units, aks: 1, b: t.panels[at*t.units:], ldb: t.nr, panel: t.nr * t.units,
-			rows: rows, cols: min(cols, ceilDiv(t.n, t.nr)*t.nr-at), k: t.units, alpha: 1})
+			rows: rows, cols: min(cols, ceilDiv(t.n, t.nr)*t.nr-at), k: t.units, alpha: 1, next: next, bytes: bytes})
 		return
 	}
 	step := evenly(rows, len(t.f.tiles)-1)
