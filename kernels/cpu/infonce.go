@@ -63,14 +63,15 @@ type nce struct {
 	kept             []float32 // similarities of the first `held` rows of X with those of Y, keptLD apart; they become the band's gradient
 	held, keptLD     int
 
-	yRows        []float32 // rows of Y, units apart
-	yDown        []float32 // what DX is made of: rows of Y, yLD apart, or pairs of neighbouring rows as panels of tiles
-	yLD          int
-	owned        [2]*scratch // what these lie in
-	xCols, xDown []float32   // the band's rows of X as columns of panels, and as rows of panels, or pairs of them: what DY is made of
-	band         []float32   // of pairs: its gradient, pairs of rows of Y, bandLD apart
-	bandLD       int
-	r0, nr       int // the band
+	yRows               []float32 // rows of Y, units apart
+	yDown               []float32 // what DX is made of: rows of Y, yLD apart, or pairs of neighbouring rows as panels of tiles
+	yLD                 int
+	padded              *scratch  // of float32, where rows are no whole panels: what yDown lies in
+	pairRows, pairDowns []float32 // of pairs: yRows and yDown; not of the common scratch, where smaller work would keep their memory
+	xCols, xDown        []float32 // the band's rows of X as columns of panels, and as rows of panels, or pairs of them: what DY is made of
+	band                []float32 // of pairs: its gradient, pairs of rows of Y, bandLD apart
+	bandLD              int
+	r0, nr              int // the band
 
 	statisticsFn, mergeFn, packFn, downFn, yAlongFn, yDownFn, tileFn, rowsFn, finishFn func(lo, hi int)
 }
@@ -101,10 +102,8 @@ func infoNCE(a *kernels.InfoNCEArgs, p *panel, m *micro) {
 	if !a.DX.Absent() {
 		t.gradients()
 	}
-	for i, s := range t.owned {
-		s.put()
-		t.owned[i] = nil
-	}
+	t.padded.put()
+	t.padded = nil
 	t.InfoNCEArgs, t.target, t.yRows, t.yDown = nil, nil, nil, nil // keeps no operand alive
 	nces.Put(t)
 }
@@ -137,7 +136,7 @@ func (t *nce) operands() {
 		return
 	}
 	t.yLD = ceilDiv(t.d, t.kernel.nr) * t.kernel.nr
-	t.yDown, t.owned[0] = widenedRows(t.Y.F32(), t.m, t.d, t.yLD)
+	t.yDown, t.padded = widenedRows(t.Y.F32(), t.m, t.d, t.yLD)
 }
 
 // widenedRows are rows of whole panels, ld apart: src itself, or a copy in scratch.

@@ -27,15 +27,15 @@ func (m *micro) panel() *panel {
 // pairOperands rounds rows of Y to pairs within a row, and to pairs of neighbouring rows for DX; those of X are rounded piece by piece and band by band.
 func (t *nce) pairOperands() {
 	t.units = ceilDiv(t.d, 2)
-	t.owned[0] = getScratch(t.m * t.units)
-	t.yRows = t.owned[0].f
+	t.pairRows = grown(t.pairRows, t.m*t.units)
+	t.yRows = t.pairRows
 	Ranges(t.m, t.cols, t.yAlongFn)
 	if t.DX.Absent() {
 		return
 	}
 	t.yLD = ceilDiv(t.d, t.kernel.nr) * t.kernel.nr
-	t.owned[1] = getScratch(ceilDiv(t.m, 2) * t.yLD)
-	t.yDown = t.owned[1].f
+	t.pairDowns = grown(t.pairDowns, ceilDiv(t.m, 2)*t.yLD)
+	t.yDown = t.pairDowns
 	Ranges(t.m, nceDeep*t.cols, t.yDownFn)
 }
 
