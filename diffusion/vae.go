@@ -73,23 +73,7 @@ func (p *Posterior) KL(s *tensor.Scope) *tensor.Tensor {
 
 // Noise is standard normal numbers [len(keys), shape...]: row b is the stream of keys[b], whatever the other rows are.
 func Noise(s *tensor.Scope, keys []tensor.Key, shape ...int) *tensor.Tensor {
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	all := append([]int{len(keys)}, shape...)
-	if s.Device().IsCPU() {
-		t := s.Empty(all...)
-		for b, k := range keys {
-			k.Normal(t.Data()[b*n : (b+1)*n])
-		}
-		return t
-	}
-	data := make([]float32, len(keys)*n)
-	for b, k := range keys {
-		k.Normal(data[b*n : (b+1)*n])
-	}
-	return s.FromFloat32s(data, all...)
+	return s.RandnRows(keys, shape...)
 }
 
 // NewVAE makes an autoencoder with all parameters zero; nn.Init or Load fill them. The error names a key of the configuration.

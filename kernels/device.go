@@ -55,6 +55,11 @@ type Filler interface {
 	Fill(s *Stream, dst unsafe.Pointer, word uint32, n int) error
 }
 
+// Drawer is a backend that draws random numbers where they are needed, the same bits as [Key.Normal] and [Key.Uniform] on the host.
+type Drawer interface {
+	Draw(s *Stream, dst unsafe.Pointer, n int, key Key, normal bool) error
+}
+
 // Gatherer is a backend whose host would wait for each CopyOut: it makes several and waits once.
 type Gatherer interface {
 	CopyAllOut(s *Stream, list []HostCopy) error // complete on return

@@ -276,21 +276,40 @@ func (s *Scope) IntsBy(fill func(dst []int32), shape ...int) *Tensor {
 }
 
 // Randn is a tensor of standard normal numbers that depend on the key alone.
-func (s *Scope) Randn(key kernels.Key, shape ...int) *Tensor { return s.random(key.Normal, shape) }
+func (s *Scope) Randn(key kernels.Key, shape ...int) *Tensor {
+	t := s.Empty(shape...)
+	s.draw(t, key, 0, t.Len(), true)
+	return t
+}
 
 // Uniform is a tensor of numbers in (0, 1) that depend on the key alone.
-func (s *Scope) Uniform(key kernels.Key, shape ...int) *Tensor { return s.random(key.Uniform, shape) }
-
-func (s *Scope) random(fill func([]float32), shape []int) *Tensor {
+func (s *Scope) Uniform(key kernels.Key, shape ...int) *Tensor {
 	t := s.Empty(shape...)
-	if s.dev.IsCPU() {
-		fill(t.v.F32())
-		return t
-	}
-	d := make([]float32, t.Len())
-	fill(d)
-	s.copyIn(t, unsafe.Pointer(unsafe.SliceData(d)))
+	s.draw(t, key, 0, t.Len(), false)
 	return t
+}
+
+// RandnRows is Randn for each row of a tensor [len(keys), shape...] by itself: row b is the stream of keys[b], whatever the other rows are.
+func (s *Scope) RandnRows(keys []kernels.Key, shape ...int) *Tensor {
+	t := s.Empty(append([]int{len(keys)}, shape...)...)
+	for b, k := range keys {
+		n := t.Len() / len(keys)
+		s.draw(t, k, b*n, n, true)
+	}
+	return t
+}
+
+// draw fills n elements of a tensor of the scope from element at on, on its device.
+func (s *Scope) draw(t *Tensor, key kernels.Key, at, n int, normal bool) {
+	if d, ok := s.dev.backend.(kernels.Drawer); ok && n > 0 {
+		check(d.Draw(s.stream, unsafe.Add(t.v.Ptr(), 4*at), n, key, normal))
+		return
+	}
+	if to := t.v.F32()[at : at+n]; normal {
+		key.Normal(to)
+	} else {
+		key.Uniform(to)
+	}
 }
 
 // Key names a stream of random numbers; see package kernels.

@@ -4,6 +4,7 @@ package ondevice
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -160,6 +161,21 @@ func TestWaitsOfMuon(t *testing.T) {
 	want := after(tensor.CPU(), &n)
 	assert.InDeltaSlice(t, want, after(dev, &n), 1e-5)
 	assert.Equal(t, 2, n)
+}
+
+// TestNoiseIsDrawnThere: noise is the host's to the bit, and none is copied to the device.
+func TestNoiseIsDrawnThere(t *testing.T) {
+	dev := gpu(t)
+	noise := func(dev *tensor.Device) []float32 {
+		s := tensor.NewScope(dev)
+		defer s.Close()
+		before := driver.CopiesToDevice()
+		x := diffusion.Noise(s, []tensor.Key{{Seed: 3, Item: 1 << 40, Step: 7}, {Seed: 4}}, 5, 3, 4)
+		y, z := s.Randn(tensor.Key{Seed: 9}, 1001), s.Uniform(tensor.Key{Seed: 9}, 1001)
+		assert.Equal(t, before, driver.CopiesToDevice())
+		return slices.Concat(x.Float32s(), y.Float32s(), z.Float32s())
+	}
+	require.Equal(t, noise(tensor.CPU()), noise(dev))
 }
 
 // TestGraphOfTheUNet: sampling by a replayed graph gives the bits of sampling op by op, waits for nothing, and takes up other texts, shapes and weights.

@@ -32,6 +32,7 @@ type loaded struct {
 	mu      sync.Mutex
 	modules map[string]*driver.Module
 	flushed unsafe.Pointer // memory that Flush writes; nil before its first call
+	pinning sync.Mutex     // held while pinned is in use
 	pinned  unsafe.Pointer // of the host, what CopyAllOut goes through; nil before its first call
 	sms     int            // multiprocessors, 0 until they are asked for
 }
@@ -145,8 +146,8 @@ func (b backend) CopyAllOut(s *kernels.Stream, list []kernels.HostCopy) error {
 	for _, c := range list {
 		total += c.Bytes
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.pinning.Lock()
+	defer d.pinning.Unlock()
 	if d.pinned == nil && total <= pinnedBytes {
 		var err error
 		if d.pinned, err = d.ctx.AllocHost(pinnedBytes); err != nil {

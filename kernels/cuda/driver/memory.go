@@ -68,10 +68,14 @@ func (s *Stream) Free(p unsafe.Pointer) error {
 
 // ToDevice copies from host memory. Pageable memory may be reused on return; pinned memory only after Sync.
 func (s *Stream) ToDevice(dst, src unsafe.Pointer, bytes int) error {
+	toDevice.Add(1)
 	return s.failure("copy to the device", C.drv_to_device(s.ctx.place, dst, src, C.size_t(bytes), s.h))
 }
 
-var toHost atomic.Int64
+var toHost, toDevice atomic.Int64
+
+// CopiesToDevice is how many copies from host memory this process has made.
+func CopiesToDevice() int64 { return toDevice.Load() }
 
 // CopiesToHost is how often this process has waited for what it copied to host memory.
 func CopiesToHost() int64 { return toHost.Load() }
