@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,7 @@ import (
 	"syntic/nn"
 	"syntic/syntic"
 	"syntic/syntic/config"
+	"syntic/syntic/world/pretrain"
 	"syntic/tensor"
 )
 
@@ -136,6 +138,25 @@ func TestWaitsOfContrast(t *testing.T) {
 	px, texts := s.Randn(tensor.Key{Seed: 5}, 2, m.Pixels.Crop, m.Pixels.Crop, 3), s.FromInt32s(ids, 2, m.Config.Text.MaxPositions)
 	assert.Zero(t, copies(func() { m.ContrastiveLoss(s, px, texts) }))
 	assert.Equal(t, float32(clip.MaxLogScale), m.LogitScale.Item())
+}
+
+// TestWaitsOfPretraining: one a step, for loss and norm.
+func TestWaitsOfPretraining(t *testing.T) {
+	dev := gpu(t)
+	run := func(steps int) int {
+		m := nn.NewLinear(dev, 4, 5, true)
+		nn.Init(m, 3)
+		job := &pretrain.Job{Name: "test", Params: nn.Parameters(m), LR: 0.01, Schedule: nn.Cosine(1, 0.1), Steps: steps, Batch: 3, Decay: 0.9,
+			Loss: func(s *tensor.Scope, step int) (*tensor.Tensor, error) {
+				x := s.Randn(tensor.Key{Seed: uint64(step)}, 3, 4)
+				return s.MSE(m.Forward(s, x), s.Zeros(3, 5)), nil
+			},
+			Scores: func(context.Context) (map[string]float64, error) { return map[string]float64{"one": 1}, nil }, Save: func(string) error { return nil }}
+		return copies(func() {
+			require.NoError(t, pretrain.Run(context.Background(), dev, job, pretrain.Options{Dir: t.TempDir(), Checkpoint: time.Hour}))
+		})
+	}
+	assert.Equal(t, 5, run(8)-run(3))
 }
 
 // TestWaitsOfMuon: two a step, for the norm of all gradients and for those of all matrices.
