@@ -28,9 +28,10 @@
 //	                                          before   now    of the limit
 //	attention float32   1×2×4096×4096×40         126    179   0.70
 //	attention float32   2×2×1024×1024×80         155    219   0.86
-//	attention float32   2×8×4096×77×40           131    151   0.59   (47 before; 181 of one item in a better minute)
-//	attention float32   32×12×50×50×64            84    108   0.42   (46 before; 136 where one item stays in the cache)
-//	attention float32   80×4×40×40×128 causal     44     53   0.21   (25 before; 84 where one item stays in the cache)
+//	attention float32   2×8×4096×77×40           142    200   0.78   (205 of one head, which stays in the cache; before 170)
+//	attention float32   32×12×50×50×64           102    169   0.66   (183 of one head; before 142)
+//	attention float32   80×4×40×40×128 causal     50     74   0.29   (middle of many calls, the least 97; 131 of one head; before 94)
+//	attention float32   64×8×77×77×64 causal      82    131   0.51
 //	attention float32   1×1×4096×4096×512        156    188   0.73
 //	attention bfloat16  1×2×4096×4096×40         197    247   0.48
 //	attention bfloat16  2×2×1024×1024×80         266    315   0.62
@@ -88,10 +89,22 @@
 // rows. Few rows by 128 columns have a tile of their own.
 //
 // Attention: a row of scores for every key. Keys and values are read where they lie, nothing but the number of queries is filled up to whole vectors, and
-// softmax runs down columns without a sum across lanes. 2^x takes a subtraction of its whole part (VREDUCEPS), five multiply-adds and VSCALEFPS. At short
-// sequences what remains is fetching operands: one core must move 26 MB for 134 MFLOP at 80×4×40×40×128. Heads lie H·D numbers apart, so the next one is asked for by
-// software, a few rows between every two routines: 10 to 18 % more. In vain: the same for long sequences (nothing at 4096×40 and 1024×80); summing P·V of causal
-// queries in two parts (a token's bits then depend on what follows it).
+// softmax runs down columns without a sum across lanes. 2^x takes a subtraction of its whole part (VREDUCEPS), five multiply-adds and VSCALEFPS.
+// In vain for long sequences: asking for rows ahead (nothing at 4096×40 and 1024×80).
+//
+// Attention over few keys (attention_few.go), two workers, GFLOP/s to text, of CLIP and of the decoder, middles of many calls on a quiet machine, operands on
+// pages of 2 MiB as large tensors have them: 280, 221 and 116 before. All scores of 32 queries at once, softmax in one pass with the largest in four chains,
+// and sums of values a row for every query instead of a column, so that Out is written where it lies without being turned, 50 queries are 50 rows
+// instead of 64 columns, and causal queries stop at their last key by eights (of 40 numbers, the last eight of two rows share a register): 366, 282, 170. Heads
+// lie H·D numbers apart, so the lines of the next are asked for ahead: one by one within the products, not some dozens between routines, where they wait for
+// each other and hold up what is read next: 379, 320, 192. A worker who takes a piece before it computes another, so that none begins cold, in runs that get
+// shorter, so that both end together: 387, 320, 190 (385, 325, 184 by bench model). With bfloat16 by name these are float32 too: rounded operands
+// reached 396, 307 and 138 by the old way. In vain: not asking ahead (353, 246, 145 where dozens at a time made 366, 282, 170); asking for the first-level cache
+// instead of the second (382, 322, 195); to text, 1, 2 and 4 heads at a time of 64 to 256 queries (within 3 % of all 8 of 64); pieces taken singly (decoder
+// 173: heads side by side then go to different workers) and two heads at a time (decoder 145); sums of causal queries in two parts (a token's bits then
+// depend on what follows it). What remains is memory at the decoder, 26 MB in 0.7 ms, and at CLIP the 14 columns by which 50 queries fall short of 64 in
+// the products with keys. Not tried: pairs of bfloat16 with sums a row for every query, which should gain where a head is in the cache (the old way, of one
+// head by one worker: 218 to text, 199 of CLIP, where float32 has 205 and 183).
 //
 // InfoNCE: four products instead of six, three up to 20 MiB of similarities, which are kept. In vain: pieces of 64 rows and 32 rows of DX at 8192 columns (164 GFLOP/s: all of Y comes from the last-level cache
 // for every piece); pieces of 128 and bands of 512 give 199.
