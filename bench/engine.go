@@ -109,12 +109,13 @@ func (r *Runner) Warm(sample time.Duration) error {
 	return nil
 }
 
-// Turn takes a sample after another engine's: threads of that one may wait for more work without sleeping, so first nobody works for a while; then a call that is
-// not counted wakes the engine's own threads, if it is short enough for that to count.
+// Turn takes a sample after another engine's: threads of that one may wait for more work without sleeping, so first nobody works for a while. Then the engine does
+// what it will be timed at without being timed, if its calls are short enough for that to count: the rest leaves processors asleep and operands in no cache, and
+// a single call would warm an engine of slow calls longer than one of quick calls.
 func (r *Runner) Turn() error {
 	time.Sleep(rest)
 	if r.once < shortCall {
-		if _, err := r.ask(1, 1); err != nil {
+		if _, err := r.ask(r.Calls, 1); err != nil {
 			return err
 		}
 	}
