@@ -1,7 +1,7 @@
 """PyTorch on the GPU at the sizes that `syntic bench kernel --json` wrote to a file: torch_cuda.py FILE [--dry]. JSON lines {"peer", "op", "dims", …};
 with --models, where diffusers and transformers are installed, also whole models of random weights: {"peer", "case", …}.
 
-Float32 as ours, without TF32. Each is the fastest of the settings that torch has for it: eager, compile, a backend of scaled_dot_product_attention, for InfoNCE also tiles
+In bfloat16, float16 and float32 ("format"), the last without TF32; ours by the same format are what compares. Each is the fastest of the settings that torch has for it: eager, compile, a backend of scaled_dot_product_attention, for InfoNCE also tiles
 that keep no similarities (as Inf-CL, arXiv 2410.17243, in plain torch). "all" has the others. What torch refuses is told on stderr. A
 convolution or product here has no epilogue. --dry runs on the CPU, to try the script: its times mean nothing.
 """
@@ -19,6 +19,8 @@ DEVICE = "cpu" if DRY else "cuda"
 torch.backends.cuda.matmul.allow_tf32 = False
 torch.backends.cudnn.allow_tf32 = False
 torch.backends.cudnn.benchmark = True
+FORMATS = {"bf16": torch.bfloat16, "f32": torch.float32, "f16": torch.float16}
+dtype = torch.float32  # of what rand makes
 
 
 def sync():
@@ -49,7 +51,7 @@ def seconds(fn):
     return statistics.median(samples)
 
 
-def report(op, dims, settings):
+def report(op, dims, settings, form="f32"):
     """settings: name -> function; those that torch refuses are left out."""
     took = {}
     with torch.inference_mode():
@@ -60,12 +62,12 @@ def report(op, dims, settings):
                 print(f"{op} {dims} {name}: {type(e).__name__}: {str(e).splitlines()[0] if str(e) else ''}", file=sys.stderr)
     if took:
         best = min(took, key=took.get)
-        row = {"peer": "torch", **({"case": dims} if op is None else {"op": op, "dims": dims}), "setting": best, "seconds": took[best], "all": took, "version": torch.__version__}
+        row = {"peer": "torch", **({"case": dims} if op is None else {"op": op, "dims": dims}), "format": form, "setting": best, "seconds": took[best], "all": took, "version": torch.__version__}
         print(json.dumps(row), flush=True)
 
 
 def rand(*shape):
-    return torch.randn(*shape, device=DEVICE)
+    return torch.randn(*shape, device=DEVICE).to(dtype)
 
 
 def gemm(b, m, n, k, ta, tb, e):
@@ -87,7 +89,30 @@ def attention(b, n, m, h, d, flags):
             with sdpa_kernel(backend):
                 F.scaled_dot_product_attention(q, k, v, is_causal=causal)
         return call
-    return {"default": lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal), **{b.name: by(b) for b in (SDPBackend.MATH, SDPBackend.EFFICIENT_ATTENTION)}}
+    return {"default": lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal), **{b.name: by(b) for b in BACKENDS}}
+
+
+BACKENDS = (SDPBackend.MATH, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION)
+
+
+def attention_grad(b, n, m, h, d, flags):
+    """The backward alone: the forward's graph is kept."""
+    with torch.inference_mode(False), torch.enable_grad():
+        q, k, v = (rand(b, x, h, d).transpose(1, 2).detach().requires_grad_(True) for x in (n, m, m))
+        grad = rand(b, n, h, d).transpose(1, 2)
+    causal = bool(flags & 1)
+
+    def by(backends):
+        out = []
+
+        def call():
+            with torch.inference_mode(False), torch.enable_grad():
+                if not out:
+                    with sdpa_kernel(backends):
+                        out.append(F.scaled_dot_product_attention(q, k, v, is_causal=causal))
+                torch.autograd.grad(out[0], (q, k, v), grad, retain_graph=True)
+        return call
+    return {"default": by(list(BACKENDS)), **{b.name: by(b) for b in BACKENDS}}
 
 
 def conv(b, h, w, i, o, kh, kw, stride, top, left, *_):
@@ -123,13 +148,13 @@ def infonce(n, m, d, flags, *_):
             rows, cols = (torch.full((n,), -torch.inf, device=DEVICE) for _ in range(2))
             for i in blocks:
                 for j in blocks:
-                    s = scale * x[i] @ y[j].T
+                    s = (scale * x[i] @ y[j].T).float()
                     rows[i], cols[j] = torch.logaddexp(rows[i], s.logsumexp(1)), torch.logaddexp(cols[j], s.logsumexp(0))
-            dx, dy = -2 * scale * y.detach(), -2 * scale * x.detach()
+            dx, dy = -2 * scale * y.detach().float(), -2 * scale * x.detach().float()
             for i in blocks:
                 for j in blocks:
-                    s = scale * x[i] @ y[j].T
-                    p = scale * ((s - rows[i, None]).exp() + (s - cols[None, j]).exp())
+                    s = (scale * x[i] @ y[j].T).float()
+                    p = (scale * ((s - rows[i, None]).exp() + (s - cols[None, j]).exp())).to(x.dtype)
                     dx[i] += p @ y[j]
                     dy[j] += p.T @ x[i]
             return dx / (2 * n), dy / (2 * n)
@@ -173,14 +198,18 @@ def models():
 
 
 def main():
-    makers = {"gemm": gemm, "softmax": softmax, "attention": attention, "conv2d": conv, "infonce": infonce, "topk": topk, "project_topk": project}
+    global dtype
+    makers = {"gemm": gemm, "softmax": softmax, "attention": attention, "attention_grad": attention_grad, "conv2d": conv, "infonce": infonce, "topk": topk, "project_topk": project}
     done = set()
     for line in open(sys.argv[1]):
         row = json.loads(line)
-        at = row.get("op"), tuple(row.get("dims", ()))
+        form = next((f for f in ("bf16", "f16") if row.get("variant", "").endswith(f)), "f32")
+        at = row.get("op"), tuple(row.get("dims", ())), form
         if at[0] in makers and "variant" in row and at not in done:
             done.add(at)
-            report(row["op"], row["dims"], makers[row["op"]](*row["dims"]))
+            dtype = FORMATS[form]
+            report(row["op"], row["dims"], makers[row["op"]](*row["dims"]), form)
+    dtype = torch.float32
     if "--models" in sys.argv:
         models()
 
