@@ -112,6 +112,8 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 	}
 	told := newTally(d.dev)
 	defer told.release()
+	s := tensor.NewScope(d.dev, tensor.WithTape())
+	defer s.Close()
 	order, dealt := []int(nil), -1
 	for step := len(curve); step < total; step++ {
 		if err := ctx.Err(); err != nil {
@@ -125,7 +127,7 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 			order, dealt = tensor.Key{Seed: o.Seed, Item: shuffleItem, Step: uint32(epoch)}.Perm(n), epoch
 		}
 		p := TrainStep{Step: step, Epoch: float64(step) / float64(perEpoch), LR: o.Train.LR * schedule(step, total)}
-		if err := d.trainStep(opt, told, x, captions, order[at:min(at+batch, n)], o, epoch, &p); err != nil {
+		if err := d.trainStep(s, opt, told, x, captions, order[at:min(at+batch, n)], o, epoch, &p); err != nil {
 			curve, failed := told.read(curve)
 			return curve, errors.Join(failed, fmt.Errorf("train: step %d: %w", step, err))
 		}
@@ -207,10 +209,9 @@ func scheduleOf(o config.Train) (nn.Schedule, error) {
 	return nil, fmt.Errorf("train: schedule %q: want linear, cosine, constant", o.Schedule)
 }
 
-// trainStep does one step on the captions of index.
-func (d *Decoder) trainStep(opt *nn.AdamW, told *tally, x *Examples, captions [][]int32, index []int, o TrainOptions, epoch int, p *TrainStep) (err error) {
-	s := tensor.NewScope(d.dev, tensor.WithTape())
-	defer s.Close()
+// trainStep does one step on the captions of index in s, which records and begins anew afterwards.
+func (d *Decoder) trainStep(s *tensor.Scope, opt *nn.AdamW, told *tally, x *Examples, captions [][]int32, index []int, o TrainOptions, epoch int, p *TrainStep) (err error) {
+	defer s.Reset()
 	e := d.Shape.Features
 	v, rows, from := make([]float32, len(index)*e), make([][]int32, len(index)), make([]int, len(index))
 	var weights []float32

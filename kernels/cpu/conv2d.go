@@ -170,7 +170,7 @@ func (m *micro) conv2dGradW(a *kernels.Conv2DGradWArgs) {
 	m.multiply(&p, small(&p))
 	if !a.DBias.Absent() {
 		db := a.DBias.F32()
-		colSums(m.loops(), a.DOut.F32(), 1, s.B*s.OH*s.OW, s.O, func(at int, sum float64) { db[at] = float32(sum) })
+		colSums(reduceWork{sumsOut{o: db, scale: 1}, m.loops(), a.DOut.F32(), 1, s.B * s.OH * s.OW, s.O})
 	}
 }
 

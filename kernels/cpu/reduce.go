@@ -40,79 +40,113 @@ func rowSum(n int, piece func(lo, hi int) float32) float64 {
 	return sum
 }
 
+// sumsOut is where sums go: o = scale·sum (+ o).
+type sumsOut struct {
+	o          []float32
+	scale      float64
+	accumulate bool
+}
+
+func (t *sumsOut) put(at int, s float64) {
+	s *= t.scale
+	if t.accumulate {
+		s += float64(t.o[at])
+	}
+	t.o[at] = float32(s)
+}
+
 func reduceRun(v *vector, a *kernels.ReduceArgs) {
 	dims, kept := fold3(a.X.Shape(), a.Out.Shape())
-	x, o := a.X.F32(), a.Out.F32()
-	put := func(at int, s float64) {
-		s *= float64(a.Scale)
-		if a.Accumulate {
-			s += float64(o[at])
-		}
-		o[at] = float32(s)
-	}
-	n, m, c := dims[0], dims[1], dims[2]
+	w := reduceWork{sumsOut{a.Out.F32(), float64(a.Scale), a.Accumulate}, v, a.X.F32(), dims[0], dims[1], dims[2]}
+	n, m, c := w.n, w.m, w.c
 	switch {
 	case kept[2] && (m == 1 || kept[1]): // nothing to add up
-		Ranges(c, grain, func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				put(i, float64(x[i]))
-			}
-		})
+		reduceNothing.ranges(c, grain, w)
 	case kept[2]: // over the middle
-		colSums(v, x, n, m, c, put)
+		colSums(w)
 	case n*m == 1:
-		put(0, rowSum(c, func(lo, hi int) float32 { return v.sum(x[lo:hi]) }))
+		x := w.x
+		w.put(0, rowSum(c, func(lo, hi int) float32 { return v.sum(x[lo:hi]) }))
 	default: // over rows, then over what comes before them
-		Ranges(m, rowGrain(n*c), func(lo, hi int) {
-			for j := lo; j < hi; j++ {
-				s := 0.0
-				for i := 0; i < n; i++ {
-					for k := 0; k < c; k += sumPiece {
-						at := (i*m + j) * c
-						s += float64(v.sum(x[at+k : at+min(c, k+sumPiece)]))
-					}
-				}
-				put(j, s)
-			}
-		})
+		reduceRows.ranges(m, rowGrain(n*c), w)
 	}
 }
 
-// colSums adds up the m rows of each of n matrices [m, c] and calls put(i·c+k, sum). Narrow rows are added several at a time.
-func colSums(v *vector, x []float32, n, m, c int, put func(at int, s float64)) {
-	const cut = 1 << 12 // columns of a piece
-	wide := wideRow(m, c)
-	step := min(64*(wide/c), m)
-	pieces, blocks := ceilDiv(m, step), ceilDiv(c, cut)
-	part := getScratch(n * pieces * c)
-	defer part.put()
-	Ranges(n*pieces*blocks, max(1, grain/(step*min(c, cut))), func(lo, hi int) {
-		for u := lo; u < hi; u++ {
-			p, from := u/blocks, u%blocks*cut
-			to := min(c, from+cut)
-			i, r := p/pieces, p%pieces*step
-			end := min(m, r+step)
-			if wide > c {
-				v.sumWide(part.f[p*c:p*c+c], x[(i*m+r)*c:(i*m+end)*c], wide)
-				continue
-			}
-			acc := part.f[p*c+from : p*c+to]
-			copy(acc, x[(i*m+r)*c+from:])
-			for r++; r < end; r++ {
-				v.axpby(acc, acc, x[(i*m+r)*c+from:(i*m+r)*c+to], 1, 1)
-			}
-		}
-	})
-	Ranges(n*c, max(1, grain/pieces), func(lo, hi int) {
-		for at := lo; at < hi; at++ {
-			s := 0.0
-			for p := 0; p < pieces; p++ {
-				s += float64(part.f[(at/c*pieces+p)*c+at%c])
-			}
-			put(at, s)
-		}
-	})
+// reduceWork is sums of numbers of x [n, m, c].
+type reduceWork struct {
+	sumsOut
+	v       *vector
+	x       []float32
+	n, m, c int
 }
+
+var reduceNothing = newSpread(func(w *reduceWork, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		w.put(i, float64(w.x[i]))
+	}
+})
+
+var reduceRows = newSpread(func(w *reduceWork, lo, hi int) {
+	for j := lo; j < hi; j++ {
+		s := 0.0
+		for i := range w.n {
+			for k := 0; k < w.c; k += sumPiece {
+				at := (i*w.m + j) * w.c
+				s += float64(w.v.sum(w.x[at+k : at+min(w.c, k+sumPiece)]))
+			}
+		}
+		w.put(j, s)
+	}
+})
+
+// colSums adds up the m rows of each of n matrices [m, c]: sum number i·c+k is column k of matrix i. Narrow rows are added several at a time.
+func colSums(r reduceWork) {
+	const cut = 1 << 12 // columns of a piece
+	w := colWork{reduceWork: r, cut: cut, wide: wideRow(r.m, r.c)}
+	w.step = min(64*(w.wide/w.c), w.m)
+	w.pieces, w.blocks = ceilDiv(w.m, w.step), ceilDiv(w.c, cut)
+	part := getScratch(w.n * w.pieces * w.c)
+	w.part = part.f
+	colPieces.ranges(w.n*w.pieces*w.blocks, max(1, grain/(w.step*min(w.c, cut))), w)
+	colEnds.ranges(w.n*w.c, max(1, grain/w.pieces), w)
+	part.put()
+}
+
+// colWork is such a sum in progress: of step rows and cut columns at a time, in parts.
+type colWork struct {
+	reduceWork
+	part                            []float32
+	cut, wide, step, pieces, blocks int
+}
+
+var colPieces = newSpread(func(w *colWork, lo, hi int) {
+	m, c := w.m, w.c
+	for u := lo; u < hi; u++ {
+		p, from := u/w.blocks, u%w.blocks*w.cut
+		to := min(c, from+w.cut)
+		i, r := p/w.pieces, p%w.pieces*w.step
+		end := min(m, r+w.step)
+		if w.wide > c {
+			w.v.sumWide(w.part[p*c:p*c+c], w.x[(i*m+r)*c:(i*m+end)*c], w.wide)
+			continue
+		}
+		acc := w.part[p*c+from : p*c+to]
+		copy(acc, w.x[(i*m+r)*c+from:])
+		for r++; r < end; r++ {
+			w.v.axpby(acc, acc, w.x[(i*m+r)*c+from:(i*m+r)*c+to], 1, 1)
+		}
+	}
+})
+
+var colEnds = newSpread(func(w *colWork, lo, hi int) {
+	for at := lo; at < hi; at++ {
+		s := 0.0
+		for p := range w.pieces {
+			s += float64(w.part[(at/w.c*w.pieces+p)*w.c+at%w.c])
+		}
+		w.put(at, s)
+	}
+})
 
 // sumWide is the sum of the rows of len(dst) numbers that x is made of, taken wide numbers at a time (see wideRow).
 func (v *vector) sumWide(dst, x []float32, wide int) {
