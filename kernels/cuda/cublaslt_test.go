@@ -213,7 +213,13 @@ func TestChoice(t *testing.T) {
 		return fmt.Sprintf(`{"format":"f32","weight":"f32","batch":1,"m":64,"n":24,"k":16,"trans":"nt","bias":true,"own":"tiled_f32","own_us":%g,"us":%g,"way":"%s"}`, own, theirs, e.Way)
 	}
 	bad := func(old, new string) string { return strings.Replace(entry(2, 1), old, new, 1) }
+	half := strings.Replace(entry(2, 1), `"format":"f32"`, `"format":"bf16"`, 1)
 	for _, c := range []struct{ name, lib, record, want string }{
+		{"*=mma_bf16", lib, head + "\n" + half, "ran: cublaslt_bf16\nerror: <nil>"},
+		{"gemm=mma_bf16", lib, head + "\n" + half, "ran: mma_bf16\nerror: <nil>"},
+		{"*=wgmma_bf16", lib, head + "\n" + half, "ran: cublaslt_bf16\nerror: <nil>"},
+		{"*=mma_bf16", lib, head + "\n" + entry(2, 1), "ran: mma_bf16\nerror: <nil>"},
+		{"gemm=cublaslt_bf16", lib, head + "\n" + entry(2, 1), `variant "cublaslt_bf16", asked for by name, cannot run`},
 		{"absent", "/nowhere/libcublasLt.so", head + "\n" + entry(2, 1), "ran: tiled_f32\nerror: <nil>"},
 		{"absent, and said so", "/nowhere/libcublasLt.so", head + "\n" + entry(2, 1), "cuBLASLt not used: no cuBLASLt: /nowhere/libcublasLt.so: cannot open"},
 		{"no record", lib, "", "ran: tiled_f32\nerror: <nil>"},
@@ -237,6 +243,9 @@ func TestChoice(t *testing.T) {
 			}
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), childEnv+"=1", cublaslt.LibraryEnv+"="+c.lib)
+			if strings.Contains(c.name, "=") {
+				cmd.Env = append(cmd.Env, "SYNTIC_KERNEL="+c.name)
+			}
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
 			assert.Contains(t, string(out), c.want)
