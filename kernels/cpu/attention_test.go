@@ -46,3 +46,12 @@ func TestCausalBitsWhereKeysBecomeMany(t *testing.T) {
 		}
 	}
 }
+
+func TestAttentionsAllocateNothing(t *testing.T) {
+	for _, d := range [][]int{{2, 50, 50, 3, 64, 32}, {1, 129, 77, 3, 40, 0}, {2, 40, 40, 2, 128, 33}, {1, 40, 300, 2, 16, 32}} {
+		a := kernels.Attention.Make(kernels.NewRand(4), d)
+		for name, attention := range attentions() {
+			require.Zero(t, testing.AllocsPerRun(50, func() { attention(&a) }), "%s %v", name, d)
+		}
+	}
+}
