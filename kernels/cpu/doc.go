@@ -59,15 +59,15 @@
 // bandwidth (5 to 11 GB/s were left), before and after by turns:
 //
 //	                                 float32: before   now   of the limit   bfloat16: before   now   of the limit
-//	1024 × 1024 × 1024                           191    230   0.90                       383    434   0.85
+//	1024 × 1024 × 1024                           191    243   0.92                       383    470   0.89
 //	4096 × 4096 × 4096                           169    227   0.89                       341    433   0.85
-//	1600 × 3072 × 768                            179    221   0.86                       385    445   0.87
-//	1600 × 768 × 3072                            189    234   0.92                       386    446   0.87
-//	1600 × 768 × 768                             212    241   0.94                       449    466   0.91
-//	50 × 3072 × 768                              180    256   1.00                       408    493   0.96
+//	1600 × 3072 × 768                            179    240   0.91                       385    463   0.89
+//	1600 × 768 × 3072                            189    238   0.90                       386    463   0.88
+//	1600 × 768 × 768                             212    246   0.93                       449    472   0.89
+//	50 × 3072 × 768                              180    261   0.98                       408    497   0.94
 //	50 × 768 × 768                               220    257   1.00                       429    493   0.96
 //	77 × 3072 × 768                              180    243   0.95                       418    496   0.97
-//	77 × 2048 × 512                              213    252   0.99                       461    491   0.96
+//	77 × 2048 × 512                              213    260   0.98                       461    492   0.93
 //	77 × 512 × 512                               237    251   0.98                       473    489   0.96
 //	4096 × 320 × 2880                            199    236   0.92                       384    412   0.80
 //	1024 × 640 × 5760                            189    239   0.93                       376    411   0.80
@@ -80,9 +80,26 @@
 // (few rows: +40 %), and behind a task the first slice of the one that its worker takes next (one image: +11 %); rows of Out and of the residual asked for before a tile begins, because they lie a row of the matrix apart and every block of the depth
 // comes back to them; all columns to one task, so that its rows of A are rounded once and its rows of Out are written whole (+4 to 9 % at 3,072 columns,
 // against groups of 32 panels). A rounded by the task that reads it instead of by a pass before.
-// In vain: blocks of 256 in depth, whose slice of B leaves room in the first-level cache (the same in bfloat16, 3 to 7 % slower in float32 at 1024 × 640 × 5760:
-// Out is read and written more often); groups of 12 panels (bfloat16 0 to 5 % slower). What bfloat16 still lacks at many rows is memory: Out is float32, twice the bytes that a peer
-// writes, and A is read as float32.
+// Then, of one thread's time: blocks of 1,024 in depth instead of 384, so that most sums are made in one pass and Out is written once, although B then comes from the second-level
+// cache for every tile (float32 +1 to 4 %, bfloat16 +1 to 2.5 %); Out asked for when 64 steps of the depth are left instead of before the tile (+2 to 3 %; 32 and 192 steps 1 to 2 %
+// less); rows of A that lie a multiple of 4 KiB apart read where they lie instead of copied (+2 % at 1024³).
+// Of two threads, µs on a machine where all else stood still, before and after by turns, beside oneDNN with prepacked weights (bfloat16 throughout) in the same minute:
+//
+//	                          float32: before     now   oneDNN    bfloat16: before    now   oneDNN
+//	1024 × 1024 × 1024                  4,539   4,290    4,338               2,346   2,218    2,176
+//	256 × 1280 × 11520                 16,953  15,296   15,806               8,685   7,892    7,868
+//	50 × 3072 × 768                       481     467      499                 242     239      260
+//	77 × 2048 × 512                       336     319      332                 170     166      176
+//	1600 × 3072 × 768                  16,495  15,323   15,724               8,370   7,827    7,759
+//	1600 × 768 × 768                    4,000   3,799    3,874               2,008   1,953    1,926
+//
+// What the second thread had lost: a worker without work for 40 µs slept, and a virtual processor takes 100 to 170 µs to wake, in calls of which the last task alone took
+// longer (now it looks for work for 250 µs); tasks of 1 ms at the end of a product (the last eighth is cut four times finer); weights larger than the last-level cache
+// read once for every 36 rows of 256. Where both go, the multiply-adds themselves go at 0.97 of twice one thread's rate.
+// In vain: asking for the next rows of A while a tile is computed, in bfloat16 (1024³ +1 %, 1600 × 3072 × 768 −3 %, 4096 × 320 × 2880 −4 %); writing Out past the caches (bfloat16
+// 1600 × 3072 × 768 +2 %, 1024³ −1 to −2 %, and the next layer would read it from memory); asking for Out by PREFETCHW (as by PREFETCHT0); asking for B 1 KiB ahead into the first-level cache (nothing);
+// blocks of 256 in depth (the same in bfloat16, 3 to 7 % slower in float32 at 1024 × 640 × 5760: Out is read and written more often); groups of 12 panels (bfloat16 0 to
+// 5 % slower). What bfloat16 still lacks at many rows is memory: Out is float32, twice the bytes that a peer writes, and A is read as float32: of 1024³ the two take 6 and 5 %.
 //
 // Products of panels (panel.go): tiles of 12×32 whose numbers of A are broadcast once into a register, instead of 8×32 with the broadcast inside each
 // multiply-add, whose 18 loads for 16 multiply-adds are more than two a cycle; rows are cut evenly, so that no remainder runs at the latency of one or two
