@@ -190,19 +190,20 @@ type ProjectTopKGradArgs struct {
 	Out, DOut, DQuery   View
 	K                   int
 	Tau                 float32
+	Scale               View // of a Mem of i8, as in the forward pass
 }
 
 // ProjectTopKGrad is the gradient of ProjectTopK.
 var ProjectTopKGrad = register(&Op[ProjectTopKGradArgs]{
 	Name: "project_topk_grad",
-	Dims: projectDims(),
+	Dims: append(projectDims(), []int{3, 257, 33, 5, 0, 2}, []int{19, 530, 36, 10, 1, 2}), // as of project_topk
 	Make: func(r *Rand, d []int) ProjectTopKGradArgs {
 		f := ProjectTopK.Make(r, d)
 		projectTopKRef(&f)
-		return ProjectTopKGradArgs{f.Query, f.Mem, f.Exclude, f.Out, r.Normal(d[0], d[2]), Poison(d[0], d[2]), f.K, f.Tau}
+		return ProjectTopKGradArgs{f.Query, f.Mem, f.Exclude, f.Out, r.Normal(d[0], d[2]), Poison(d[0], d[2]), f.K, f.Tau, f.Scale}
 	},
 	Views: func(a *ProjectTopKGradArgs) (in, out []*View) {
-		return views(&a.Query, &a.Mem, &a.Exclude, &a.Out, &a.DOut), views(&a.DQuery)
+		return views(&a.Query, &a.Mem, &a.Exclude, &a.Out, &a.DOut, &a.Scale), views(&a.DQuery)
 	},
 	Cost: func(a *ProjectTopKGradArgs) Cost {
 		f := a.Forward()
@@ -225,14 +226,16 @@ var ProjectTopKGrad = register(&Op[ProjectTopKGradArgs]{
 
 // Forward are the arguments of the forward pass.
 func (a *ProjectTopKGradArgs) Forward() ProjectTopKArgs {
-	return ProjectTopKArgs{Query: a.Query, Mem: a.Mem, Exclude: a.Exclude, Out: a.Out, K: a.K, Tau: a.Tau}
+	return ProjectTopKArgs{Query: a.Query, Mem: a.Mem, Exclude: a.Exclude, Out: a.Out, K: a.K, Tau: a.Tau, Scale: a.Scale}
 }
 
 func projectTopKGradRef(a *ProjectTopKGradArgs) {
 	n, d := a.Query.Dim(0), a.Query.Dim(1)
-	b := a.Mem.F32()
+	f := a.Forward()
+	bank := f.Bank()
+	b := bank.F32()
 	for i := 0; i < n; i++ {
-		index, sim := nearest(&a.Query, &a.Mem, &a.Exclude, i, a.K)
+		index, sim := nearest(&a.Query, &bank, &a.Exclude, i, a.K)
 		w := projectWeights(index, sim, float64(a.Tau))
 		g, dot, mean := a.DOut.F32()[i*d:i*d+d], make([]float64, len(index)), 0.0
 		for l, j := range index {

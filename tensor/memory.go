@@ -72,23 +72,59 @@ func (s *Scope) Select(x *Tensor, k int) (value, index *Tensor) {
 	return value, index
 }
 
-// nearby is what kernels.Nearby made of a bank.
-type nearby struct{ rows, bounds kernels.View }
+// nearby is what kernels.Nearby made of a bank, in memory of its device.
+type nearby struct {
+	rows, bounds kernels.View
+	free         func() // nil: the collector does
+}
 
 // KeepNearby keeps, beside a parameter [M, D] that serves as a bank, its rows in fewer bits: BF16, half its memory, or U8, a quarter. TopK then reads those
 // and no more than a few rows of the bank itself; its results stay the same bits. The values must not change afterwards but by SetData, which forgets
-// the copy, as Release does. Only the CPU makes use of it; elsewhere nothing is kept. It panics with an *Error for another tensor or format.
+// the copy, as Release does. It panics with an *Error for another tensor or format, or too little memory of the device.
 func (t *Tensor) KeepNearby(d DType) {
 	if !t.parameter || t.Rank() != 2 || t.Len() == 0 {
 		fail("keep %v nearby: want a parameter [M, D]", t)
 	}
-	if !t.dev.IsCPU() {
-		return
-	}
 	v := t.View()
+	if !t.dev.IsCPU() {
+		v = kernels.Of(t.Float32s(), t.Shape()...)
+	}
 	rows, bounds, err := kernels.Nearby(&v, d)
 	check(err)
-	t.buf.near.Store(&nearby{rows, bounds})
+	n := &nearby{rows: rows, bounds: bounds}
+	if !t.dev.IsCPU() {
+		n = n.on(t.dev)
+	}
+	t.forgetNearby()
+	t.buf.near.Store(n)
+}
+
+// on is a copy in memory of a device.
+func (n *nearby) on(dev *Device) *nearby {
+	s, err := dev.backend.NewStream(dev.info.Index)
+	check(err)
+	there := &nearby{}
+	var free []func()
+	for _, v := range []struct{ to, from *kernels.View }{{&there.rows, &n.rows}, {&there.bounds, &n.bounds}} {
+		p, class := dev.pool.get(v.from.Bytes())
+		free = append(free, func() { dev.pool.put(p, class) })
+		*v.to = kernels.NewView(v.from.DType, p, v.from.Shape()...)
+		check(dev.backend.CopyIn(s, p, v.from.Ptr(), v.from.Bytes()))
+	}
+	check(dev.backend.Sync(s))
+	there.free = func() {
+		for _, f := range free {
+			f()
+		}
+	}
+	return there
+}
+
+// forgetNearby gives back what KeepNearby keeps.
+func (t *Tensor) forgetNearby() {
+	if n := t.buf.near.Swap(nil); n != nil && n.free != nil {
+		n.free()
+	}
 }
 
 // NearbyBytes is the memory that KeepNearby takes beside the bank.

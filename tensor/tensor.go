@@ -208,7 +208,7 @@ func (t *Tensor) SetData(data []float32) {
 	}
 	s, err := t.dev.backend.NewStream(t.dev.info.Index)
 	check(err)
-	t.buf.near.Store(nil)
+	t.forgetNearby()
 	check(t.dev.backend.CopyIn(s, t.v.Ptr(), unsafe.Pointer(unsafe.SliceData(data)), t.v.Bytes()))
 	check(t.dev.backend.Sync(s))
 }
@@ -260,6 +260,7 @@ func (t *Tensor) Release() {
 	if t.buf.bytes > 0 && t.buf.ptr != nil {
 		t.buf.pool.put(t.buf.ptr, t.buf.bytes)
 	}
+	t.forgetNearby()
 	if t.buf.kept != nil {
 		t.buf.kept.Drop()
 	}

@@ -111,6 +111,11 @@ func (t *answer) blend(q int, found []rank) {
 }
 
 func (p *panel) projectTopKGrad(a *kernels.ProjectTopKGradArgs) {
+	if a.Mem.DType == kernels.I8 {
+		f, widened := a.Forward(), *a
+		widened.Mem, widened.Scale = f.Bank(), kernels.View{}
+		a = &widened
+	}
 	b := newBank(p, &a.Query, &a.Mem, &a.Exclude)
 	if a.K == 0 {
 		t := &b.blends

@@ -1,7 +1,7 @@
 // Package cuda holds the CUDA variants of the ops and the CUDA backend. Importing it (build tag cuda, package tensor does) registers them.
 //
 // The map: backend.go devices, memory, copies · recording.go graphs · clock.go time on the device · sample.go random numbers · adopt.go contexts of other libraries · kernel.go images, launches, registration · hopper.go what variants
-// by wgmma share · cublaslt.go products by NVIDIA's library where a record (cublaslt_record.go) of measurements (cublaslt_tune.go) says that it was faster · <op>.go the variants of one op or family: choice, launch, workspace · src/<op>.cu its kernels; src/dev.cuh what a kernel may use · image/ the compiled kernels · driver/ the
+// by wgmma share · near.go searches by banks in fewer bits · cublaslt.go products by NVIDIA's library where a record (cublaslt_record.go) of measurements (cublaslt_tune.go) says that it was faster · <op>.go the variants of one op or family: choice, launch, workspace · src/<op>.cu its kernels; src/dev.cuh what a kernel may use · image/ the compiled kernels · driver/ the
 // binding · nvrtc/ the run-time compiler · cublaslt/ the library of products · emu/ the emulator · gorgonia/ a module that runs ops inside gorgonia.org/cu · scripts/toolkit.sh lays out a compiler ·
 // scripts/gpu-check.sh, peers/ what a machine with a GPU is to show.
 //

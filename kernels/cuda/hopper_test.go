@@ -3,8 +3,12 @@
 package cuda
 
 import (
+	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"syntic/kernels"
@@ -60,4 +64,55 @@ func TestConvGradsOfHopper(t *testing.T) {
 	x.Dims, w.Dims = convsOfHopper[:2], convsOfHopper[1:]
 	kerneltest.Parity(t, &x)
 	kerneltest.Parity(t, &w)
+}
+
+// TestHopperSideBySide has goroutines with streams of their own run wgmma variants of several ops at once: each gives the bits that it gives alone. CI runs it under
+// the race detector.
+func TestHopperSideBySide(t *testing.T) {
+	type call struct {
+		op      kernels.AnyOp
+		dims    []int
+		variant string
+	}
+	calls := []call{{kernels.GEMM, []int{2, 30, 40, 70, 0, 1, 11}, "wgmma_bf16"}, {kernels.Conv2D, []int{1, 5, 6, 37, 40, 3, 3, 2, 1, 1, 1, 1, 3}, "wgmma_f16"},
+		{kernels.Conv2DGradW, []int{1, 5, 6, 37, 40, 3, 3, 1, 1, 1, 1, 1, 3}, "wgmma_bf16"}, {kernels.Attention, []int{1, 20, 65, 1, 160, 9}, "wgmma_bf16"},
+		{kernels.InfoNCE, []int{40, 40, 17, 6}, "wgmma_bf16"}, {kernels.LinearCrossEntropy, []int{7, 300, 33, 63}, "wgmma_bf16"}}
+	b := kernels.BackendOf(kernels.CUDA)
+	run := func(c call) (out [][]float32, err error) {
+		s, err := b.NewStream(0)
+		if err != nil {
+			return nil, err
+		}
+		x := c.op.NewCaseOf(c.dims, 1)
+		back, err := x.MoveTo(b, s)
+		if err != nil {
+			return nil, err
+		}
+		err = errors.Join(x.Run(s, c.variant), b.Sync(s))
+		if err = errors.Join(err, back(err == nil)); err != nil {
+			return nil, fmt.Errorf("%v %s: %w", c.op, c.variant, err)
+		}
+		for _, v := range x.Out {
+			out = append(out, append([]float32(nil), v.Floats()...))
+		}
+		return out, nil
+	}
+	want := make([][][]float32, len(calls))
+	for i, c := range calls {
+		var err error
+		want[i], err = run(c)
+		require.NoError(t, err)
+	}
+	var all sync.WaitGroup
+	for i, c := range calls {
+		for range 2 {
+			all.Go(func() {
+				got, err := run(c)
+				if assert.NoError(t, err) {
+					assert.Equal(t, want[i], got, "%v %s", c.op, c.variant)
+				}
+			})
+		}
+	}
+	all.Wait()
 }

@@ -122,3 +122,45 @@ func TestIndicesOfAttention(t *testing.T) {
 		})
 	}
 }
+
+// TestIndicesOfTensorMaps is of rows so long that the tensor memory accelerator finds them beyond element 2³¹: the last slab of a product, and a head
+// of tokens with 2²⁶ of them.
+func TestIndicesOfTensorMaps(t *testing.T) {
+	f, none := newFar(t), unsafe.Pointer(nil)
+	t.Run("product", func(t *testing.T) {
+		const rows, long = 40, 1 << 26
+		x := halved(kernels.NewRand(3).Normal(rows, wgmmaSlab), kernels.BF16)
+		run := func(ld int) []float32 {
+			p, out := f.alloc(2*rows*ld), f.alloc(4*rows*rows)
+			for i := range rows {
+				f.put(unsafe.Add(p, 2*(i*ld+ld-wgmmaSlab)), kernels.NewView(kernels.BF16, unsafe.Add(x.Ptr(), 2*i*wgmmaSlab), wgmmaSlab))
+			}
+			o := operand{p: p, format: kernels.BF16, inner: ld, lines: rows, batch: 1, ld: ld}
+			left, err := o.tensorMap(wgmmaRows)
+			require.NoError(t, err)
+			right, err := o.tensorMap(wgmmaCols / 2)
+			require.NoError(t, err)
+			f.run("gemm_wgmma_nt_bf16_128", left, right, int32(0), int32(0), out, none, none, int32(1), int32(rows), int32(rows), int32(ld/wgmmaSlab-1), int32(1), float32(1), false, int32(0))
+			return f.get(out, rows*rows)
+		}
+		require.Equal(t, run(wgmmaSlab), run(long))
+	})
+	t.Run("attention", func(t *testing.T) {
+		const n, d, heads = 2, 40, 1<<26 + 8
+		x := halved(kernels.NewRand(4).Normal(n, d), kernels.BF16)
+		run := func(heads int) (all []float32) {
+			p, out := f.alloc(2*n*heads*d), f.alloc(4*n*heads*d)
+			for i := range n {
+				f.put(unsafe.Add(p, 2*i*heads*d), kernels.NewView(kernels.BF16, unsafe.Add(x.Ptr(), 2*i*d), d))
+			}
+			m, err := headMap(p, kernels.BF16, 1, n, heads, d, heads*d)
+			require.NoError(t, err)
+			f.run("attention_wgmma_bf16_40", m, m, m, none, none, out, int32(kernels.F32), none, int32(n), int32(n), int32(heads), int64(0), int64(0), float32(0.3), int32(n))
+			for i := range n {
+				all = append(all, f.get(unsafe.Add(out, 4*i*heads*d), d)...)
+			}
+			return all
+		}
+		require.Equal(t, run(1), run(heads))
+	})
+}

@@ -11,14 +11,18 @@ import (
 func init() {
 	add(kernels.LinearCrossEntropy, kernels.Variant[kernels.LinearCrossEntropyArgs]{Name: "tiled_f32", Rank: 20, Usable: headUsable,
 		Run: func(s *kernels.Stream, a *kernels.LinearCrossEntropyArgs) error {
-			return linearCrossEntropy(s, a, headRung{"f32", 64, kernels.F32})
+			return linearCrossEntropy(s, a, headRung{"f32", 64, kernels.F32, false})
 		}})
 	for _, format := range []kernels.DType{kernels.BF16, kernels.TF32} {
 		add(kernels.LinearCrossEntropy, kernels.Variant[kernels.LinearCrossEntropyArgs]{Name: "mma_" + format.String(), Rank: 5, Operands: format, Within: true, Note: onlyByName(format), Usable: headUsable,
 			Run: func(s *kernels.Stream, a *kernels.LinearCrossEntropyArgs) error {
-				return linearCrossEntropy(s, a, headRung{format.String(), 128, format})
+				return linearCrossEntropy(s, a, headRung{format.String(), 128, format, false})
 			}})
 	}
+	addHopper(kernels.LinearCrossEntropy, kernels.Variant[kernels.LinearCrossEntropyArgs]{Name: "wgmma_bf16", Rank: 6, Operands: kernels.BF16, Within: true, Usable: headUsable,
+		Run: func(s *kernels.Stream, a *kernels.LinearCrossEntropyArgs) error {
+			return linearCrossEntropy(s, a, headRung{"wgmma", wgmmaRows, kernels.BF16, true})
+		}})
 }
 
 func headUsable(a *kernels.LinearCrossEntropyArgs) bool {
@@ -30,6 +34,15 @@ type headRung struct {
 	suffix string
 	tile   int
 	format kernels.DType
+	hopper bool // by wgmma, tiles of wgmmaCols columns
+}
+
+// wide is how many columns a tile has.
+func (r headRung) wide() int {
+	if r.hopper {
+		return wgmmaCols
+	}
+	return r.tile
 }
 
 // Sides of the blocks in which rows and words are gone through: of statistics, which leave O(side²/tile) numbers, and of gradients, which leave side²
@@ -77,7 +90,7 @@ func (t *head) differentiated() bool { return !t.DX.Absent() || !t.DW.Absent() |
 
 func (t *head) layOut() {
 	rows, cols := min(t.n, headStatSide), min(t.v, headStatSide)
-	tiles := 4 * rows * ceilDiv(cols, t.tile)
+	tiles := 4 * rows * ceilDiv(cols, t.wide())
 	t.norm, t.counts, t.hit, t.top, t.sum, t.term = t.take(4), t.take(16*t.n), t.take(4*t.n), t.take(4*t.n), t.take(4*t.n), t.take(4*t.n)
 	t.tops, t.sums, t.total, t.totals = t.take(tiles), t.take(tiles), -1, -1
 	if t.Smoothing != 0 {
@@ -119,12 +132,28 @@ func (t *head) round() error {
 
 // tiles launches a kernel of tiles for a block of rows and words.
 func (t *head) tiles(kernel string, row, rows, col, cols int, more ...any) error {
-	operands := []any{t.X, t.W, int32(t.c)}
-	if t.format != kernels.F32 {
+	operands, count := []any{t.X, t.W, int32(t.c)}, ceilDiv(rows, t.tile)*ceilDiv(cols, t.wide())
+	grid := blocks(count)
+	switch {
+	case t.hopper:
+		x, err := t.rows16(t.x, row, rows).tensorMap(wgmmaRows)
+		if err != nil {
+			return err
+		}
+		w, err := t.rows16(t.w, col, cols).tensorMap(wgmmaCols)
+		if err != nil {
+			return err
+		}
+		operands, grid = []any{x, w, int32(t.ld)}, persistent(t.s, count)
+	case t.format != kernels.F32:
 		operands = []any{t.at(t.x, 0), t.at(t.w, 0), int64(t.ld)}
 	}
-	return launch(t.s, "linear_crossentropy_"+kernel+"_"+t.suffix, blocks(ceilDiv(rows, t.tile)*ceilDiv(cols, t.tile)),
-		append(append(operands, t.Bias, t.Target, int64(row), int64(col), int32(rows), int32(cols)), more...)...)
+	return launch(t.s, "linear_crossentropy_"+kernel+"_"+t.suffix, grid, append(append(operands, t.Bias, t.Target, int64(row), int64(col), int32(rows), int32(cols)), more...)...)
+}
+
+// rows16 are rows of x or w as bfloat16.
+func (t *head) rows16(of part, row, rows int) operand {
+	return operand{p: t.at(of, 2*row*t.ld), format: kernels.BF16, inner: t.ld, lines: rows, batch: 1, ld: t.ld}
 }
 
 // statistics goes through all logits once; what tiles found is merged block by block.
@@ -139,7 +168,7 @@ func (t *head) statistics() error {
 			if err := t.tiles("stats", row, rows, col, cols, t.at(t.tops, 0), t.at(t.sums, 0), t.at(t.totals, 0), t.at(t.hit, 0)); err != nil {
 				return err
 			}
-			if err := launch(t.s, "linear_crossentropy_merge", each(rows), t.at(t.tops, 0), t.at(t.sums, 0), t.at(t.totals, 0), int32(ceilDiv(cols, t.tile)), int32(rows), col == 0,
+			if err := launch(t.s, "linear_crossentropy_merge", each(rows), t.at(t.tops, 0), t.at(t.sums, 0), t.at(t.totals, 0), int32(ceilDiv(cols, t.wide())), int32(rows), col == 0,
 				t.at(t.top, 4*row), t.at(t.sum, 4*row), t.at(t.total, 8*row)); err != nil {
 				return err
 			}
@@ -192,6 +221,12 @@ func (t *head) product(layout string, wide int, of *kernels.View, rounded part, 
 		return nil
 	case t.format == kernels.F32:
 		return product(t.s, t.at(t.g, 0), offset(of, first*t.c), kernels.F32, out, m, t.c, k, layout == "tn", more)
+	case t.hopper:
+		block, right := operand{p: t.at(t.g, 0), format: kernels.BF16, inner: k, lines: m, batch: 1, ld: t.pitch(wide)}, t.rows16(rounded, first, k)
+		if right.across = true; layout == "tn" {
+			block.inner, block.lines, block.across = m, k, true
+		}
+		return product16(t.s, block, right, out, m, t.c, k, more)
 	}
 	return launch(t.s, "product_"+layout+"_"+t.suffix, blocks(ceilDiv(m, 128)*ceilDiv(t.c, 128)), t.at(t.g, 0), int64(t.pitch(wide)), t.at(rounded, t.format.Size()*first*t.ld), int64(t.ld),
 		out, int64(t.c), int32(m), int32(t.c), int32(k), more)

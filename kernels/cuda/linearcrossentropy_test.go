@@ -28,7 +28,7 @@ func TestHeadWorkspace(t *testing.T) {
 	of := func(shape ...int) kernels.View { return kernels.NewView(kernels.F32, one.Ptr(), shape...) } // its memory is never touched
 	for _, n := range []int{1280, 1 << 20} {
 		a := &kernels.LinearCrossEntropyArgs{X: of(n, c), W: of(v, c), Bias: of(v), Loss: one, DX: of(n, c), DW: of(v, c), DBias: of(v), Smoothing: 0.1}
-		for _, r := range []headRung{{"f32", 64, kernels.F32}, {"bf16", 128, kernels.BF16}, {"tf32", 128, kernels.TF32}} {
+		for _, r := range []headRung{{"f32", 64, kernels.F32, false}, {"bf16", 128, kernels.BF16, false}, {"tf32", 128, kernels.TF32, false}, {"wgmma", wgmmaRows, kernels.BF16, true}} {
 			h := &head{LinearCrossEntropyArgs: a, headRung: r, n: n, v: v, c: c}
 			h.layOut()
 			operands := 44*n + 4096

@@ -29,9 +29,9 @@ func init() {
 				return a.K > 0 && r.fits(&a.Query, &a.Mem) && isF32(&a.DOut, &a.DQuery)
 			},
 			Run: func(s *kernels.Stream, a *kernels.ProjectTopKGradArgs) error {
-				q := search{searchRung: r, query: &a.Query, mem: &a.Mem, exclude: &a.Exclude, k: a.K}
+				q := search{searchRung: r, query: &a.Query, mem: &a.Mem, scale: a.Scale, exclude: &a.Exclude, k: a.K}
 				return q.run(s, func(q0, rows int, score, index unsafe.Pointer) error {
-					return launch(s, "project_gather_grad", blocks(rows), score, index, a.Mem, int32(a.Mem.DType), a.DOut, a.DQuery, int64(q0), int32(a.K), int32(a.Mem.Dim(1)), 1/a.Tau)
+					return launch(s, "project_blend_grad", blocks(rows), score, index, a.Mem, int32(a.Mem.DType), a.Scale, a.DOut, a.DQuery, int64(q0), int32(a.K), int32(a.Mem.Dim(1)), 1/a.Tau)
 				})
 			}})
 	}

@@ -50,14 +50,16 @@ func init() {
 			Usable: func(a *kernels.TopKArgs) bool {
 				return r.fits(&a.Query, &a.Mem) && a.Mem.DType != kernels.I8 && isF32(&a.Score)
 			},
-			Run: func(s *kernels.Stream, a *kernels.TopKArgs) error {
-				k := a.Score.Dim(1)
-				q := search{searchRung: r, query: &a.Query, mem: &a.Mem, exclude: &a.Exclude, k: k}
-				return q.run(s, func(q0, rows int, score, index unsafe.Pointer) error {
-					return launch(s, "topk_sort", blocks(rows), score, index, a.Score, a.Index, int64(q0), int32(k))
-				})
-			}})
+			Run: func(s *kernels.Stream, a *kernels.TopKArgs) error { return topK(s, a, search{searchRung: r}) }})
 	}
+}
+
+// topK is search q with the arguments' operands, its results in order.
+func topK(s *kernels.Stream, a *kernels.TopKArgs, q search) error {
+	q.query, q.mem, q.exclude, q.k = &a.Query, &a.Mem, &a.Exclude, a.Score.Dim(1)
+	return q.run(s, func(q0, rows int, score, index unsafe.Pointer) error {
+		return launch(s, "topk_sort", blocks(rows), score, index, a.Score, a.Index, int64(q0), int32(q.k))
+	})
 }
 
 // search finds the k best rows of the bank for each query.
@@ -68,9 +70,11 @@ type search struct {
 	k                   int
 	scale               kernels.View // of a bank of int8
 	invTau              float32      // unless 0, sums for it are wanted with the maxima
+	near, bounds        kernels.View // the bank in fewer bits (near.go)
 
 	chunks, chosen, rows, ld                    int // chunks of the bank and of them to score again; queries at once; of padded queries
 	maxima, which, candidates, score, index, qs part
+	sizes, floors, upper                        part // with near
 	sums, tops                                  part // Σ exp of the chunks and the maxima that they go with: those of this rung, or of a pass of their own
 }
 
@@ -90,6 +94,9 @@ func (t *search) layOut() {
 	if t.invTau != 0 {
 		perQuery += 8 * t.chunks
 	}
+	if !t.near.Absent() {
+		perQuery += 4 * t.chunks
+	}
 	t.rows = min(n, max(128, roundUp(searchBytes/perQuery, 128)))
 	t.score, t.index = t.take(4*t.rows*t.k), t.take(4*t.rows*t.k)
 	if t.suffix != "" {
@@ -106,6 +113,9 @@ func (t *search) layOut() {
 		t.ld = roundUp(d, 16)
 		t.qs = t.take(2 * n * t.ld)
 	}
+	if !t.near.Absent() {
+		t.nearLayOut()
+	}
 }
 
 // run calls found for blocks of queries with their k best: score and index [rows, k] in index order, to be used up before the next block.
@@ -118,6 +128,11 @@ func (t *search) run(s *kernels.Stream, found func(q0, rows int, score, index un
 	n := t.query.Dim(0)
 	if t.format != kernels.F32 {
 		if err := launch(s, "pad_"+t.suffix, each(n*t.ld), *t.query, int32(t.query.DType), t.at(t.qs, 0), int64(n), int32(t.query.Dim(1)), int32(t.ld)); err != nil {
+			return err
+		}
+	}
+	if !t.near.Absent() {
+		if err := t.nearQuerySizes(s); err != nil {
 			return err
 		}
 	}
@@ -153,6 +168,8 @@ func (t *search) block(s *kernels.Stream, q0, rows int) error {
 	}
 	var err error
 	switch {
+	case !t.near.Absent():
+		err = t.nearMaxima(s, q0, rows)
 	case t.hopper:
 		err = t.maximaWGMMA(s, q0, rows)
 	case t.suffix == "stream":

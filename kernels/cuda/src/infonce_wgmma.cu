@@ -3,23 +3,7 @@
 // positive is never counted before itself, so ranks do not ask that wgmma and mma.sync (infonce_hit_bf16) round alike. Limit: two exp a pair, half the
 // time of wgmma at D = 512, which do not overlap with it; the block's stores of 16 bytes. Measured: not yet, emulated only.
 #include "infonce.cuh"
-#include "wgmma.cuh"
-
-enum { kWide = 256 };
-
-// gather8 has each lane keep one of eight values, combined over the eight lanes that differ in bits 2 to 4: lane l keeps number l / 4.
-template <class F> DEV float gather8(float (&v)[8], F combine) {
-#pragma unroll
-  for (int m = 4; m; m /= 2) {
-    const bool high = lane_id() / 4 & m;
-#pragma unroll
-    for (int i = 0; i < m; ++i) {
-      const float keep = high ? v[i + m] : v[i], give = high ? v[i] : v[i + m];
-      v[i] = combine(keep, shfl_xor(give, 4 * m));
-    }
-  }
-  return v[0];
-}
+#include "wgmma_columns.cuh"
 
 struct Stats {
   Pass p;
@@ -73,7 +57,7 @@ struct Stats {
   DEV_METHOD void of_columns(const float (&acc)[kWide / 2], const Spot &t) const {
     SHARED(float, tops, [8][kWide]);  // of the 16 rows of each warp
     SHARED(float, sums, [8][kWide]);
-    const int warp = warp_id() - 4, group = lane_id() / 4, pair = lane_id() % 4;
+    const int warp = warp_id() - 4, pair = lane_id() % 4;
 #pragma unroll
     for (int q = 0; q < kWide / 32; ++q) {  // 32 columns: 8 a lane, in two rows
       float v[8], top[8];
@@ -87,7 +71,7 @@ struct Stats {
         v[i] = top[i] == -INF_ ? 0.f : exp_of<true>(x - top[i]) + exp_of<true>(y - top[i]);
       }
       const float sum = gather8(v, [](float a, float b) { return a + b; });
-      const int col = 32 * q + group / 2 * 8 + 2 * pair + group % 2;
+      const int col = column_of_lane(q);
       tops[warp][col] = best, sums[warp][col] = sum;
     }
     sync_workers();

@@ -57,25 +57,3 @@ KERNEL(topk_sort, 256, 0, const float *score, const int *index, float *score_out
     score_out[to + before] = s, index_out[to + before] = x;
   }
 }
-
-// dquery[q] = Σ w·(⟨dout, row⟩ − mean)/τ·row; score becomes the coefficients
-KERNEL(project_gather_grad, 256, 0, float *score, const int *index, const void *mem, int dtype, const float *dout, float *dquery, i64 q0, int k, int d, float inv_tau) {
-  SHARED(float, scratch, [32]);
-  float *w = score + (i64)block_x() * k;
-  const int *at = index + (i64)block_x() * k;
-  const i64 q = q0 + block_x();
-  float top = -INF_, sum = 0, mean = 0;
-  for (int j = thread_x(); j < k; j += 256) top = fmax_(top, w[j]);
-  top = block_max(top, scratch);
-  for (int j = thread_x(); j < k; j += 256) sum += w[j] = exp_((w[j] - top) * inv_tau);
-  sum = block_sum(sum, scratch);
-  for (int j = thread_x(); j < k; j += 256) mean += w[j] / sum * dot_f32(dout, kF32, q, mem, dtype, at[j], d);
-  mean = block_sum(mean, scratch);
-  for (int j = thread_x(); j < k; j += 256) w[j] = w[j] / sum * (dot_f32(dout, kF32, q, mem, dtype, at[j], d) - mean) * inv_tau;
-  sync_block();
-  for (int c = thread_x(); c < d; c += 256) {
-    float o = 0;
-    for (int j = 0; j < k; ++j) o = fma_(w[j], load_any(mem, dtype, (i64)at[j] * d + c), o);
-    dquery[q * d + c] = o;
-  }
-}
