@@ -4,8 +4,8 @@ package cpu
 // time, and then left: it comes from memory, what belongs to the queries from the caches.
 const (
 	blendShared = 256
-	blendOnce   = 2048 // queries whose partial results are kept at once
-	blendPieces = 32   // pieces of work at a time, of 32 cores or fewer: each has partial results of its own
+	blendOnce   = 2048     // queries whose partial results are kept at once
+	blendParts  = 17 << 18 // numbers of partial results, which every piece of the bank has of its own: how many pieces are worked on at a time
 )
 
 // blend is Σ exp(score − top)·row for each of a block's queries, with the largest score and Σ exp(score − top).
@@ -39,7 +39,7 @@ func (t *blends) run() {
 		n := min(blendOnce, t.n-t.first)
 		t.blocks, t.groups = ceilDiv(n, memQueries), ceilDiv(n, blendShared)
 		t.most = min(n, memQueries)
-		t.wave = min(pieces, max(1, blendPieces/t.groups))
+		t.wave = min(pieces, max(1, blendParts/(t.blocks*t.partSize())-1))
 		t.parts = grown(t.parts, t.blocks*(t.wave+1)*t.partSize())
 		for t.w = 0; t.w < pieces; t.w += t.wave {
 			t.count = min(t.wave, pieces-t.w)

@@ -81,10 +81,9 @@ func (t *blends) pieceHalf(s []blend, q0, from, to int) {
 			at := k * memQueries
 			n := min(memQueries, nq-at)
 			blk := block{bank: t.bank, q0: q0 + at, nq: n, w: round16(n)}
-			m.tiles(h.w, tilesArgs{c: h.scores, ldc: memQueries, a: mem, ars: units, aks: 1, b: h.cols[at*units:], ldb: m.nr, panel: m.nr * units, rows: rows, cols: min(blk.w, panels-at), k: units, alpha: 1,
+			m.tiles(h.w, tilesArgs{c: h.scores, ldc: memQueries, a: mem, ars: units, aks: 1, b: h.cols[at*units:], ldb: m.nr, panel: m.nr * units, rows: rows, cols: min(blk.w, panels-at), k: units, alpha: 1 / t.tau,
 				next: next + uintptr(k*bytes), bytes: bytes})
 			blk.hide(h.scores, 1, memQueries, j, rows)
-			t.p.scale(h.scores[:rows*memQueries], 1/t.tau, 0)
 			blk.exponentials(h.scores, h.old, h.sub, rows, &s[k])
 			m.pairs.pairsOf(h.weights, memQueries, h.scores, memQueries, rows, blk.w)
 			m.tiles(h.w, tilesArgs{c: s[k].acc, ldc: t.ld, a: h.weights, ars: 1, aks: memQueries, b: h.down, ldb: m.nr, panel: panel, rows: n, cols: d, k: ceilDiv(rows, 2), alpha: 1, add: true})
