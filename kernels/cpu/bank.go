@@ -88,6 +88,18 @@ func (b *bank) block(buf *[]float32, q0, nq int) block {
 	return k
 }
 
+// micro packs queries as panels of a micro-kernel.
+func (b *bank) micro(buf *[]float32, q0, nq int) block {
+	m := b.p.micro()
+	k := block{bank: b, q0: q0, nq: nq, w: round16(nq), cols: take(buf, memQueries*b.d)}
+	clear(k.cols)
+	x := operand{data: b.query, ld: b.d, deep: true}
+	for j := 0; j < nq; j += m.nr {
+		x.pack(m, k.cols[j*b.d:], m.nr, q0+j, q0+min(nq, j+m.nr), 0, b.d)
+	}
+	return k
+}
+
 // scores fills tile s [rows, memQueries] with the dot products of bank rows from j0 with the columns, −Inf where excluded.
 func (b *block) scores(s []float32, j0, rows int) {
 	if b.rows != nil {

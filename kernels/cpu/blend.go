@@ -1,5 +1,7 @@
 package cpu
 
+import "unsafe"
+
 // A blend of the bank's rows for every query, weighted by softmax over all of them. A tile of the bank is read for blendShared queries, memQueries at a
 // time, and then left: it comes from memory, what belongs to the queries from the caches.
 const (
@@ -144,13 +146,17 @@ func (t *blends) piece(s []blend, q0, from, to int) {
 	const shared = blendShared / memQueries
 	sc := getScratch(2*memQueries*memRows + memRows*t.ld + len(s)*(2*t.packSize()+memQueries) + 2*memQueries)
 	defer sc.put()
-	buf, b := sc.f, t.bank
+	buf, b, kernel := sc.f, t.bank, t.p.micro()
 	scores, g := take(&buf, memQueries*memRows), take(&buf, memQueries*memRows)
 	old, sub, rowBuf := take(&buf, memQueries), take(&buf, memQueries), take(&buf, memRows*t.ld)
 	var blocks [shared]block
 	var dcols, mean [shared][]float32
 	for k := range s {
 		nq := min(memQueries, t.n-q0-k*memQueries)
+		if t.dout == nil && t.n > memFew {
+			blocks[k] = b.micro(&buf, q0+k*memQueries, nq)
+			continue
+		}
 		blocks[k] = b.block(&buf, q0+k*memQueries, nq)
 		if t.dout != nil {
 			mean[k], dcols[k] = take(&buf, memQueries), b.pack(&buf, t.dout, blocks[k].q0, nq, 1)
@@ -160,6 +166,7 @@ func (t *blends) piece(s []blend, q0, from, to int) {
 			}
 		}
 	}
+	w := workers.Get().(*worker)
 	for j := from; j < to; j += memRows {
 		rows, tile := min(memRows, to-j), rowBuf
 		mem := t.mem[j*t.d:]
@@ -170,8 +177,15 @@ func (t *blends) piece(s []blend, q0, from, to int) {
 		v, ldv := rowsOf(&tile, mem, t.d, rows, t.d)
 		for k := range s {
 			blk := &blocks[k]
-			blk.scores(scores, j, rows)
-			t.p.scale(scores[:rows*memQueries], 1/t.tau, 0)
+			if t.dout == nil {
+				bytes := 4 * rows * t.d / len(s) // a share of the next tile is asked for meanwhile
+				kernel.tiles(w, tilesArgs{c: scores, ldc: memQueries, a: mem, ars: t.d, aks: 1, b: blk.cols, ldb: kernel.nr, panel: kernel.nr * t.d, rows: rows, cols: blk.w, k: t.d, alpha: 1 / t.tau,
+					next: uintptr(unsafe.Pointer(&mem[0])) + uintptr(4*rows*t.d+k*bytes), bytes: bytes})
+				blk.hide(scores, 1, memQueries, j, rows)
+			} else {
+				blk.scores(scores, j, rows)
+				t.p.scale(scores[:rows*memQueries], 1/t.tau, 0)
+			}
 			blk.exponentials(scores, old, sub, rows, &s[k])
 			if t.dout != nil {
 				t.p.product(g, memQueries, mem, t.d, 1, dcols[k], 16, t.d*16, rows, blk.w, t.d, false)
@@ -185,6 +199,8 @@ func (t *blends) piece(s []blend, q0, from, to int) {
 			t.p.product(s[k].acc, t.ld, scores, 1, memQueries, v, ldv, 16, blk.nq, t.ld, rows, true)
 		}
 	}
+	w.tile = tile{}
+	workers.Put(w)
 }
 
 // alone gathers a tile for few queries.
