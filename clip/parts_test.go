@@ -12,8 +12,8 @@ import (
 // TestPartsAreExact: batches so large that they are computed in parts give the bits of every item alone, on any number of processors.
 func TestPartsAreExact(t *testing.T) {
 	m, s := load(t)
-	const n = 400
 	c := m.Config
+	n := 5<<18/(77*c.Text.MLP) + 9 // a few more than go through a layer at once
 	ids, px := make([]int32, n*77), make([]float32, n*c.Image.ImageSize*c.Image.ImageSize*3)
 	for i := range ids {
 		ids[i] = int32(i % 77 * (i/77 + 3) % 50)
