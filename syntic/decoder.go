@@ -295,15 +295,17 @@ func (m *GPT2) loss(s *tensor.Scope, prefix *tensor.Tensor, mask []int32, captio
 // weightedLoss is loss in which caption i counts weights[i] times: the sum of all over the number of tokens. Nil weights are 1.
 func (m *GPT2) weightedLoss(s *tensor.Scope, prefix *tensor.Tensor, mask []int32, captions [][]int32, weights []float32, smoothing float32, drop *dropout) *tensor.Tensor {
 	b, p, c := prefix.Dim(0), prefix.Dim(1), prefix.Dim(2)
-	t := 0
+	t, words := 0, 0
 	for _, caption := range captions {
-		t = max(t, len(caption))
+		t, words = max(t, len(caption)), words+len(caption)
 	}
 	n := p + t - 1 // the last row is predicted, not read
-	in := make([]int32, b*(t-1))
-	var rows, target []int32
+	in, rows, target := make([]int32, b*(t-1)), make([]int32, 0, words), make([]int32, 0, words)
 	var weight []float32
 	sum := 0.0
+	if weights != nil {
+		weight = make([]float32, 0, words)
+	}
 	for i, caption := range captions {
 		copy(in[i*(t-1):(i+1)*(t-1)], caption)
 		for j, row := range caption {

@@ -40,7 +40,7 @@
 //	the same, bfloat16                             -    352   0.69
 //	the same in float32, N 1024                  192    256   1.00   (three products, counted as four)
 //	the same in float32, N 2048                  194    245   0.96
-//	vocabulary head with gradients, float32      183    216   0.84   (3200×512×49408; before: 960 rows as GEMM, loss, GEMM, GEMM)
+//	vocabulary head with gradients, float32      201    229   0.89   (3200×512×49408; before: GEMM, loss, GEMM, GEMM of the same rows, 227 in a better minute)
 //	the same, bfloat16                           363    404   0.79
 //	projection, 256 queries, 100,000 × 512       186    211   0.82
 //	top 64, 256 queries, 100,000 × 512            90    177   0.69
