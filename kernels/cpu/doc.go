@@ -137,7 +137,9 @@
 // the first-level cache (207 before), 168 words a tile so that tile and words share the second-level cache with what is added to, large pages for scratch (2 %);
 // in bfloat16 one copy of the exponentials, paired anew where DX needs it (369 ms for 390), W rounded in one pass into memory that is not drawn from the
 // common scratch (roundings 0.56 s for 0.94 of 4 s), 336 words deep products for DX (3 %). In vain, in GFLOP/s: X by halves of the depth so that its panel fits the first-level cache (logits
-// 230 for 249); W copied to panels for DX (228 for 224, 234 for 237); exponentials copied too (197 to 223); 120, 240 or 480 words a tile (226, 224, 197 for DX).
+// 230 for 249); W copied to panels for DX (228 for 224, 234 for 237); exponentials copied too (197 to 223); 120, 240 or 480 words a tile (226, 224, 197 for DX);
+// bands of 324, 408, 540 and 648 rows for 480 (the whole head 212 to 219, 218 to 221, 222 to 224 and 219 to 227 for 221 to 224). Not taken: bands of 804 rows, 226 to 228, whose exponentials
+// take 64 MB more.
 // A step of the decoder's training (bench model decoder-train) takes 3.55 s of processor time for 4.27, in bfloat16 1.94 s for 2.31, of which
 // the head 2.25 and 1.20 s, products of the layers 1.16 and 0.61, all else 0.12: attention's gradient 0.032, AdamW with the norm 0.023, copies of queries, keys and
 // values 0.011, sums for biases 0.009, GELU and its gradient 0.017, layer norms 0.011; 630 to 690 allocations of 0.4 MB.
@@ -192,7 +194,8 @@
 // and 16 MiB take the same (37.3, 38.2, 38.5 ms). Transformed weights kept from call to call would be read at 4 times the bytes of those they are made of: at 8×8 pixels that
 // alone, 236 MB, takes as long as the whole call. F(2×2, 3×3) would round half as much, for 2.25 times fewer multiplications instead of 4: not needed.
 //
-// Whole nets, one thread, among others' work: UNet step 2.80 s in float32 and 2.00 s with bfloat16, autoencoder's decoder 4.84 and 4.74 s, DETR 0.71 and 0.49 s.
+// Whole nets, one thread, among others' work: UNet step 2.80 s in float32 and, with bfloat16, 1.78 s of processor time (2.04 before whole numbers and kept panels of small maps),
+// autoencoder's decoder 4.6 and 3.3 s (4.7), DETR 0.71 and 0.49 s. Of the UNet's 1.78 s convolutions take 0.60 (0.83), products 0.55, attention 0.52, GEGLU 0.05, all norms 0.04.
 // In DETR with bfloat16 the 1×1 convolutions are short of the goal: 64 → 256 channels of 53,400 pixels move 180 MB for 1.7 GFLOP, in float32.
 //
 // Transposes: whole cache lines of 16 rows and four stages of shuffles, 3.3 ns for 16×4 numbers in the first-level cache; four columns at a time with
