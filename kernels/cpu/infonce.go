@@ -27,12 +27,14 @@ func (p *panel) micro() *micro {
 // are then read where they lie, and no more of X than a piece or a band is copied to panels.
 const (
 	nceBand = 512
-	nceCols = 256     // rows of Y of a tile, at most
-	nceRows = 128     // rows of X of a piece of work, at most: each reads all of Y
-	nceDeep = 2       // tiles that rows of DX are summed over at a time
-	nceMany = 2048    // rows, or columns, from which on pieces are that large; a quarter below, for the sake of other processors
-	nceKept = 5 << 20 // similarities, 20 MiB of them, that are kept from the statistics for the gradient instead of being computed again
+	nceCols = 256  // rows of Y of a tile, at most
+	nceRows = 128  // rows of X of a piece of work, at most: each reads all of Y
+	nceDeep = 2    // tiles that rows of DX are summed over at a time
+	nceMany = 2048 // rows, or columns, from which on pieces are that large; a quarter below, for the sake of other processors
 )
+
+// nceKept is how many similarities, 20 MiB of them, are kept from the statistics for the gradient instead of being computed again; a test changes it.
+var nceKept = 5 << 20
 
 func ncePiece(n, most int) int {
 	if n < nceMany {
