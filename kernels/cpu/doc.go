@@ -126,8 +126,8 @@
 // InfoNCE: four products instead of six, three up to 20 MiB of similarities, which are kept; of more, those of the first band are kept in the place that
 // the band needs anyway. Similarities lie with the rows of Y one below the other, so that Y is read where it lies and only a piece or a band of X is copied
 // to panels: memory grows by 57 MiB at 8192 pairs for 70 (bfloat16 70 for 102). Rows of Y, panels of the band and of Y are asked for ahead, DX is summed over 512
-// rows at a time, DY reads its rows of X as panels. Two threads, by turns on a quiet machine: 622 to 670 ms for 638 to 690 in float32, 354 to 365 for 359 to 413 in
-// bfloat16; 0.92 of the limit in products, which are 94 % of the time. In vain: pieces of 64 rows and 32 rows of DX at 8192 columns (164 GFLOP/s: all of Y comes
+// rows at a time, DY reads its rows of X as panels. Two threads, by turns on a quiet machine: 623 to 634 ms for 688 to 690 in float32, in
+// bfloat16 343 to 358 for 342 to 348, no gain but memory; 0.92 of the limit in products, which are 94 % of the time. In vain: pieces of 64 rows and 32 rows of DX at 8192 columns (164 GFLOP/s: all of Y comes
 // from the last-level cache for every piece); pieces of 128 and bands of 512 give 199; now, in ms at 4096 pairs with one thread: pieces of 256 rows (303 to 319 for
 // 300 to 307), tiles of 128 and 512 rows (299 to 316, 312 to 316), of 240, a whole number of blocks of twelve (297 to 304); statistics in tiles of 48, 60 and 120 rows,
 // which stay in the first-level cache (301 to 316, 310 to 316, 316 to 317, for 310 to 315); asking ahead alone (326 for 324).
@@ -165,13 +165,13 @@
 //
 // One tile of 128 rows serves 256 queries before it is left: in bfloat16 its rows are woven into pairs once for all of them, in panels, which
 // the first-level cache holds where rows 2 KiB apart drive each other out, and the next tile is asked for meanwhile. Two threads by turns on a quiet machine,
-// 250,000 × 512, 256 queries: 308 ms for 326 in float32, 156 for 203 in bfloat16; one query 15.5 for 16.3 and 7.9 for 8.3 (all pieces at once instead of 16 between two
-// barriers). In ms of one thread at 100,000 rows, blocks of 64, 128 and 256 queries: float32 232 to 237, 229 to 236, 229 to 232; bfloat16 132 to 136, 128 to 131, 121 to 126.
+// 250,000 × 512, 256 queries: 274 to 288 ms for 315 in float32, 153 for 201 in bfloat16; one query in bfloat16 7.8 to 8.3 for 8.0 to 9.6 (all pieces at once instead of
+// 16 between two barriers). In ms of one thread at 100,000 rows, blocks of 64, 128 and 256 queries: float32 232 to 237, 229 to 236, 229 to 232; bfloat16 132 to 136, 128 to 131, 121 to 126.
 // In vain: tiles of 256 rows, which add to the sums half as often but leave the second-level cache (bfloat16 126 to 131), and of 512 by 128 queries (126 to 132).
 //
 // The scan in bfloat16, 256 queries: of one thread's time 81 % are products, at 0.91 of their limit before the next tile was asked for ahead, 9 % rows that are scored
 // again, each of which comes from memory (the next 16 are asked for too), 6 % rows that are met; 142 ms for 153 at 200,000 rows. All 567,000 rows have 149 GFLOP, 145 ms
-// of two threads at their limit; 187 for 203. In vain, in ms for 93 at 100,000 rows: scoring them as they are met, 16 at a time (143); not telling other chunks of the bank the lower bounds found (130: 321 rows a
+// of two threads at their limit; 187 for 203 (250,000 rows: 89 for 98). In vain, in ms for 93 at 100,000 rows: scoring them as they are met, 16 at a time (143); not telling other chunks of the bank the lower bounds found (130: 321 rows a
 // query for 109), with lists of 2048 rows for 1024 (142).
 //
 // Convolutions of 3×3 (winograd.go): a quarter of the multiplications. Errors against float64, of the largest result: 1.2e-6 to 1.6e-6, where the direct
