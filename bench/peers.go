@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,10 @@ func (r Row) peerCase(entry string) (engine, name string) {
 	}
 	return engine, other + "/" + string(r.Class())
 }
+
+// readsMemory says that what limits the row is reading the bank once: the rate of that, which changes within minutes where others share the machine's memory, is then
+// measured in turns with the engines.
+func (r Row) readsMemory() bool { return strings.Contains(r.Case, "/q1/") }
 
 // row is one that asks for a ratio alone.
 func row(title, name string, peers, more []string, goal float64) Row {
@@ -143,7 +148,8 @@ func (s Setup) engine(name string) Engine {
 type Absent struct{ Engine, Why string }
 
 // MeasureRow measures ours and the peers of a row in turns, each in a process of its own that stays alive: a sample of each in every round, in an order
-// that changes from round to round. Peers that cannot are told in absent; ours failing is an error.
+// that changes from round to round. Peers that cannot are told in absent; ours failing is an error. In the records of a row of one query, the ceiling's rate of reading
+// is the median of plain reads that took turns with the engines.
 func MeasureRow(ctx context.Context, s Setup, row Row, all bool, pace Pace, c Ceiling) (records []Record, absent []Absent, err error) {
 	found, err := FindWorkloads(row.Case)
 	if err != nil {
@@ -195,7 +201,15 @@ func MeasureRow(ctx context.Context, s Setup, row Row, all bool, pace Pace, c Ce
 	for i, p := range parts {
 		runners[i] = p.r
 	}
+	var read *reader
+	if row.readsMemory() {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(s.Threads))
+		read = newReader()
+	}
 	for round := range pace.rounds(runners) {
+		if read != nil {
+			read.turn(pace.Sample)
+		}
 		for i := range runners {
 			if err := ctx.Err(); err != nil {
 				return nil, nil, err
@@ -206,6 +220,9 @@ func MeasureRow(ctx context.Context, s Setup, row Row, all bool, pace Pace, c Ce
 				}
 			}
 		}
+	}
+	if read != nil {
+		c.Bytes = readBytes / Summarise(read.Seconds).Median
 	}
 	for _, p := range parts {
 		rec := p.r.record(p.w, s.Threads, c)

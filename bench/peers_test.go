@@ -89,6 +89,22 @@ func TestMeasureRow(t *testing.T) {
 	assert.ErrorContains(t, err, "gemm/77x2048x512/f32")
 }
 
+// Rows of one query have reading measured in turns with the engines, others not.
+func TestReadingInTurns(t *testing.T) {
+	for _, r := range Rows() {
+		assert.Equal(t, strings.HasSuffix(r.Title, "one query") || strings.Contains(r.Title, "one query,"), r.readsMemory(), r.Case)
+		assert.False(t, r.Share > 0 && !r.readsMemory(), r.Case)
+	}
+	r := newReader()
+	r.turn(time.Millisecond)
+	r.turn(time.Millisecond)
+	require.Len(t, r.Seconds, 2)
+	for _, s := range r.Seconds {
+		assert.Greater(t, s, readBytes/1e13) // ten terabytes a second would not be memory
+		assert.Less(t, s, 60.0)
+	}
+}
+
 func TestStandings(t *testing.T) {
 	rec := func(engine, name string, items float64, samples ...float64) Record {
 		r := Record{Case: name, Engine: engine, Items: items, Samples: samples, Row: "CLIP image, 32"}

@@ -49,21 +49,52 @@ func measureProduct() (float64, error) {
 	return c.Cost.FLOPs / best.Seconds(), nil
 }
 
-func measureRead() float64 {
-	data := make([]uint64, readBytes/8)
-	for i := range data { // pages that were never written are all the same one
-		data[i] = uint64(i)
+// reader reads memory in passes over readBytes by as many workers as there are threads.
+type reader struct {
+	data    []uint64
+	passes  int       // of a turn
+	Seconds []float64 // of a pass, a turn each
+}
+
+func newReader() *reader {
+	r := &reader{data: make([]uint64, readBytes/8)}
+	for i := range r.data { // pages that were never written are all the same one
+		r.data[i] = uint64(i)
 	}
-	workers := runtime.GOMAXPROCS(0)
-	best := time.Duration(1 << 62)
+	return r
+}
+
+// pass reads everything once.
+func (r *reader) pass() time.Duration {
+	workers, start := runtime.GOMAXPROCS(0), time.Now()
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() { sink.Store(readAll(r.data[w*len(r.data)/workers : (w+1)*len(r.data)/workers])) })
+	}
+	wg.Wait()
+	return time.Since(start)
+}
+
+// turn takes a sample as engines do, see [Runner.Turn].
+func (r *reader) turn(sample time.Duration) {
+	time.Sleep(rest)
+	if r.passes == 0 {
+		r.passes = int(sample/min(r.pass(), r.pass())) + 1
+	}
+	for range r.passes {
+		r.pass()
+	}
+	total := time.Duration(0)
+	for range r.passes {
+		total += r.pass()
+	}
+	r.Seconds = append(r.Seconds, total.Seconds()/float64(r.passes))
+}
+
+func measureRead() float64 {
+	r, best := newReader(), time.Duration(1<<62)
 	for range 6 {
-		start := time.Now()
-		var wg sync.WaitGroup
-		for w := range workers {
-			wg.Go(func() { sink.Store(readAll(data[w*len(data)/workers : (w+1)*len(data)/workers])) })
-		}
-		wg.Wait()
-		best = min(best, time.Since(start))
+		best = min(best, r.pass())
 	}
 	return readBytes / best.Seconds()
 }

@@ -129,6 +129,9 @@ func (o *benchPeersOptions) show(out io.Writer, records []bench.Record, absent [
 		if s.Ours.Limit != "" {
 			share = fmt.Sprintf("%.0f %%", 100*s.Ours.Share)
 		}
+		if s.Ours.Limit == "memory" {
+			share += fmt.Sprintf(" of %.3g GB/s", s.Ours.Ceiling.Bytes/1e9)
+		}
 		if s.Class() == bench.InBF16 && s.Ours.Tally != nil && s.Ours.HalfShare() < 0.9 {
 			share += fmt.Sprintf(" (%.0f %% in bf16)", 100*s.Ours.HalfShare())
 		}
