@@ -204,7 +204,10 @@ func MeasureRow(ctx context.Context, s Setup, row Row, all bool, pace Pace, c Ce
 	var read *reader
 	if row.readsMemory() {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(s.Threads))
-		read = newReader()
+		if read, err = newReader(); err != nil {
+			return nil, nil, err
+		}
+		defer read.close()
 	}
 	for round := range pace.rounds(runners) {
 		if read != nil {

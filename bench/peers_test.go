@@ -95,7 +95,9 @@ func TestReadingInTurns(t *testing.T) {
 		assert.Equal(t, strings.HasSuffix(r.Title, "one query") || strings.Contains(r.Title, "one query,"), r.readsMemory(), r.Case)
 		assert.False(t, r.Share > 0 && !r.readsMemory(), r.Case)
 	}
-	r := newReader()
+	r, err := newReader()
+	require.NoError(t, err)
+	defer r.close()
 	r.turn(time.Millisecond)
 	r.turn(time.Millisecond)
 	require.Len(t, r.Seconds, 2)

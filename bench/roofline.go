@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"time"
+	"unsafe"
 
 	"syntic/kernels"
 	"syntic/kernels/cpu"
@@ -28,7 +29,8 @@ func Measure() (Ceiling, error) {
 			return Ceiling{}, err
 		}
 	}
-	return Ceiling{FLOPs: flops, Bytes: measureRead(), Half: half}, nil
+	read, err := measureRead()
+	return Ceiling{FLOPs: flops, Bytes: read, Half: half}, err
 }
 
 // measureProduct is the rate of the fastest of several 1024×1024×1024 products by the default variant.
@@ -56,13 +58,20 @@ type reader struct {
 	Seconds []float64 // of a pass, a turn each
 }
 
-func newReader() *reader {
-	r := &reader{data: make([]uint64, readBytes/8)}
+// newReader has memory as tensors have it: on large pages, where reading is a tenth faster. It must be closed.
+func newReader() (*reader, error) {
+	p, err := kernels.BackendOf(kernels.CPU).Alloc(0, readBytes)
+	if err != nil {
+		return nil, fmt.Errorf("ceiling: %w", err)
+	}
+	r := &reader{data: unsafe.Slice((*uint64)(p), readBytes/8)}
 	for i := range r.data { // pages that were never written are all the same one
 		r.data[i] = uint64(i)
 	}
-	return r
+	return r, nil
 }
+
+func (r *reader) close() { kernels.BackendOf(kernels.CPU).Free(0, unsafe.Pointer(&r.data[0])) }
 
 // pass reads everything once.
 func (r *reader) pass() time.Duration {
@@ -91,12 +100,17 @@ func (r *reader) turn(sample time.Duration) {
 	r.Seconds = append(r.Seconds, total.Seconds()/float64(r.passes))
 }
 
-func measureRead() float64 {
-	r, best := newReader(), time.Duration(1<<62)
+func measureRead() (float64, error) {
+	r, err := newReader()
+	if err != nil {
+		return 0, err
+	}
+	defer r.close()
+	best := time.Duration(1 << 62)
 	for range 6 {
 		best = min(best, r.pass())
 	}
-	return readBytes / best.Seconds()
+	return readBytes / best.Seconds(), nil
 }
 
 // readAll touches every word, with enough sums that loads are the limit.
