@@ -18,6 +18,7 @@ var outputShapes = map[string]map[string]string{
 	"attention_grad":      {"DQ": "Q", "DK": "K", "DV": "V"},
 	"binary":              {"Out": "A"},
 	"box_loss":            {"L1": "1", "GIoU": "1", "DPred": "Pred"},
+	"box_match":           {"Class": "Logits.0", "Weight": "Logits.0"},
 	"conv2d":              {"Out": "X.0 <height> <width> W.0"},
 	"conv2d_grad_w":       {"DBias": "DOut.3"},
 	"crossentropy":        {"Loss": "1", "DLogits": "Logits", "RowLoss": "Logits.0"},
@@ -46,10 +47,10 @@ var outputShapes = map[string]map[string]string{
 }
 
 // wholeNumbers are the outputs that are i32.
-var wholeNumbers = map[string]bool{"infonce.Rank": true, "max_pool.Index": true, "select.Index": true, "topk.Index": true}
+var wholeNumbers = map[string]bool{"box_match.Class": true, "box_match.Index": true, "infonce.Rank": true, "max_pool.Index": true, "select.Index": true, "topk.Index": true}
 
 // idRanges bound whole-number inputs that point into something: the field and dimension whose size is the limit. A kernel may fail on others.
-var idRanges = map[string]string{"embedding.IDs": "Table.0", "embedding_grad.IDs": "DTable.0", "infonce.Target": "Y.0", "crossentropy.Target": "Logits.1", "linear_crossentropy.Target": "W.0"}
+var idRanges = map[string]string{"box_match.Label": "Logits.1", "embedding.IDs": "Table.0", "embedding_grad.IDs": "DTable.0", "infonce.Target": "Y.0", "crossentropy.Target": "Logits.1", "linear_crossentropy.Target": "W.0"}
 
 // shapeOf works out a rule. It fails where a field is absent or has too few dimensions.
 func shapeOf(args reflect.Value, rule string) (shape []int, err error) {

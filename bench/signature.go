@@ -171,6 +171,7 @@ var defaults = map[string]map[string]float64{
 	"affine":              {"A": 1},
 	"binary":              {"Alpha": 1, "Beta": 1},
 	"box_loss":            {"WL1": 1, "WGIoU": 1, "Norm": 1},
+	"box_match":           {"Layers": 1, "ClassCost": 1, "BoxCost": 5, "GIoUCost": 2, "Nothing": 0.1},
 	"conv2d":              {"Stride": 1},
 	"conv2d_grad_w":       {"Stride": 1},
 	"conv2d_grad_x":       {"Stride": 1},

@@ -78,6 +78,7 @@ var models = map[string][]Size{
 	"max_pool":            {{"detr stem 112×112×64", []int{1, 112, 112, 64, 3, 2, 1}}},
 	"max_pool_grad":       {{"detr stem 112×112×64", []int{1, 112, 112, 64, 3, 2, 1}}},
 	"box_loss":            {{"100 boxes", []int{100, 1}}},
+	"box_match":           {{"detr, 6 layers of 8 images", []int{6, 8, 100, 91, 20, 0}}},
 }
 
 // Sizes are the sizes of an op that which names: "test" those of the parity test, "real" those of models, "all" both, or the sizes themselves:

@@ -17,6 +17,7 @@ import (
 	"syntic/nn"
 	"syntic/syntic"
 	"syntic/syntic/config"
+	"syntic/syntic/detr"
 	"syntic/syntic/world/pretrain"
 	"syntic/tensor"
 )
@@ -248,4 +249,34 @@ func TestGraphOfTheUNet(t *testing.T) {
 	require.Equal(t, sample(true, 1, 1, 6), sample(false, 1, 1, 6), "other weights")
 	t.Setenv(tensor.GraphEnv, "off")
 	require.False(t, dev.HasGraphs())
+}
+
+// TestWaitsOfDetector: a step of the detector, with its matching in every layer, waits for nothing but the loss that is read, which is the CPU's.
+func TestWaitsOfDetector(t *testing.T) {
+	c := detr.ToyConfig([]string{"cup", "car", "cat"})
+	c.Width, c.Queries, c.EncoderLayers, c.DecoderLayers, c.EncoderFFN, c.DecoderFFN = 16, 5, 1, 2, 24, 24
+	c.BackboneConfig.EmbeddingSize, c.BackboneConfig.HiddenSizes, c.BackboneConfig.Depths = 6, []int{8, 12}, []int{1, 1}
+	objects := []detr.Target{{{Label: 0, Box: [4]float32{0.3, 0.4, 0.2, 0.3}}, {Label: 2, Box: [4]float32{0.7, 0.6, 0.3, 0.5}}}, {}}
+	losses := func(dev *tensor.Device) (l [4]float32) {
+		m, err := detr.New(c, dev)
+		require.NoError(t, err)
+		defer m.Close()
+		m.Init(7)
+		for i, targets := range [][]detr.Target{objects, {{}, {}}} {
+			s := tensor.NewScope(dev, tensor.WithTape())
+			px := s.Randn(tensor.Key{Seed: 5}, 2, 16, 16, 3)
+			var x *detr.Losses
+			assert.Zero(t, copies(func() {
+				x, err = m.LossWith(s, px, targets, detr.LossOptions{})
+				require.NoError(t, err)
+				s.Backward(x.Total)
+			}))
+			l[2*i], l[2*i+1] = x.Total.Item(), x.GIoU.Item()
+			s.Close()
+		}
+		return l
+	}
+	want, got := losses(tensor.CPU()), losses(gpu(t))
+	assert.InDeltaSlice(t, want[:], got[:], 1e-4)
+	assert.Positive(t, want[1])
 }

@@ -23,6 +23,7 @@ func TestOpsAllocateNothing(t *testing.T) {
 	allocateNothing(t, kernels.Unary)
 	allocateNothing(t, kernels.LinearCrossEntropy)
 	allocateNothing(t, kernels.AdamW)
+	allocateNothing(t, kernels.BoxMatch)
 }
 
 // allocateNothing runs an op of the sizes given, or of every other test case.

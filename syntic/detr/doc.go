@@ -3,7 +3,7 @@
 //
 // The map: model.go [Model], its Forward in the paper's order · resnet.go the backbone and its frozen batch norms · transformer.go encoder
 // and decoder layers · position.go sine positions · config.go config.json · load.go folders and the three namings of checkpoints ·
-// detect.go [Detect], from images to named boxes · match.go [Assign], the Hungarian matching · loss.go the set loss · guide.go a training
+// detect.go [Detect], from images to named boxes · loss.go the set loss · guide.go a training
 // aid for small models · meanap.go [MeanAP] · toy.go [ToyConfig], the detector of the embedded world.
 //
 // Images are channels-last, [B, H, W, 3], normalised as the model's processor says. Boxes are (cx, cy, w, h) in shares of the image, 0..1,

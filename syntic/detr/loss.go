@@ -2,7 +2,7 @@ package detr
 
 import (
 	"fmt"
-	"math"
+	"slices"
 
 	"syntic/tensor"
 )
@@ -56,26 +56,18 @@ func (m *Model) LossWith(s *tensor.Scope, px *tensor.Tensor, targets []Target, o
 	rows := logits.Dim(0) * q
 	logits, boxes = s.Reshape(logits, rows, k+1), s.Reshape(boxes, rows, 4)
 
-	// the host waits for the device here, once a step: the Hungarian method goes one row after the other
-	match := m.match(s.Concat(1, s.Detach(logits), s.Detach(boxes)).Float32s(), len(states), targets)
-	class, weight := make([]int32, rows), make([]float32, rows)
-	var index []int32
-	var want []float32
-	for i, t := range match {
-		if class[i], weight[i] = int32(k), c.EOS; t != nil {
-			class[i], weight[i] = int32(t.Label), 1
-			index, want = append(index, int32(i)), append(want, t.Box[:]...)
-		}
-	}
+	l = &Losses{}
 	// All layers at once: each has the same sum of weights, so the mean over all rows is the mean over the layers.
-	l = &Losses{Class: s.CrossEntropy(logits, s.FromInt32s(class, rows), tensor.CrossEntropyOptions{Weight: s.FromFloat32s(weight, rows)})}
-	l.Total = s.Scale(l.Class, layers)
-	if n := len(index); n > 0 {
-		got := s.Embedding(boxes, s.FromInt32s(index, n))
-		l.L1, l.GIoU = s.BoxLoss(got, s.FromFloat32s(want, n, 4), float32(objectCount(targets))*layers)
-		l.Total = s.Add(l.Total, s.AddScaled(l.L1, c.BoxLoss*layers, l.GIoU, c.GIoULoss*layers))
+	if n := objectCount(targets); n > 0 {
+		match := s.MatchBoxes(logits, boxes, objects(targets), tensor.BoxMatchOptions{Layers: len(states), Class: float32(c.ClassCost), Box: float32(c.BoxCost), GIoU: float32(c.GIoUCost), Nothing: c.EOS})
+		l.Class = s.CrossEntropy(logits, match.Class, tensor.CrossEntropyOptions{Weight: match.Weight})
+		l.L1, l.GIoU = s.BoxLoss(s.Embedding(boxes, match.Index), match.Target, float32(n)*layers)
+		l.Total = s.Add(s.Scale(l.Class, layers), s.AddScaled(l.L1, c.BoxLoss*layers, l.GIoU, c.GIoULoss*layers))
 	} else {
+		nothing := s.FromInt32s(slices.Repeat([]int32{int32(k)}, rows), rows)
+		l.Class = s.CrossEntropy(logits, nothing, tensor.CrossEntropyOptions{Weight: s.Full(c.EOS, rows)})
 		l.L1, l.GIoU = s.Zeros(1), s.Zeros(1)
+		l.Total = s.Scale(l.Class, layers)
 	}
 	if o.Guide != nil {
 		l.Guide = o.Guide.loss(s, m, features, targets)
@@ -84,13 +76,24 @@ func (m *Model) LossWith(s *tensor.Scope, px *tensor.Tensor, targets []Target, o
 	return l, nil
 }
 
-// objectCount is the number of objects, at least 1.
-func objectCount(targets []Target) int {
-	n := 0
+// objectCount is the number of objects.
+func objectCount(targets []Target) (n int) {
 	for _, t := range targets {
 		n += len(t)
 	}
-	return max(1, n)
+	return n
+}
+
+// objects are those of all images, one image after another.
+func objects(targets []Target) (x tensor.BoxObjects) {
+	x.First = []int32{0}
+	for _, t := range targets {
+		for _, o := range t {
+			x.Labels, x.Boxes = append(x.Labels, int32(o.Label)), append(x.Boxes, o.Box[:]...)
+		}
+		x.First = append(x.First, int32(len(x.Labels)))
+	}
+	return x
 }
 
 func (m *Model) checkTargets(px *tensor.Tensor, targets []Target) error {
@@ -115,63 +118,6 @@ func (m *Model) checkTargets(px *tensor.Tensor, targets []Target) error {
 	return nil
 }
 
-// match finds the object, or nil, of every query for found [L·B·Q, K+1+4], logits and a box.
-func (m *Model) match(found []float32, layers int, targets []Target) []*Object {
-	c := &m.Config
-	q, k := c.Queries, len(c.Labels)
-	out := make([]*Object, len(found)/(k+5))
-	for l := range layers {
-		for b, t := range targets {
-			first := (l*len(targets) + b) * q
-			cost := make([]float64, len(t)*q)
-			for i := range q {
-				row := found[(first+i)*(k+5) : (first+i+1)*(k+5)]
-				p := probabilities(row[:k+1])
-				for j := range t {
-					box := [4]float32(row[k+1:])
-					cost[j*q+i] = finite(-c.ClassCost*p[t[j].Label] + c.BoxCost*distance(box, t[j].Box) - c.GIoUCost*giou(corners(box), corners(t[j].Box)))
-				}
-			}
-			for j, i := range Assign(cost, len(t), q) {
-				out[first+i] = &t[j]
-			}
-		}
-	}
-	return out
-}
-
-// finite keeps the matching sound where a training has gone astray; the loss itself shows it.
-func finite(x float64) float64 {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return 1e9
-	}
-	return x
-}
-
-func probabilities(logits []float32) []float64 {
-	top := logits[0]
-	for _, x := range logits {
-		top = max(top, x)
-	}
-	p, sum := make([]float64, len(logits)), 0.0
-	for i, x := range logits {
-		p[i] = math.Exp(float64(x - top))
-		sum += p[i]
-	}
-	for i := range p {
-		p[i] /= sum
-	}
-	return p
-}
-
-// distance is the sum of the absolute differences.
-func distance(a, b [4]float32) (d float64) {
-	for i := range a {
-		d += math.Abs(float64(a[i]) - float64(b[i]))
-	}
-	return d
-}
-
 // corners turns (cx, cy, w, h) into (x0, y0, x1, y1).
 func corners(b [4]float32) [4]float64 {
 	x, y, w, h := float64(b[0]), float64(b[1]), float64(b[2]), float64(b[3])
@@ -192,14 +138,4 @@ func iou(a, b [4]float64) float64 {
 		return 0
 	}
 	return inter / union
-}
-
-// giou is the generalised intersection over union, -1..1 (Rezatofighi et al. 2019).
-func giou(a, b [4]float64) float64 {
-	inter, union := overlap(a, b)
-	hull := (max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - min(a[1], b[1]))
-	if union <= 0 || hull <= 0 {
-		return 0
-	}
-	return inter/union - (hull-union)/hull
 }

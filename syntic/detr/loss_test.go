@@ -169,3 +169,54 @@ func TestLossRefusesBadTargets(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
+
+// What follows is the definition of the costs, in float64.
+
+func probabilities(logits []float32) []float64 {
+	p, sum := make([]float64, len(logits)), 0.0
+	for i, x := range logits {
+		p[i] = math.Exp(float64(x))
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+	return p
+}
+
+// distance is the sum of the absolute differences.
+func distance(a, b [4]float32) (d float64) {
+	for i := range a {
+		d += math.Abs(float64(a[i]) - float64(b[i]))
+	}
+	return d
+}
+
+// giou is the generalised intersection over union, -1..1 (Rezatofighi et al. 2019).
+func giou(a, b [4]float64) float64 {
+	inter, union := overlap(a, b)
+	hull := (max(a[2], b[2]) - min(a[0], b[0])) * (max(a[3], b[3]) - min(a[1], b[1]))
+	if union <= 0 || hull <= 0 {
+		return 0
+	}
+	return inter/union - (hull-union)/hull
+}
+
+// Images without any object are compared with "no object" alone.
+func TestLossOfNothing(t *testing.T) {
+	m := smallModel(t)
+	m.Config.AuxiliaryLoss = false
+	s := tensor.NewScope(tensor.CPU())
+	defer s.Close()
+	px := s.FromFloat32s(pictures(1), 1, 32, 32, 3)
+	l, err := m.Loss(s, px, []Target{{}})
+	require.NoError(t, err)
+	logits, _ := m.Forward(s, px, nil)
+	want, x := 0.0, logits.Float32s()
+	for q := range 5 {
+		want -= math.Log(probabilities(x[4*q : 4*q+4])[3]) / 5
+	}
+	require.InDelta(t, want, l.Class.Item(), 1e-5)
+	require.InDelta(t, want, l.Total.Item(), 1e-5)
+	require.Zero(t, l.L1.Item())
+}

@@ -53,7 +53,15 @@ func Build(extra ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return link(root, headers, append(append(cc, sources...), extra...))
+	shared, err := filepath.Glob(filepath.Join(root, "src", "*.cuh"))
+	if err != nil {
+		return "", err
+	}
+	sources = append(sources, extra...)
+	if err := apart(append(shared, sources...)); err != nil {
+		return "", err
+	}
+	return link(root, headers, append(cc, sources...))
 }
 
 // folder is kernels/cuda.

@@ -1,7 +1,7 @@
 // Package emu builds the emulator: a libcuda.so.1 that runs the kernels of ../src on the CPU, for tests and for writing kernels without a GPU.
 //
 // A CUDA thread is a fiber, blocks run one after the other. The map: emu.h, emu_mma.h, emu_hopper.h the twins of ../src/ptx.cuh · sched.cc fibers,
-// barriers, warp collectives · driver.cc the driver's entry points · build.go compiles it all with g++ ·
+// barriers, warp collectives · driver.cc the driver's entry points · build.go compiles it all with g++ · apart.go finds two types of one name ·
 // cublaslt.go, cublaslt/ a library of products in its memory, for tests.
 //
 // What it catches, as an error of the launch that names kernel, block, thread and place: a barrier or collective that not all threads reach

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,6 +75,41 @@ func TestOpcodes(t *testing.T) {
 const rungs = 24
 
 var spills = map[string]int{"attention_mma_grad_kv_bf16_160 sm_86": 72, "attention_mma_grad_kv_f16_160 sm_86": 72}
+
+// bounds finds what the head of a source says of all its kernels.
+var bounds = regexp.MustCompile(`At most (\d+)\s+registers, no spills`)
+
+// TestHeads holds what heads of sources say of registers and spills against the cubins of every chip.
+func TestHeads(t *testing.T) {
+	sources, err := filepath.Glob("../src/*.cu")
+	require.NoError(t, err)
+	var said []string
+	for _, src := range sources {
+		text, err := os.ReadFile(src)
+		require.NoError(t, err)
+		head, _, _ := strings.Cut(string(text), "#include")
+		claim := bounds.FindStringSubmatch(strings.ReplaceAll(head, "\n//", ""))
+		if claim == nil {
+			continue
+		}
+		most, err := strconv.Atoi(claim[1])
+		require.NoError(t, err)
+		stem := stemOf(filepath.Base(src))
+		said = append(said, stem)
+		a, err := read(".", stem)
+		require.NoError(t, err)
+		for _, p := range a.Images {
+			if p.Arch == ptxArch {
+				continue
+			}
+			for name, u := range usesOf(t, stem, p.Arch) {
+				assert.LessOrEqual(t, u.Registers, most, "%s %s: registers", name, p.Arch)
+				assert.Zero(t, u.Stack, "%s %s: bytes of stack, so it spills", name, p.Arch)
+			}
+		}
+	}
+	assert.Subset(t, said, []string{"conv_grad_mma", "topk_near_mma", "topk_mma", "infonce_mma", "linear_crossentropy_mma", "product_mma"}, "sources whose heads give a bound")
+}
 
 // TestEveryChip reads every committed cubin: each holds the kernels that the archive names; those of mma.sync multiply by it on every chip.
 func TestEveryChip(t *testing.T) {

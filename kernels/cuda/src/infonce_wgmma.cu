@@ -5,7 +5,7 @@
 #include "infonce.cuh"
 #include "wgmma_columns.cuh"
 
-struct Stats {
+struct NceStats {
   Pass p;
   float *row_top, *row_sum;
   int *rank;
@@ -154,7 +154,7 @@ DEV Sweep sweep_of(int rows, int cols, int depth) { return Sweep{(rows + kHigh -
 
 KERNEL(infonce_stats_wgmma, kThreads, kRingBytes, GRID_CONSTANT TensorMap x, GRID_CONSTANT TensorMap y, int depth, const float *scale, const float *hit, const int *target, i64 row0, i64 col0, int rows,
        int cols, float *row_top, float *row_sum, int *rank, float *col_top, float *col_sum) {
-  wgmma_tiles<0, 0, kWide, bf16>(Matrices<0, 0>{x, y, 0, 0}, sweep_of(rows, cols, depth), Stats{Pass{scale, hit, target, row0, col0, rows, cols}, row_top, row_sum, rank, col_top, col_sum});
+  wgmma_tiles<0, 0, kWide, bf16>(Matrices<0, 0>{x, y, 0, 0}, sweep_of(rows, cols, depth), NceStats{Pass{scale, hit, target, row0, col0, rows, cols}, row_top, row_sum, rank, col_top, col_sum});
 }
 KERNEL(infonce_grad_wgmma, kThreads, kRingBytes, GRID_CONSTANT TensorMap x, GRID_CONSTANT TensorMap y, int depth, const float *scale, const int *target, i64 row0, i64 col0, int rows, int cols,
        const float *row_top, const float *row_own, const float *col_top, const float *col_own, float both, bf16 *g, i64 pitch, double *slots, int first) {
