@@ -67,17 +67,18 @@ func (m *Sampler) loop(ctx context.Context, r *tensor.Scope, run Run, cond, unco
 	times := run.Times()
 	model := m.UNet.begin(r, x, hidden, times, o.Guidance, o.Eager)
 	defer model.end()
+	c := r.Apart() // of one call, and again of the next
+	defer c.Close()
 	for i, t := range times {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("sampling, step %d of %d: %w", i+1, len(times), err)
 		}
-		out := r.Do(func(c *tensor.Scope) *tensor.Tensor {
-			in := x
-			if k := run.InputScale(i); k != 1 {
-				in = c.Scale(x, float32(k))
-			}
-			return model.call(c, in, i)
-		})
+		in := x
+		if k := run.InputScale(i); k != 1 {
+			in = c.Scale(x, float32(k))
+		}
+		out := r.Take(model.call(c, in, i))
+		c.Reset()
 		var noise *tensor.Tensor
 		if run.WantsNoise(i) {
 			if len(o.Keys) == 0 && len(o.Torch) == 0 && i >= len(o.Noise) {

@@ -42,12 +42,11 @@ func (u *UNet) forward(s *tensor.Scope, x, sin *tensor.Tensor, text *Context) *t
 		temb := u.TimeEmbedding.Forward(s, sin) // [B or 1, 4·C0]
 		x := u.ConvIn.Forward(s, x)             // [B, H, W, C0]
 		s.Trace(u.ConvIn, "", x)
-		skips := []*tensor.Tensor{x}
+		var room [32]*tensor.Tensor
+		skips := append(room[:0], x) // what the way up will need, in the order it was made
 		for _, b := range u.Down {
-			var made []*tensor.Tensor
-			x, made = b.Forward(s, x, temb, text) // halves H and W but in the last block
+			x, skips = b.Forward(s, x, temb, text, skips) // halves H and W but in the last block
 			s.Trace(b, "", x)
-			skips = append(skips, made...)
 		}
 		x = u.Mid.Forward(s, x, temb, text)
 		s.Trace(u.Mid, "", x)
@@ -72,7 +71,7 @@ func (u *UNet) forward(s *tensor.Scope, x, sin *tensor.Tensor, text *Context) *t
 // sinusoids is the time embedding before its MLP, [len(t), C0].
 func (u *UNet) sinusoids(s *tensor.Scope, t []float64) *tensor.Tensor {
 	c := u.Config.BlockOutChannels[0]
-	return s.FromFloat32s(TimestepEmbedding(t, c, u.Config.FlipSinToCos, u.Config.FreqShift), len(t), c)
+	return s.FloatsBy(func(dst []float32) { embedTimes(dst, t, c, u.Config.FlipSinToCos, u.Config.FreqShift) }, len(t), c)
 }
 
 // Context is the text that the UNet attends to: the keys and values of every cross-attention layer, made once by [UNet.Context] and used in

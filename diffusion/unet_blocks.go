@@ -117,8 +117,8 @@ type DownBlock struct {
 	Downsamplers []*Downsample  `name:"downsamplers"`
 }
 
-// Forward gives the level's result and everything that the way up will need, in the order it was made; the result is the last of them.
-func (b *DownBlock) Forward(s *tensor.Scope, x, temb *tensor.Tensor, text *Context) (out *tensor.Tensor, skips []*tensor.Tensor) {
+// Forward gives the level's result and appends everything that the way up will need, in the order it was made; the result is the last of them.
+func (b *DownBlock) Forward(s *tensor.Scope, x, temb *tensor.Tensor, text *Context, skips []*tensor.Tensor) (out *tensor.Tensor, all []*tensor.Tensor) {
 	for i, r := range b.Resnets {
 		x = r.Forward(s, x, temb)
 		if len(b.Attentions) > 0 {

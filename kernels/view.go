@@ -115,7 +115,7 @@ func (v *View) lenAs(d DType) int {
 		return 0
 	}
 	if v.DType != d {
-		panic(fmt.Sprintf("kernels: view %v read as %v", v, d))
+		panic(fmt.Sprintf("kernels: view %v read as %v", v.String(), d)) // the text, so that no view goes to the heap
 	}
 	return v.Len()
 }

@@ -22,6 +22,7 @@ type AdamW struct {
 	m, v   []*tensor.Tensor
 	o      AdamWOptions
 	step   int
+	grads  []*tensor.Tensor // of a step, in progress
 }
 
 // NewAdamW makes an optimizer for those parameters that are trainable now.
@@ -73,7 +74,7 @@ func (a *AdamW) Step(s *tensor.Scope, g *tensor.Gradients, lr float32) (gradNorm
 // [1], nil where no parameter has a gradient. stop, [1] and 0 at the start, becomes NaN at the first step whose norm is not finite, or if the caller makes
 // it NaN, and stays so: then no later step changes anything. Steps count all the same. stop may be nil.
 func (a *AdamW) Queue(s *tensor.Scope, g *tensor.Gradients, lr float32, stop *tensor.Tensor) (squares *tensor.Tensor) {
-	var grads []*tensor.Tensor
+	grads := a.grads[:0]
 	for _, p := range a.params {
 		if d := g.Of(p.Tensor); d != nil {
 			grads = append(grads, d)
@@ -83,6 +84,8 @@ func (a *AdamW) Queue(s *tensor.Scope, g *tensor.Gradients, lr float32, stop *te
 		return nil
 	}
 	squares = s.SumSquares(grads...)
+	clear(grads) // keeps none alive
+	a.grads = grads
 	a.step++
 	o := tensor.AdamWStep{Beta1: a.o.Beta1, Beta2: a.o.Beta2, Eps: a.o.Eps, GradScale: 1, ClipNorm: a.o.ClipNorm, Norm: squares, Step: a.step}
 	if stop != nil {

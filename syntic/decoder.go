@@ -300,34 +300,48 @@ func (m *GPT2) weightedLoss(s *tensor.Scope, prefix *tensor.Tensor, mask []int32
 		t, words = max(t, len(caption)), words+len(caption)
 	}
 	n := p + t - 1 // the last row is predicted, not read
-	in, rows, target := make([]int32, b*(t-1)), make([]int32, 0, words), make([]int32, 0, words)
-	var weight []float32
-	sum := 0.0
-	if weights != nil {
-		weight = make([]float32, 0, words)
-	}
-	for i, caption := range captions {
-		copy(in[i*(t-1):(i+1)*(t-1)], caption)
-		for j, row := range caption {
-			rows, target = append(rows, int32(i*n+p-1+j)), append(target, row)
-			if weights != nil {
-				weight, sum = append(weight, weights[i]), sum+float64(weights[i])
-			}
-		}
-	}
 	x := prefix
 	if t > 1 {
-		x = s.Concat(1, prefix, m.Tokens.Forward(s, s.FromInt32s(in, b, t-1)))
+		in := s.IntsBy(func(dst []int32) { // shorter captions end in zeros
+			for i, caption := range captions {
+				row := dst[i*(t-1) : (i+1)*(t-1)]
+				clear(row[copy(row, caption):])
+			}
+		}, b, t-1)
+		x = s.Concat(1, prefix, m.Tokens.Forward(s, in))
 	}
 	h := m.hidden(s, x, keyMask(s, mask, b, p, n), drop)
-	h = s.Embedding(s.Reshape(h, b*n, c), s.FromInt32s(rows, len(rows))) // the states that predict something
+	rows := s.IntsBy(func(dst []int32) {
+		at := 0
+		for i, caption := range captions {
+			for j := range caption {
+				dst[at+j] = int32(i*n + p - 1 + j)
+			}
+			at += len(caption)
+		}
+	}, words)
+	h = s.Embedding(s.Reshape(h, b*n, c), rows) // the states that predict something
 	o := tensor.CrossEntropyOptions{Smoothing: smoothing}
+	sum := 0.0
 	if weights != nil {
-		o.Weight = s.FromFloat32s(weight, len(weight))
+		o.Weight = s.FloatsBy(func(dst []float32) {
+			at := 0
+			for i, caption := range captions {
+				for range caption {
+					dst[at], sum = weights[i], sum+float64(weights[i])
+					at++
+				}
+			}
+		}, words)
 	}
-	loss := s.LinearCrossEntropy(h, m.head(), nil, s.FromInt32s(target, len(target)), o)
+	target := s.IntsBy(func(dst []int32) {
+		for _, caption := range captions {
+			dst = dst[copy(dst, caption):]
+		}
+	}, words)
+	loss := s.LinearCrossEntropy(h, m.head(), nil, target, o)
 	if weights != nil {
-		loss = s.Scale(loss, float32(sum/float64(len(target)))) // the op divides by the sum of the weights
+		loss = s.Scale(loss, float32(sum/float64(words))) // the op divides by the sum of the weights
 	}
 	return loss
 }

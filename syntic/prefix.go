@@ -53,7 +53,8 @@ func (d *Decoder) embed(s *tensor.Scope, v []float32, o *Context) (prefix *tenso
 	if objects != nil && sh.Layout == "concat" {
 		feature = s.Concat(2, feature, objects) // [N, 1, 2E]
 	}
-	var parts []*tensor.Tensor
+	var room [5]*tensor.Tensor
+	parts := room[:0]
 	if sh.Patches > 0 {
 		parts = append(parts, p.Patches.embed(s, o.Patches, sh.Features))
 	}

@@ -17,6 +17,7 @@ type tally struct {
 	kept *tensor.Tensor // [tallySteps, 2]: loss, square of the norm
 	stop *tensor.Tensor // [1], see nn.AdamW.Queue
 	n    int
+	host [2 * tallySteps]float32
 }
 
 func newTally(dev *tensor.Device) *tally {
@@ -48,7 +49,8 @@ func (t *tally) read(curve []TrainStep) ([]TrainStep, error) {
 		return curve, nil
 	}
 	first := len(curve) - t.n
-	x := t.kept.Float32s()[:2*t.n]
+	t.kept.CopyTo(t.host[:])
+	x := t.host[:2*t.n]
 	t.n = 0
 	for i := range curve[first:] {
 		p := &curve[first+i]

@@ -114,6 +114,7 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 	defer told.release()
 	s := tensor.NewScope(d.dev, tensor.WithTape())
 	defer s.Close()
+	var room stepRoom
 	order, dealt := []int(nil), -1
 	for step := len(curve); step < total; step++ {
 		if err := ctx.Err(); err != nil {
@@ -127,7 +128,7 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 			order, dealt = tensor.Key{Seed: o.Seed, Item: shuffleItem, Step: uint32(epoch)}.Perm(n), epoch
 		}
 		p := TrainStep{Step: step, Epoch: float64(step) / float64(perEpoch), LR: o.Train.LR * schedule(step, total)}
-		if err := d.trainStep(s, opt, told, x, captions, order[at:min(at+batch, n)], o, epoch, &p); err != nil {
+		if err := d.trainStep(s, &room, opt, told, x, captions, order[at:min(at+batch, n)], o, epoch, &p); err != nil {
 			curve, failed := told.read(curve)
 			return curve, errors.Join(failed, fmt.Errorf("train: step %d: %w", step, err))
 		}
@@ -209,20 +210,26 @@ func scheduleOf(o config.Train) (nn.Schedule, error) {
 	return nil, fmt.Errorf("train: schedule %q: want linear, cosine, constant", o.Schedule)
 }
 
+// stepRoom is what a step works on besides tensors, used again by the next.
+type stepRoom struct {
+	v, weights []float32
+	rows       [][]int32
+	from       []int
+}
+
 // trainStep does one step on the captions of index in s, which records and begins anew afterwards.
-func (d *Decoder) trainStep(s *tensor.Scope, opt *nn.AdamW, told *tally, x *Examples, captions [][]int32, index []int, o TrainOptions, epoch int, p *TrainStep) (err error) {
+func (d *Decoder) trainStep(s *tensor.Scope, room *stepRoom, opt *nn.AdamW, told *tally, x *Examples, captions [][]int32, index []int, o TrainOptions, epoch int, p *TrainStep) (err error) {
 	defer s.Reset()
 	e := d.Shape.Features
-	v, rows, from := make([]float32, len(index)*e), make([][]int32, len(index)), make([]int, len(index))
-	var weights []float32
-	for i, at := range index {
-		from[i] = at * x.each()
+	room.v, room.weights, room.rows, room.from = room.v[:0], room.weights[:0], room.rows[:0], room.from[:0]
+	for _, at := range index {
+		from := at * x.each()
 		if x.Each > 1 {
-			from[i] += tensor.Key{Seed: o.Seed, Item: drawItem + uint64(at), Step: uint32(epoch)}.Intn(0, x.Each)
+			from += tensor.Key{Seed: o.Seed, Item: drawItem + uint64(at), Step: uint32(epoch)}.Intn(0, x.Each)
 		}
-		f := x.Features[from[i]*e : (from[i]+1)*e]
+		f := x.Features[from*e : (from+1)*e]
 		if x.Weights != nil {
-			weights = append(weights, x.Weights[from[i]])
+			room.weights = append(room.weights, x.Weights[from])
 		}
 		if o.Train.Noise {
 			noisy, key := Noisy, tensor.Key{Seed: o.Seed, Item: noiseItem + uint64(at), Step: uint32(epoch)}
@@ -231,13 +238,16 @@ func (d *Decoder) trainStep(s *tensor.Scope, opt *nn.AdamW, told *tally, x *Exam
 			}
 			f = noisy(f, float32(o.Train.NoiseStd), key)
 		}
-		copy(v[i*e:], f)
-		rows[i] = captions[at]
+		room.v, room.rows, room.from = append(room.v, f...), append(room.rows, captions[at]), append(room.from, from)
+	}
+	v, weights := room.v, room.weights
+	if x.Weights == nil {
+		weights = nil
 	}
 	drop := &dropout{p: float32(o.Dropout), key: tensor.Key{Seed: o.Seed, Item: dropoutItem, Step: uint32(p.Step)}}
-	about := x.Context.Pick(from, e)
+	about := x.Context.Pick(room.from, e)
 	if x.Remake != nil {
-		if about, err = x.Remake(from, epoch); err == nil {
+		if about, err = x.Remake(room.from, epoch); err == nil {
 			_, err = d.Shape.checkInputs(v, about)
 		}
 		if err != nil {
@@ -248,7 +258,7 @@ func (d *Decoder) trainStep(s *tensor.Scope, opt *nn.AdamW, told *tally, x *Exam
 	if err != nil {
 		return err
 	}
-	loss := d.Model.weightedLoss(s, prefix, mask, rows, weights, float32(o.Train.LabelSmoothing), drop)
+	loss := d.Model.weightedLoss(s, prefix, mask, room.rows, weights, float32(o.Train.LabelSmoothing), drop)
 	told.step(s, opt, loss, float32(p.LR))
 	return nil
 }

@@ -41,30 +41,37 @@ func (s *Scope) attention(q, k, v *Tensor, o AttentionOptions) *Tensor {
 	if s.tracks(o.Bias) {
 		fail("attention: no gradient flows to the bias %v; detach it", o.Bias)
 	}
-	out, record := s.Empty(b, n, h, d), s.tracks(q, k, v)
+	out, recorded := s.Empty(b, n, h, d), s.tracks(q, k, v)
 	a := kernels.AttentionArgs{Q: q.View(), K: k.View(), V: v.View(), KeyMask: o.KeyMask.View(), Bias: o.Bias.View(), Out: out.v, Scale: o.Scale, Causal: o.Causal}
-	if record {
+	if recorded {
 		a.LSE = s.Empty(b, h, n).v
 	}
 	run(s, kernels.Attention, a)
-	if record {
-		a := a // or every call would keep its arguments on the heap for the gradient
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			like := func(t *Tensor) *Tensor {
-				if t == nil {
-					return nil
-				}
-				return s.Empty(t.Shape()...)
-			}
-			dq, dk, dv := like(q), like(k), like(v)
-			run(s, kernels.AttentionGrad, kernels.AttentionGradArgs{Q: a.Q, K: a.K, V: a.V, KeyMask: a.KeyMask, Bias: a.Bias, Out: a.Out, LSE: a.LSE,
-				DOut: dout.View(), DQ: dq.View(), DK: dk.View(), DV: dv.View(), Scale: a.Scale, Causal: a.Causal})
-			g.Add(q, dq)
-			if k != nil {
-				g.Add(k, dk)
-				g.Add(v, dv)
-			}
-		})
+	if recorded {
+		record(s, out, attentionStep{q, k, v, a})
 	}
 	return out
+}
+
+// attentionStep is the call for q, k and v; the latter two are nil where all three are packed in q.
+type attentionStep struct {
+	q, k, v *Tensor
+	a       kernels.AttentionArgs
+}
+
+func (o *attentionStep) back(g *Gradients, dout *Tensor) {
+	like := func(t *Tensor) *Tensor {
+		if t == nil {
+			return nil
+		}
+		return g.s.Empty(t.Shape()...)
+	}
+	a, dq, dk, dv := &o.a, like(o.q), like(o.k), like(o.v)
+	run(g.s, kernels.AttentionGrad, kernels.AttentionGradArgs{Q: a.Q, K: a.K, V: a.V, KeyMask: a.KeyMask, Bias: a.Bias, Out: a.Out, LSE: a.LSE,
+		DOut: dout.View(), DQ: dq.View(), DK: dk.View(), DV: dv.View(), Scale: a.Scale, Causal: a.Causal})
+	g.Add(o.q, dq)
+	if o.k != nil {
+		g.Add(o.k, dk)
+		g.Add(o.v, dv)
+	}
 }

@@ -14,16 +14,22 @@ func (s *Scope) BoxLoss(pred, target *Tensor, norm float32) (l1, giou *Tensor) {
 	if !s.tracks(pred) {
 		return l1, giou
 	}
-	back := func(w1, w2 float32) func(g *Gradients, dout *Tensor) {
-		return func(g *Gradients, dout *Tensor) {
-			a, d := a, s.Empty(pred.Shape()...)
-			a.L1, a.GIoU = s.Empty(1).v, s.Empty(1).v // the losses are not changed
-			a.DPred, a.WL1, a.WGIoU = d.v, w1, w2
-			run(s, kernels.BoxLoss, a)
-			g.Add(pred, s.Mul(d, dout))
-		}
-	}
-	s.record(l1, back(1, 0))
-	s.record(giou, back(0, 1))
+	record(s, l1, boxLossStep{pred, a, 1, 0})
+	record(s, giou, boxLossStep{pred, a, 0, 1})
 	return l1, giou
+}
+
+// boxLossStep is one of the two losses, whose weight is 1.
+type boxLossStep struct {
+	pred    *Tensor
+	a       kernels.BoxLossArgs
+	l1, iou float32
+}
+
+func (o *boxLossStep) back(g *Gradients, dout *Tensor) {
+	a, d := o.a, g.s.Empty(o.pred.Shape()...)
+	a.L1, a.GIoU = g.s.Empty(1).v, g.s.Empty(1).v // the losses are not changed
+	a.DPred, a.WL1, a.WGIoU = d.v, o.l1, o.iou
+	run(g.s, kernels.BoxLoss, a)
+	g.Add(o.pred, g.s.Mul(d, dout))
 }

@@ -34,36 +34,45 @@ func (s *Scope) Conv2DFull(x, w, b, residual *Tensor, o ConvOptions) *Tensor {
 	out := s.Empty(x.Dim(0), h/o.Stride+1, v/o.Stride+1, w.Dim(0))
 	run(s, kernels.Conv2D, kernels.Conv2DArgs{X: x.View(), W: w.weight(kernels.Conv2D.Rounds()), Bias: b.View(), Residual: residual.View(), Out: out.v, Stride: o.Stride, Pad: o.Pad, Act: o.Act})
 	if s.tracks(x, w, b, residual) {
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			if x.wants() {
-				dx := s.Empty(x.Shape()...)
-				run(s, kernels.Conv2DGradX, kernels.Conv2DGradXArgs{DOut: dout.View(), W: w.weight(kernels.Conv2DGradX.Rounds()), DX: dx.v, Stride: o.Stride, Pad: o.Pad})
-				g.Add(x, dx)
-			}
-			switch {
-			case w.wants():
-				args := kernels.Conv2DGradWArgs{X: x.View(), DOut: dout.View(), Stride: o.Stride, Pad: o.Pad}
-				dw := s.Empty(w.Shape()...)
-				args.DW = dw.v
-				var db *Tensor
-				if b.wants() {
-					db = s.Empty(b.Shape()...)
-					args.DBias = db.v
-				}
-				run(s, kernels.Conv2DGradW, args)
-				g.Add(w, dw)
-				if db != nil {
-					g.Add(b, db)
-				}
-			case b.wants():
-				db, c := s.Empty(b.Shape()...), b.Len()
-				run(s, kernels.Reduce, kernels.ReduceArgs{X: dout.as(1, dout.Len()/c, c), Out: db.as(1, 1, c), Scale: 1})
-				g.Add(b, db)
-			}
-			if residual.wants() {
-				g.Add(residual, dout)
-			}
-		})
+		record(s, out, convStep{x, w, b, residual, o.Stride, o.Pad})
 	}
 	return out
+}
+
+type convStep struct {
+	x, w, b, residual *Tensor
+	stride            int
+	pad               [4]int
+}
+
+func (o *convStep) back(g *Gradients, dout *Tensor) {
+	s, x, w, b := g.s, o.x, o.w, o.b
+	if x.wants() {
+		dx := s.Empty(x.Shape()...)
+		run(s, kernels.Conv2DGradX, kernels.Conv2DGradXArgs{DOut: dout.View(), W: w.weight(kernels.Conv2DGradX.Rounds()), DX: dx.v, Stride: o.stride, Pad: o.pad})
+		g.Add(x, dx)
+	}
+	switch {
+	case w.wants():
+		args := kernels.Conv2DGradWArgs{X: x.View(), DOut: dout.View(), Stride: o.stride, Pad: o.pad}
+		dw := s.Empty(w.Shape()...)
+		args.DW = dw.v
+		var db *Tensor
+		if b.wants() {
+			db = s.Empty(b.Shape()...)
+			args.DBias = db.v
+		}
+		run(s, kernels.Conv2DGradW, args)
+		g.Add(w, dw)
+		if db != nil {
+			g.Add(b, db)
+		}
+	case b.wants():
+		db, c := s.Empty(b.Shape()...), b.Len()
+		run(s, kernels.Reduce, kernels.ReduceArgs{X: dout.as(1, dout.Len()/c, c), Out: db.as(1, 1, c), Scale: 1})
+		g.Add(b, db)
+	}
+	if o.residual.wants() {
+		g.Add(o.residual, dout)
+	}
 }

@@ -1,7 +1,7 @@
 // Package tensor gives the ops of package kernels shapes, memory and gradients.
 //
 // The map: device.go and memory.go where tensors live · tensor.go [Tensor], [NewParameter]; half.go parameters of 16 bits · scope.go [Scope], which owns what its ops make ·
-// tape.go gradients · trace.go a look at intermediate results · errors.go · one file a family of ops, each op beside its gradient: math.go matmul.go conv.go norm.go attention.go
+// tape.go record.go gradients · trace.go a look at intermediate results · errors.go · one file a family of ops, each op beside its gradient: math.go matmul.go conv.go norm.go attention.go
 // loss.go memory ops in index.go · safetensors/ checkpoints.
 //
 // # Architecture

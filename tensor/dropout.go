@@ -8,14 +8,23 @@ func (s *Scope) Dropout(x *Tensor, p float32, key Key) *Tensor {
 	if p == 0 {
 		return x
 	}
-	drop := func(x *Tensor) *Tensor {
-		out := s.Empty(x.Shape()...)
-		run(s, kernels.Dropout, kernels.DropoutArgs{X: x.View(), Out: out.v, P: p, Key: key})
-		return out
-	}
-	out := drop(x)
+	out := s.drop(x, p, key)
 	if s.tracks(x) {
-		s.record(out, func(g *Gradients, dout *Tensor) { g.Add(x, drop(dout)) })
+		record(s, out, dropoutStep{x, p, key})
 	}
 	return out
 }
+
+func (s *Scope) drop(x *Tensor, p float32, key Key) *Tensor {
+	out := s.Empty(x.Shape()...)
+	run(s, kernels.Dropout, kernels.DropoutArgs{X: x.View(), Out: out.v, P: p, Key: key})
+	return out
+}
+
+type dropoutStep struct {
+	x   *Tensor
+	p   float32
+	key Key
+}
+
+func (o *dropoutStep) back(g *Gradients, dout *Tensor) { g.Add(o.x, g.s.drop(dout, o.p, o.key)) }

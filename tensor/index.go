@@ -8,9 +8,7 @@ import (
 )
 
 func (s *Scope) view(x *Tensor, shape []int) *Tensor {
-	t := s.root.views.next()
-	*t = Tensor{v: x.storedAs(shape...), buf: x.buf, dev: x.dev, host: x.host}
-	return t
+	return s.twin(Tensor{v: x.storedAs(shape...), buf: x.buf, dev: x.dev, host: x.host})
 }
 
 // Reshape is the same memory in another shape; one size may be -1.
@@ -33,35 +31,50 @@ func (s *Scope) Reshape(x *Tensor, shape ...int) *Tensor {
 	}
 	out := s.view(x, shape)
 	if s.tracks(x) {
-		s.record(out, func(g *Gradients, dout *Tensor) { g.Add(x, s.view(dout, x.Shape())) })
+		record(s, out, reshapeStep{x})
 	}
 	return out
 }
+
+type reshapeStep struct{ x *Tensor }
+
+func (o *reshapeStep) back(g *Gradients, dout *Tensor) { g.Add(o.x, g.s.view(dout, o.x.Shape())) }
 
 // Permute copies x with its dimensions in another order: the result's dimension i is x's dimension perm[i].
 func (s *Scope) Permute(x *Tensor, perm ...int) *Tensor {
 	if len(perm) != x.Rank() {
-		fail("permute %v by %v", x, perm)
+		fail("permute %v by %v", x, slices.Clone(perm))
 	}
 	out := s.permute(x, perm)
 	if s.tracks(x) {
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			inv := make([]int, len(perm))
-			for i, p := range perm {
-				inv[p] = i
-			}
-			g.Add(x, s.permute(dout, inv))
-		})
+		step := permuteStep{x: x}
+		copy(step.perm[:], perm)
+		record(s, out, step)
 	}
 	return out
 }
 
+type permuteStep struct {
+	x    *Tensor
+	perm [kernels.MaxRank]int
+}
+
+func (o *permuteStep) back(g *Gradients, dout *Tensor) {
+	var inv [kernels.MaxRank]int
+	n := o.x.Rank()
+	for i, p := range o.perm[:n] {
+		inv[p] = i
+	}
+	g.Add(o.x, g.s.permute(dout, inv[:n]))
+}
+
 func (s *Scope) permute(x *Tensor, perm []int) *Tensor {
 	a := kernels.PermuteArgs{X: x.View()}
-	shape := make([]int, len(perm))
+	var dims [kernels.MaxRank]int
+	shape := dims[:len(perm)]
 	for i, p := range perm {
 		if p < 0 || p >= len(perm) {
-			fail("permute %v by %v", x, perm)
+			fail("permute %v by %v", x, slices.Clone(perm))
 		}
 		shape[i], a.Perm[i] = x.Dim(p), p
 	}
@@ -116,17 +129,24 @@ func (s *Scope) Concat(axis int, xs ...*Tensor) *Tensor {
 		at += w
 	}
 	if s.tracks(xs...) {
-		xs := slices.Clone(xs) // or every call would keep them on the heap
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			at := 0
-			for _, x := range xs {
-				_, w := rows(x, axis)
-				s.blockGrad(g, x, dout.as(outer, inner), at, w, 0, w)
-				at += w
-			}
-		})
+		record(s, out, concatStep{s.tape.list(xs), axis, outer, inner})
 	}
 	return out
+}
+
+// concatStep joins rows of tensors to outer rows of inner numbers.
+type concatStep struct {
+	xs                 []*Tensor
+	axis, outer, inner int
+}
+
+func (o *concatStep) back(g *Gradients, dout *Tensor) {
+	at := 0
+	for _, x := range o.xs {
+		_, w := rows(x, o.axis)
+		g.s.blockGrad(g, x, dout.as(o.outer, o.inner), at, w, 0, w)
+		at += w
+	}
 }
 
 func (s *Scope) block(src kernels.View, from int, dst kernels.View, to, width int) {
@@ -169,11 +189,19 @@ func (s *Scope) Slice(x *Tensor, axis, from, to int) *Tensor {
 	w := (to - from) * step
 	s.block(x.as(outer, inner), from*step, out.as(outer, w), 0, w)
 	if s.tracks(x) {
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			s.blockGrad(g, x, dout.as(outer, w), 0, inner, from*step, w)
-		})
+		record(s, out, sliceStep{x, outer, inner, from * step, w})
 	}
 	return out
+}
+
+// sliceStep is w columns from column at on, of outer rows of inner numbers.
+type sliceStep struct {
+	x                   *Tensor
+	outer, inner, at, w int
+}
+
+func (o *sliceStep) back(g *Gradients, dout *Tensor) {
+	g.s.blockGrad(g, o.x, dout.as(o.outer, o.w), 0, o.inner, o.at, o.w)
 }
 
 // Part is the rows from..to-1 along axis 0, where they lie in x: a copy, as Slice makes, only if a gradient flows.
@@ -191,8 +219,7 @@ func (s *Scope) Part(x *Tensor, from, to int) *Tensor {
 	shape := append(dims[:0], x.Shape()...)
 	shape[0] = to - from
 	row, v := x.Len()/x.Dim(0), x.View()
-	t := s.root.views.next()
-	*t = Tensor{v: kernels.NewView(v.DType, unsafe.Add(v.Ptr(), from*row*v.DType.Size()), shape...), buf: x.buf, dev: x.dev}
+	t := s.twin(Tensor{v: kernels.NewView(v.DType, unsafe.Add(v.Ptr(), from*row*v.DType.Size()), shape...), buf: x.buf, dev: x.dev})
 	if x.host != nil {
 		t.host = x.host[from*row : to*row]
 	}
@@ -238,17 +265,22 @@ func (s *Scope) Embedding(table, ids *Tensor) *Tensor {
 	out := s.Empty(append(append(dims[:0], ids.Shape()...), c)...)
 	run(s, kernels.Embedding, kernels.EmbeddingArgs{Table: table.stored(), IDs: ids.as(n), Out: out.as(n, c)})
 	if s.tracks(table) {
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			d := g.owned(table) // of a table that is the output layer too: a few rows are added to a gradient of all
-			fresh := d == nil
-			if fresh {
-				d = s.Empty(table.Shape()...)
-			}
-			run(s, kernels.EmbeddingGrad, kernels.EmbeddingGradArgs{IDs: ids.as(n), DOut: dout.as(n, c), DTable: d.View(), Accumulate: !fresh})
-			if fresh {
-				g.Add(table, d)
-			}
-		})
+		record(s, out, embeddingStep{table, ids})
 	}
 	return out
+}
+
+type embeddingStep struct{ table, ids *Tensor }
+
+func (o *embeddingStep) back(g *Gradients, dout *Tensor) {
+	n, c := o.ids.Len(), o.table.Dim(1)
+	d := g.owned(o.table) // of a table that is the output layer too: a few rows are added to a gradient of all
+	fresh := d == nil
+	if fresh {
+		d = g.s.Empty(o.table.Shape()...)
+	}
+	run(g.s, kernels.EmbeddingGrad, kernels.EmbeddingGradArgs{IDs: o.ids.as(n), DOut: dout.as(n, c), DTable: d.View(), Accumulate: !fresh})
+	if fresh {
+		g.Add(o.table, d)
+	}
 }

@@ -27,8 +27,19 @@ func (s *Scope) CrossEntropy(logits, target *Tensor, o CrossEntropyOptions) *Ten
 	d := s.Empty(logits.Shape()...)
 	a.DLogits = d.as(n, v)
 	run(s, kernels.CrossEntropy, a)
-	s.record(out, func(g *Gradients, dout *Tensor) { g.Add(logits, s.times(d, dout)) })
+	record(s, out, lossStep{of: [3]*Tensor{logits}, d: [3]*Tensor{d}})
 	return out
+}
+
+// lossStep is a loss that has made the gradients d of its operands already.
+type lossStep struct{ of, d [3]*Tensor }
+
+func (o *lossStep) back(g *Gradients, dout *Tensor) {
+	for i, t := range o.of {
+		if t.wants() {
+			g.Add(t, g.s.times(o.d[i], dout))
+		}
+	}
 }
 
 // LinearCrossEntropy is CrossEntropy of the logits Linear(x, w, b) for x [..., C], w [V, C] and b [V] or nil, which are not stored where the device has a
@@ -49,20 +60,13 @@ func (s *Scope) LinearCrossEntropy(x, w, b, target *Tensor, o CrossEntropyOption
 		run(s, kernels.LinearCrossEntropy, a)
 		return out
 	}
-	of := []*Tensor{x, w, b}
-	d := []*Tensor{s.like(x), s.like(w), s.like(b)}
+	d := [3]*Tensor{s.like(x), s.like(w), s.like(b)}
 	a.DX, a.DW, a.DBias = d[0].View(), d[1].View(), d[2].View()
 	if d[0] != nil {
 		a.DX = d[0].as(n, c)
 	}
 	run(s, kernels.LinearCrossEntropy, a)
-	s.record(out, func(g *Gradients, dout *Tensor) {
-		for i, t := range of {
-			if t.wants() {
-				g.Add(t, s.times(d[i], dout))
-			}
-		}
-	})
+	record(s, out, lossStep{of: [3]*Tensor{x, w, b}, d: d})
 	return out
 }
 
@@ -96,13 +100,7 @@ func (s *Scope) InfoNCE(x, y, scale *Tensor, o InfoNCEOptions) *Tensor {
 	dx, dy, ds := s.Empty(x.Shape()...), s.Empty(y.Shape()...), s.Empty(1)
 	a.DX, a.DY, a.DScale = dx.v, dy.v, ds.v
 	run(s, kernels.InfoNCE, a)
-	s.record(out, func(g *Gradients, dout *Tensor) {
-		for i, t := range []*Tensor{x, y, scale} {
-			if t.wants() {
-				g.Add(t, s.times([]*Tensor{dx, dy, ds}[i], dout))
-			}
-		}
-	})
+	record(s, out, lossStep{of: [3]*Tensor{x, y, scale}, d: [3]*Tensor{dx, dy, ds}})
 	return out
 }
 

@@ -1,6 +1,10 @@
 package tensor
 
-import "syntic/kernels"
+import (
+	"slices"
+
+	"syntic/kernels"
+)
 
 // Act is an elementwise function.
 type Act = kernels.Act
@@ -29,13 +33,20 @@ func (s *Scope) Act(x *Tensor, f Act) *Tensor {
 	out := s.Empty(x.Shape()...)
 	run(s, kernels.Unary, kernels.UnaryArgs{F: f, X: x.View(), Out: out.v})
 	if s.tracks(x) {
-		s.record(out, func(b *Gradients, dout *Tensor) {
-			dx := s.Empty(x.Shape()...)
-			run(s, kernels.UnaryGrad, kernels.UnaryGradArgs{F: f, X: x.View(), DOut: dout.View(), DX: dx.v})
-			b.Add(x, dx)
-		})
+		record(s, out, actStep{x, f})
 	}
 	return out
+}
+
+type actStep struct {
+	x *Tensor
+	f Act
+}
+
+func (o *actStep) back(g *Gradients, dout *Tensor) {
+	dx := g.s.Empty(o.x.Shape()...)
+	run(g.s, kernels.UnaryGrad, kernels.UnaryGradArgs{F: o.f, X: o.x.View(), DOut: dout.View(), DX: dx.v})
+	g.Add(o.x, dx)
 }
 
 // GLU is value · f(gate) for x [..., 2C] that holds value, then gate; the result is [..., C]. GEGLU is f = GELU (Shazeer 2020).
@@ -44,18 +55,27 @@ func (s *Scope) GLU(x *Tensor, f Act) *Tensor {
 	if c%2 != 0 {
 		fail("glu of %v: want an even last dimension", x)
 	}
-	n, shape := x.Len()/c, append([]int(nil), x.Shape()...)
+	var dims [kernels.MaxRank]int
+	n, shape := x.Len()/c, append(dims[:0], x.Shape()...)
 	shape[len(shape)-1] = c / 2
 	out := s.Empty(shape...)
 	run(s, kernels.GLU, kernels.GLUArgs{F: f, X: x.as(n, c), Out: out.as(n, c/2)})
 	if s.tracks(x) {
-		s.record(out, func(b *Gradients, dout *Tensor) {
-			dx := s.Empty(x.Shape()...)
-			run(s, kernels.GLUGrad, kernels.GLUGradArgs{F: f, X: x.as(n, c), DOut: dout.as(n, c/2), DX: dx.as(n, c)})
-			b.Add(x, dx)
-		})
+		record(s, out, gluStep{x, f})
 	}
 	return out
+}
+
+type gluStep struct {
+	x *Tensor
+	f Act
+}
+
+func (o *gluStep) back(g *Gradients, dout *Tensor) {
+	x, c := o.x, o.x.Dim(-1)
+	n, dx := x.Len()/c, g.s.Empty(x.Shape()...)
+	run(g.s, kernels.GLUGrad, kernels.GLUGradArgs{F: o.f, X: x.as(n, c), DOut: dout.as(n, c/2), DX: dx.as(n, c)})
+	g.Add(x, dx)
 }
 
 // Add is a + b. In all binary ops b broadcasts: its shape, with ones put before it, has a's sizes or ones, and the broadcast
@@ -119,66 +139,75 @@ func (s *Scope) binary(kind kernels.BinaryKind, a *Tensor, alpha float32, b *Ten
 	if !s.tracks(a, b) {
 		return out
 	}
-	s.recordBinary(kind, a, alpha, b, beta, out)
+	record(s, out, binaryStep{kind, a, b, out, alpha, beta, full, small})
 	return out
 }
 
-// recordBinary records the gradient of out = binary(kind, a, alpha, b, beta).
-func (s *Scope) recordBinary(kind kernels.BinaryKind, a *Tensor, alpha float32, b *Tensor, beta float32, out *Tensor) {
-	full, small := broadcast3(a, b)
-	s.record(out, func(g *Gradients, dout *Tensor) {
-		call := func(kind kernels.BinaryKind, x *Tensor, alpha float32, y *Tensor, yDims [3]int, beta float32) *Tensor {
-			d := s.Empty(a.Shape()...)
-			run(s, kernels.Binary, kernels.BinaryArgs{Kind: kind, A: x.as(full[:]...), B: y.as(yDims[:]...), Out: d.as(full[:]...), Alpha: alpha, Beta: beta})
-			return d
-		}
-		toB := func(d *Tensor, scale float32) { // sums over the dimensions that were broadcast
-			if full == small {
-				if scale != 1 {
-					d = s.affine(d, scale, 0)
-				}
-				if len(d.Shape()) != len(b.Shape()) {
-					d = s.view(d, b.Shape())
-				}
-				g.Add(b, d)
-				return
-			}
-			sum := s.Empty(b.Shape()...)
-			run(s, kernels.Reduce, kernels.ReduceArgs{X: d.as(full[:]...), Out: sum.as(small[:]...), Scale: scale})
-			g.Add(b, sum)
-		}
-		switch kind {
-		case kernels.Add, kernels.Sub:
-			if a.wants() {
-				if alpha == 1 {
-					g.Add(a, dout)
-				} else {
-					g.Add(a, s.affine(dout, alpha, 0))
-				}
-			}
-			if b.wants() {
-				if kind == kernels.Sub {
-					toB(dout, -beta)
-				} else {
-					toB(dout, beta)
-				}
-			}
-		case kernels.Mul:
-			if a.wants() {
-				g.Add(a, call(kernels.Mul, dout, alpha, b, small, beta))
-			}
-			if b.wants() {
-				toB(call(kernels.Mul, dout, alpha*beta, a, full, 1), 1)
-			}
-		case kernels.Div:
-			if a.wants() {
-				g.Add(a, call(kernels.Div, dout, alpha, b, small, beta))
-			}
-			if b.wants() { // −dout · out / b
-				toB(call(kernels.Div, call(kernels.Mul, dout, -1, out, full, 1), 1, b, small, 1), 1)
+// binaryStep is out = alpha·a op beta·b, with the shapes folded.
+type binaryStep struct {
+	kind        kernels.BinaryKind
+	a, b, out   *Tensor
+	alpha, beta float32
+	full, small [3]int
+}
+
+func (o *binaryStep) back(g *Gradients, dout *Tensor) {
+	a, b := o.a, o.b
+	switch o.kind {
+	case kernels.Add, kernels.Sub:
+		if a.wants() {
+			if o.alpha == 1 {
+				g.Add(a, dout)
+			} else {
+				g.Add(a, g.s.affine(dout, o.alpha, 0))
 			}
 		}
-	})
+		if b.wants() {
+			if o.kind == kernels.Sub {
+				o.toB(g, dout, -o.beta)
+			} else {
+				o.toB(g, dout, o.beta)
+			}
+		}
+	case kernels.Mul:
+		if a.wants() {
+			g.Add(a, o.call(g.s, kernels.Mul, dout, o.alpha, b, o.small, o.beta))
+		}
+		if b.wants() {
+			o.toB(g, o.call(g.s, kernels.Mul, dout, o.alpha*o.beta, a, o.full, 1), 1)
+		}
+	case kernels.Div:
+		if a.wants() {
+			g.Add(a, o.call(g.s, kernels.Div, dout, o.alpha, b, o.small, o.beta))
+		}
+		if b.wants() { // −dout · out / b
+			o.toB(g, o.call(g.s, kernels.Div, o.call(g.s, kernels.Mul, dout, -1, o.out, o.full, 1), 1, b, o.small, 1), 1)
+		}
+	}
+}
+
+// call is alpha·x op beta·y, in the shape of a.
+func (o *binaryStep) call(s *Scope, kind kernels.BinaryKind, x *Tensor, alpha float32, y *Tensor, yDims [3]int, beta float32) *Tensor {
+	d, full := s.Empty(o.a.Shape()...), o.full[:]
+	run(s, kernels.Binary, kernels.BinaryArgs{Kind: kind, A: x.as(full...), B: y.as(yDims[:]...), Out: d.as(full...), Alpha: alpha, Beta: beta})
+	return d
+}
+
+// toB adds scale·d to the gradient of b, summed over the dimensions that were broadcast.
+func (o *binaryStep) toB(g *Gradients, d *Tensor, scale float32) {
+	if o.full == o.small {
+		if scale != 1 {
+			d = g.s.affine(d, scale, 0)
+		}
+		if len(d.Shape()) != len(o.b.Shape()) {
+			d = g.s.view(d, o.b.Shape())
+		}
+		g.Add(o.b, d)
+		return
+	}
+	sum := g.s.Empty(o.b.Shape()...)
+	run(g.s, kernels.Reduce, kernels.ReduceArgs{X: d.as(o.full[:]...), Out: sum.as(o.small[:]...), Scale: scale})
+	g.Add(o.b, sum)
 }
 
 func (s *Scope) affine(x *Tensor, a, b float32) *Tensor {
@@ -191,10 +220,17 @@ func (s *Scope) affine(x *Tensor, a, b float32) *Tensor {
 func (s *Scope) Affine(x *Tensor, a, b float32) *Tensor {
 	out := s.affine(x, a, b)
 	if s.tracks(x) {
-		s.record(out, func(g *Gradients, dout *Tensor) { g.Add(x, s.affine(dout, a, 0)) })
+		record(s, out, affineStep{x, a})
 	}
 	return out
 }
+
+type affineStep struct {
+	x *Tensor
+	a float32
+}
+
+func (o *affineStep) back(g *Gradients, dout *Tensor) { g.Add(o.x, g.s.affine(dout, o.a, 0)) }
 
 // Scale is a·x.
 func (s *Scope) Scale(x *Tensor, a float32) *Tensor { return s.Affine(x, a, 0) }
@@ -207,19 +243,26 @@ func (s *Scope) Clamp(x *Tensor, lo, hi float32) *Tensor {
 	out := s.Empty(x.Shape()...)
 	run(s, kernels.Affine, kernels.AffineArgs{X: x.View(), Out: out.v, A: 1, Lo: lo, Hi: hi})
 	if s.tracks(x) {
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			// relu'(x − lo) · relu'(hi − x): both derivatives are 0 or 1
-			n := x.Len()
-			d := s.Empty(x.Shape()...)
-			t := s.affine(x, 1, -lo)
-			run(s, kernels.UnaryGrad, kernels.UnaryGradArgs{F: ReLU, X: t.as(n), DOut: dout.as(n), DX: d.as(n)})
-			t = s.affine(x, -1, hi)
-			e := s.Empty(x.Shape()...)
-			run(s, kernels.UnaryGrad, kernels.UnaryGradArgs{F: ReLU, X: t.as(n), DOut: d.as(n), DX: e.as(n)})
-			g.Add(x, e)
-		})
+		record(s, out, clampStep{x, lo, hi})
 	}
 	return out
+}
+
+type clampStep struct {
+	x      *Tensor
+	lo, hi float32
+}
+
+func (o *clampStep) back(g *Gradients, dout *Tensor) {
+	// relu'(x − lo) · relu'(hi − x): both derivatives are 0 or 1
+	s, x, n := g.s, o.x, o.x.Len()
+	d := s.Empty(x.Shape()...)
+	t := s.affine(x, 1, -o.lo)
+	run(s, kernels.UnaryGrad, kernels.UnaryGradArgs{F: ReLU, X: t.as(n), DOut: dout.as(n), DX: d.as(n)})
+	t = s.affine(x, -1, o.hi)
+	e := s.Empty(x.Shape()...)
+	run(s, kernels.UnaryGrad, kernels.UnaryGradArgs{F: ReLU, X: t.as(n), DOut: d.as(n), DX: e.as(n)})
+	g.Add(x, e)
 }
 
 // Sum sums over axes, which stay with size 1. The axes must be neighbours, or the first and the last group of dimensions.
@@ -241,13 +284,14 @@ func (s *Scope) SumAll(x *Tensor) *Tensor { return s.Sum(s.Reshape(x, x.Len()), 
 func (s *Scope) MeanAll(x *Tensor) *Tensor { return s.Mean(s.Reshape(x, x.Len()), 0) }
 
 func (s *Scope) reduce(x *Tensor, scale float32, axes []int) *Tensor {
-	shape := append([]int(nil), x.Shape()...)
+	var dims [kernels.MaxRank]int
+	shape := append(dims[:0], x.Shape()...)
 	for _, a := range axes {
 		if a < 0 {
 			a += len(shape)
 		}
 		if a < 0 || a >= len(shape) {
-			fail("reduce %v over axes %v", x, axes)
+			fail("reduce %v over axes %v", x, slices.Clone(axes)) // a clone, so that no caller's axes go to the heap
 		}
 		shape[a] = 1
 	}
@@ -255,11 +299,19 @@ func (s *Scope) reduce(x *Tensor, scale float32, axes []int) *Tensor {
 	full, small := broadcast3(x, out)
 	run(s, kernels.Reduce, kernels.ReduceArgs{X: x.as(full[:]...), Out: out.as(small[:]...), Scale: scale})
 	if s.tracks(x) {
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			dx := s.Zeros(x.Shape()...)
-			run(s, kernels.Binary, kernels.BinaryArgs{Kind: kernels.Add, A: dx.as(full[:]...), B: dout.as(small[:]...), Out: dx.as(full[:]...), Alpha: 1, Beta: scale})
-			g.Add(x, dx)
-		})
+		record(s, out, reduceStep{x, scale, full, small})
 	}
 	return out
+}
+
+type reduceStep struct {
+	x           *Tensor
+	scale       float32
+	full, small [3]int
+}
+
+func (o *reduceStep) back(g *Gradients, dout *Tensor) {
+	dx, full := g.s.Zeros(o.x.Shape()...), o.full[:]
+	run(g.s, kernels.Binary, kernels.BinaryArgs{Kind: kernels.Add, A: dx.as(full...), B: dout.as(o.small[:]...), Out: dx.as(full...), Alpha: 1, Beta: o.scale})
+	g.Add(o.x, dx)
 }

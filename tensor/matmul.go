@@ -32,25 +32,7 @@ func (s *Scope) MatMulScaled(a, b *Tensor, transA, transB bool, alpha float32) *
 	out := s.Empty(batch, m, n)
 	run(s, kernels.GEMM, kernels.GEMMArgs{A: av, B: bv, Out: out.v, TransA: transA, TransB: transB, Alpha: alpha})
 	if s.tracks(a, b) {
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			dv := dout.as(batch, m, n)
-			if a.wants() {
-				g.Add(a, s.matGrad(a, av, batch, func(o kernels.View) kernels.GEMMArgs {
-					if transA { // dA [K, M] = op(B) [K, N] · dOutᵀ
-						return kernels.GEMMArgs{A: bv, TransA: transB, B: dv, TransB: true, Out: o, Alpha: alpha}
-					}
-					return kernels.GEMMArgs{A: dv, B: bv, TransB: !transB, Out: o, Alpha: alpha}
-				}))
-			}
-			if b.wants() {
-				g.Add(b, s.matGrad(b, bv, batch, func(o kernels.View) kernels.GEMMArgs {
-					if transB { // dB [N, K] = dOutᵀ · op(A) [M, K]
-						return kernels.GEMMArgs{A: dv, TransA: true, B: av, TransB: transA, Out: o, Alpha: alpha}
-					}
-					return kernels.GEMMArgs{A: av, TransA: !transA, B: dv, Out: o, Alpha: alpha}
-				}))
-			}
-		})
+		record(s, out, matMulStep{a, b, transA, transB, alpha, [3]int{batch, m, n}})
 	}
 	if a.Rank() == 2 && b.Rank() == 2 {
 		return s.Reshape(out, m, n)
@@ -58,15 +40,43 @@ func (s *Scope) MatMulScaled(a, b *Tensor, transA, transB bool, alpha float32) *
 	return out
 }
 
+// matMulStep is the product with the shape of its result.
+type matMulStep struct {
+	a, b           *Tensor
+	transA, transB bool
+	alpha          float32
+	shape          [3]int
+}
+
+func (o *matMulStep) back(g *Gradients, dout *Tensor) {
+	av, bv, dv, batch := batch3(o.a), batch3(o.b), dout.as(o.shape[:]...), o.shape[0]
+	if o.a.wants() {
+		args := kernels.GEMMArgs{A: dv, B: bv, TransB: !o.transB, Alpha: o.alpha}
+		if o.transA { // dA [K, M] = op(B) [K, N] · dOutᵀ
+			args = kernels.GEMMArgs{A: bv, TransA: o.transB, B: dv, TransB: true, Alpha: o.alpha}
+		}
+		g.Add(o.a, g.s.matGrad(o.a, av, batch, args))
+	}
+	if o.b.wants() {
+		args := kernels.GEMMArgs{A: av, TransA: !o.transA, B: dv, Alpha: o.alpha}
+		if o.transB { // dB [N, K] = dOutᵀ · op(A) [M, K]
+			args = kernels.GEMMArgs{A: dv, TransA: true, B: av, TransB: o.transA, Alpha: o.alpha}
+		}
+		g.Add(o.b, g.s.matGrad(o.b, bv, batch, args))
+	}
+}
+
 // matGrad makes the gradient of one operand, summed over the batch if the operand served for all.
-func (s *Scope) matGrad(t *Tensor, v kernels.View, batch int, args func(out kernels.View) kernels.GEMMArgs) *Tensor {
+func (s *Scope) matGrad(t *Tensor, v kernels.View, batch int, args kernels.GEMMArgs) *Tensor {
 	if v.Dim(0) == batch {
 		d := s.Empty(t.Shape()...)
-		run(s, kernels.GEMM, args(d.as(v.Shape()...)))
+		args.Out = d.as(v.Shape()...)
+		run(s, kernels.GEMM, args)
 		return d
 	}
 	all := s.Empty(batch, v.Dim(1), v.Dim(2))
-	run(s, kernels.GEMM, args(all.v))
+	args.Out = all.v
+	run(s, kernels.GEMM, args)
 	d := s.Empty(t.Shape()...)
 	n := v.Dim(1) * v.Dim(2)
 	run(s, kernels.Reduce, kernels.ReduceArgs{X: all.as(1, batch, n), Out: d.as(1, 1, n), Scale: 1})
@@ -121,27 +131,33 @@ func (s *Scope) linear(x, w, b, residual *Tensor, act Act) *Tensor {
 	}
 	run(s, kernels.GEMM, args)
 	if s.tracks(x, w, b, residual) {
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			dv := dout.as(1, m, n)
-			if x.wants() {
-				dx := s.Empty(x.Shape()...)
-				run(s, kernels.GEMM, kernels.GEMMArgs{A: dv, B: w.weight(kernels.GEMM.Rounds()).As(1, n, k), Out: dx.as(1, m, k), Alpha: 1})
-				g.Add(x, dx)
-			}
-			if w.wants() {
-				dw := s.Empty(n, k)
-				run(s, kernels.GEMM, kernels.GEMMArgs{A: dv, TransA: true, B: x.as(1, m, k), Out: dw.as(1, n, k), Alpha: 1})
-				g.Add(w, dw)
-			}
-			if b.wants() {
-				db := s.Empty(n)
-				run(s, kernels.Reduce, kernels.ReduceArgs{X: dout.as(1, m, n), Out: db.as(1, 1, n), Scale: 1})
-				g.Add(b, db)
-			}
-			if residual.wants() {
-				g.Add(residual, dout)
-			}
-		})
+		record(s, out, linearStep{x, w, b, residual})
 	}
 	return out
+}
+
+type linearStep struct{ x, w, b, residual *Tensor }
+
+func (o *linearStep) back(g *Gradients, dout *Tensor) {
+	s, x, w, b := g.s, o.x, o.w, o.b
+	m, n, k := linearSizes(x, w)
+	dv := dout.as(1, m, n)
+	if x.wants() {
+		dx := s.Empty(x.Shape()...)
+		run(s, kernels.GEMM, kernels.GEMMArgs{A: dv, B: w.weight(kernels.GEMM.Rounds()).As(1, n, k), Out: dx.as(1, m, k), Alpha: 1})
+		g.Add(x, dx)
+	}
+	if w.wants() {
+		dw := s.Empty(n, k)
+		run(s, kernels.GEMM, kernels.GEMMArgs{A: dv, TransA: true, B: x.as(1, m, k), Out: dw.as(1, n, k), Alpha: 1})
+		g.Add(w, dw)
+	}
+	if b.wants() {
+		db := s.Empty(n)
+		run(s, kernels.Reduce, kernels.ReduceArgs{X: dout.as(1, m, n), Out: db.as(1, 1, n), Scale: 1})
+		g.Add(b, db)
+	}
+	if o.residual.wants() {
+		g.Add(o.residual, dout)
+	}
 }

@@ -21,13 +21,21 @@ func (s *Scope) ProjectTopKExcept(query, mem, exclude *Tensor, k int, tau float3
 	}
 	run(s, kernels.ProjectTopK, a)
 	if s.tracks(query) {
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			d := s.Empty(query.Shape()...)
-			run(s, kernels.ProjectTopKGrad, kernels.ProjectTopKGradArgs{Query: a.Query, Mem: mem.View(), Exclude: a.Exclude, Out: a.Out, DOut: dout.View(), DQuery: d.v, K: k, Tau: tau})
-			g.Add(query, d)
-		})
+		record(s, out, projectStep{query, mem, exclude, out, k, tau})
 	}
 	return out
+}
+
+type projectStep struct {
+	query, mem, exclude, out *Tensor
+	k                        int
+	tau                      float32
+}
+
+func (o *projectStep) back(g *Gradients, dout *Tensor) {
+	d := g.s.Empty(o.query.Shape()...)
+	run(g.s, kernels.ProjectTopKGrad, kernels.ProjectTopKGradArgs{Query: o.query.View(), Mem: o.mem.View(), Exclude: o.exclude.View(), Out: o.out.v, DOut: dout.View(), DQuery: d.v, K: o.k, Tau: o.tau})
+	g.Add(o.query, d)
 }
 
 // ProjectTopKKept is ProjectTopKExcept that also tells of each query, [N], the similarity of the last of its k rows and the share that the k rows have of

@@ -23,15 +23,20 @@ func (s *Scope) LayerNorm(x, gain, bias *Tensor, eps float32) *Tensor {
 	mean, rstd := s.Empty(n), s.Empty(n)
 	a.Mean, a.Rstd = mean.v, rstd.v
 	run(s, kernels.LayerNorm, a)
-	s.record(out, func(g *Gradients, dout *Tensor) {
-		dx, dgain, dbias := s.Empty(x.Shape()...), s.like(gain), s.like(bias)
-		run(s, kernels.LayerNormGrad, kernels.LayerNormGradArgs{X: x.as(n, c), Gain: gain.View(), Mean: mean.v, Rstd: rstd.v, DOut: dout.as(n, c),
-			DX: dx.as(n, c), DGain: dgain.View(), DBias: dbias.View()})
-		g.Add(x, dx)
-		g.Add(gain, dgain)
-		g.Add(bias, dbias)
-	})
+	record(s, out, layerNormStep{x, gain, bias, mean, rstd})
 	return out
+}
+
+type layerNormStep struct{ x, gain, bias, mean, rstd *Tensor }
+
+func (o *layerNormStep) back(g *Gradients, dout *Tensor) {
+	n, c := lastDim(o.x)
+	dx, dgain, dbias := g.s.Empty(o.x.Shape()...), g.s.like(o.gain), g.s.like(o.bias)
+	run(g.s, kernels.LayerNormGrad, kernels.LayerNormGradArgs{X: o.x.as(n, c), Gain: o.gain.View(), Mean: o.mean.v, Rstd: o.rstd.v, DOut: dout.as(n, c),
+		DX: dx.as(n, c), DGain: dgain.View(), DBias: dbias.View()})
+	g.Add(o.x, dx)
+	g.Add(o.gain, dgain)
+	g.Add(o.bias, dbias)
 }
 
 // like is room for the gradient of t, nil if none is wanted.
@@ -59,15 +64,25 @@ func (s *Scope) GroupNorm(x, gain, bias *Tensor, groups int, eps float32, act Ac
 	mean, rstd := s.Empty(b, groups), s.Empty(b, groups)
 	a.Mean, a.Rstd = mean.v, rstd.v
 	run(s, kernels.GroupNorm, a)
-	s.record(out, func(g *Gradients, dout *Tensor) {
-		dx, dgain, dbias := s.Empty(x.Shape()...), s.like(gain), s.like(bias)
-		run(s, kernels.GroupNormGrad, kernels.GroupNormGradArgs{X: x.as(b, p, c), Gain: gain.View(), Bias: bias.View(), Mean: mean.v, Rstd: rstd.v,
-			DOut: dout.as(b, p, c), DX: dx.as(b, p, c), DGain: dgain.View(), DBias: dbias.View(), Groups: groups, Act: act})
-		g.Add(x, dx)
-		g.Add(gain, dgain)
-		g.Add(bias, dbias)
-	})
+	record(s, out, groupNormStep{x, gain, bias, mean, rstd, groups, act})
 	return out
+}
+
+type groupNormStep struct {
+	x, gain, bias, mean, rstd *Tensor
+	groups                    int
+	act                       Act
+}
+
+func (o *groupNormStep) back(g *Gradients, dout *Tensor) {
+	b, c := o.x.Dim(0), o.x.Dim(-1)
+	p := o.x.Len() / (b * c)
+	dx, dgain, dbias := g.s.Empty(o.x.Shape()...), g.s.like(o.gain), g.s.like(o.bias)
+	run(g.s, kernels.GroupNormGrad, kernels.GroupNormGradArgs{X: o.x.as(b, p, c), Gain: o.gain.View(), Bias: o.bias.View(), Mean: o.mean.v, Rstd: o.rstd.v,
+		DOut: dout.as(b, p, c), DX: dx.as(b, p, c), DGain: dgain.View(), DBias: dbias.View(), Groups: o.groups, Act: o.act})
+	g.Add(o.x, dx)
+	g.Add(o.gain, dgain)
+	g.Add(o.bias, dbias)
 }
 
 // Softmax is the softmax over the last dimension.
@@ -81,21 +96,30 @@ func (s *Scope) softmax(x *Tensor, log bool) *Tensor {
 	out := s.Empty(x.Shape()...)
 	run(s, kernels.Softmax, kernels.SoftmaxArgs{X: x.as(n, c), Out: out.as(n, c), Log: log})
 	if s.tracks(x) {
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			dx := s.Empty(x.Shape()...)
-			run(s, kernels.SoftmaxGrad, kernels.SoftmaxGradArgs{Out: out.as(n, c), DOut: dout.as(n, c), DX: dx.as(n, c), Log: log})
-			g.Add(x, dx)
-		})
+		record(s, out, softmaxStep{x, out, log})
 	}
 	return out
 }
 
+type softmaxStep struct {
+	x, out *Tensor
+	log    bool
+}
+
+func (o *softmaxStep) back(g *Gradients, dout *Tensor) {
+	n, c := lastDim(o.x)
+	dx := g.s.Empty(o.x.Shape()...)
+	run(g.s, kernels.SoftmaxGrad, kernels.SoftmaxGradArgs{Out: o.out.as(n, c), DOut: dout.as(n, c), DX: dx.as(n, c), Log: o.log})
+	g.Add(o.x, dx)
+}
+
+const normalizeEps = 1e-12 // torch.nn.functional.normalize
+
 // Normalize divides each row (last dimension) by its length, or by 1e-12 if it is shorter than that.
 func (s *Scope) Normalize(x *Tensor) *Tensor {
-	const eps = 1e-12 // torch.nn.functional.normalize
 	n, d := lastDim(x)
 	out := s.Empty(x.Shape()...)
-	a := kernels.RowNormArgs{X: x.as(n, d), Out: out.as(n, d), Eps: eps}
+	a := kernels.RowNormArgs{X: x.as(n, d), Out: out.as(n, d), Eps: normalizeEps}
 	if !s.tracks(x) {
 		run(s, kernels.RowNorm, a)
 		return out
@@ -103,10 +127,15 @@ func (s *Scope) Normalize(x *Tensor) *Tensor {
 	norm := s.Empty(n)
 	a.Norm = norm.v
 	run(s, kernels.RowNorm, a)
-	s.record(out, func(g *Gradients, dout *Tensor) {
-		dx := s.Empty(x.Shape()...)
-		run(s, kernels.RowNormGrad, kernels.RowNormGradArgs{Out: out.as(n, d), Norm: norm.v, DOut: dout.as(n, d), DX: dx.as(n, d), Eps: eps})
-		g.Add(x, dx)
-	})
+	record(s, out, normalizeStep{x, out, norm})
 	return out
+}
+
+type normalizeStep struct{ x, out, norm *Tensor }
+
+func (o *normalizeStep) back(g *Gradients, dout *Tensor) {
+	n, d := lastDim(o.x)
+	dx := g.s.Empty(o.x.Shape()...)
+	run(g.s, kernels.RowNormGrad, kernels.RowNormGradArgs{Out: o.out.as(n, d), Norm: o.norm.v, DOut: dout.as(n, d), DX: dx.as(n, d), Eps: normalizeEps})
+	g.Add(o.x, dx)
 }

@@ -20,13 +20,20 @@ func (s *Scope) Resize(x *Tensor, h, w int, kind ResizeKind) *Tensor {
 	out := s.Empty(x.Dim(0), h, w, x.Dim(3))
 	run(s, kernels.Resize, kernels.ResizeArgs{X: x.View(), Out: out.v, Kind: kind})
 	if s.tracks(x) {
-		s.record(out, func(g *Gradients, dout *Tensor) {
-			dx := s.Empty(x.Shape()...)
-			run(s, kernels.ResizeGrad, kernels.ResizeGradArgs{DOut: dout.View(), DX: dx.v, Kind: kind})
-			g.Add(x, dx)
-		})
+		record(s, out, resizeStep{x, kind})
 	}
 	return out
+}
+
+type resizeStep struct {
+	x    *Tensor
+	kind ResizeKind
+}
+
+func (o *resizeStep) back(g *Gradients, dout *Tensor) {
+	dx := g.s.Empty(o.x.Shape()...)
+	run(g.s, kernels.ResizeGrad, kernels.ResizeGradArgs{DOut: dout.View(), DX: dx.v, Kind: o.kind})
+	g.Add(o.x, dx)
 }
 
 // MaxPool takes the largest value of kernel×kernel windows of x [B, H, W, C], channel by channel; pad places on each side never win.
@@ -44,10 +51,17 @@ func (s *Scope) MaxPool(x *Tensor, kernel, stride, pad int) *Tensor {
 	index := s.EmptyInts(out.Shape()...)
 	a.Index = index.v
 	run(s, kernels.MaxPool, a)
-	s.record(out, func(g *Gradients, dout *Tensor) {
-		dx := s.Empty(x.Shape()...)
-		run(s, kernels.MaxPoolGrad, kernels.MaxPoolGradArgs{Index: index.v, DOut: dout.View(), DX: dx.v, Kernel: kernel, Stride: stride, Pad: pad})
-		g.Add(x, dx)
-	})
+	record(s, out, maxPoolStep{x, index, kernel, stride, pad})
 	return out
+}
+
+type maxPoolStep struct {
+	x, index            *Tensor
+	kernel, stride, pad int
+}
+
+func (o *maxPoolStep) back(g *Gradients, dout *Tensor) {
+	dx := g.s.Empty(o.x.Shape()...)
+	run(g.s, kernels.MaxPoolGrad, kernels.MaxPoolGradArgs{Index: o.index.v, DOut: dout.View(), DX: dx.v, Kernel: o.kernel, Stride: o.stride, Pad: o.pad})
+	g.Add(o.x, dx)
 }

@@ -48,6 +48,27 @@ func (s *Scope) Child() *Scope {
 	return &Scope{dev: s.dev, stream: s.stream, pool: s.pool, parent: s, root: s.root, trace: s.trace}
 }
 
+// Apart is a scope for work that repeats beside what s keeps: on the same stream and without a tape as a child is, but of its own, so that it can begin anew.
+func (s *Scope) Apart() *Scope {
+	c := s.Child()
+	c.parent, c.root = nil, c
+	return c
+}
+
+// Take moves the memory of a tensor that another scope owns into s. It is used by the tensor that Take returns from then on.
+func (s *Scope) Take(t *Tensor) *Tensor {
+	from := t.buf
+	if from.owner == nil || from.owner.dev != s.dev {
+		fail("take %v into a scope on %v: want a tensor of a scope on that device", t, s.dev)
+	}
+	from.owner.disown(from)
+	c := s.root.cells.next()
+	c.b.ptr, c.b.bytes, c.b.pool = from.ptr, from.bytes, from.pool
+	s.own(&c.b)
+	c.t = Tensor{v: t.v, buf: &c.b, dev: s.dev, host: t.host}
+	return &c.t
+}
+
 // Do runs fn in a child scope and keeps its result in s; everything else that fn made is freed. When s records, fn runs in s itself,
 // because the gradient needs what fn makes.
 func (s *Scope) Do(fn func(c *Scope) *Tensor) *Tensor {
@@ -272,6 +293,19 @@ func (s *Scope) IntsBy(fill func(dst []int32), shape ...int) *Tensor {
 	t.host = make([]int32, t.Len())
 	fill(t.host)
 	s.copyIn(t, unsafe.Pointer(unsafe.SliceData(t.host)))
+	return t
+}
+
+// FloatsBy is a float32 tensor of the values that fill writes, in a slice of undefined ones: on the CPU, the tensor's memory.
+func (s *Scope) FloatsBy(fill func(dst []float32), shape ...int) *Tensor {
+	t := s.Empty(shape...)
+	if s.dev.IsCPU() {
+		fill(t.v.F32())
+		return t
+	}
+	data := make([]float32, t.Len())
+	fill(data)
+	s.copyIn(t, unsafe.Pointer(unsafe.SliceData(data)))
 	return t
 }
 

@@ -5,13 +5,19 @@ import "syntic/kernels"
 // tape is the list of recorded ops, in order.
 type tape struct {
 	steps  []step
+	ops    map[any]resetter // of each type of op, the arena in which steps lie
+	lists  []*Tensor        // operands of ops that have any number
 	paused bool
 	grads  *Gradients // of the last Backward, for the next after a Reset
 }
 
 func (t *tape) reset() {
-	clear(t.steps)
-	t.steps = t.steps[:0]
+	clear(t.steps[:cap(t.steps)])
+	clear(t.lists[:cap(t.lists)])
+	t.steps, t.lists = t.steps[:0], t.lists[:0]
+	for _, of := range t.ops {
+		of.reset()
+	}
 	if g := t.grads; g != nil {
 		clear(g.m)
 		clear(g.users)
@@ -21,8 +27,8 @@ func (t *tape) reset() {
 }
 
 type step struct {
-	out  *Tensor
-	back func(b *Gradients, dout *Tensor)
+	out *Tensor
+	op  gradient
 }
 
 // Gradients are the result of Backward; they live in its scope.
@@ -50,12 +56,6 @@ func (s *Scope) tracks(ins ...*Tensor) bool {
 		}
 	}
 	return found
-}
-
-// record keeps the gradient of an op: back gets the gradient of out, which it must not change, and calls Add for operands.
-func (s *Scope) record(out *Tensor, back func(b *Gradients, dout *Tensor)) {
-	out.needs = true
-	s.tape.steps = append(s.tape.steps, step{out, back})
 }
 
 // wants tells whether a gradient of t is of use.
@@ -127,11 +127,18 @@ func (s *Scope) NoGrad(fn func()) {
 }
 
 // Detach is the same memory, through which no gradient flows.
-func (s *Scope) Detach(t *Tensor) *Tensor { return &Tensor{v: t.View(), buf: t.buf, dev: t.dev} }
+func (s *Scope) Detach(t *Tensor) *Tensor { return s.twin(Tensor{v: t.View(), buf: t.buf, dev: t.dev}) }
 
 // Watch is the same memory as a leaf whose gradient Backward gives: for inputs that are not parameters.
 func (s *Scope) Watch(t *Tensor) *Tensor {
-	return &Tensor{v: t.View(), buf: t.buf, dev: t.dev, needs: true}
+	return s.twin(Tensor{v: t.View(), buf: t.buf, dev: t.dev, needs: true})
+}
+
+// twin is a tensor on memory of another, its header in the scope.
+func (s *Scope) twin(of Tensor) *Tensor {
+	t := s.root.views.next()
+	*t = of
+	return t
 }
 
 // Backward gives the gradients of loss, a tensor of one element, and forgets the tape. It panics with an *Error if the scope does not record or
@@ -156,7 +163,7 @@ func (s *Scope) Backward(loss *Tensor) *Gradients {
 	for i := len(steps) - 1; i >= 0; i-- {
 		st := steps[i]
 		if d := b.m[st.out]; d != nil {
-			st.back(b, d)
+			st.op.back(b, d)
 			b.drop(st.out)
 			b.sweep()
 		}

@@ -42,21 +42,38 @@ func (p *panel) attentionGrad(a *kernels.AttentionGradArgs) {
 	f := a.Forward()
 	b, n, m, h, d := f.Sizes()
 	dp, kb := round16(d), min(m, attnKeys)
-	Parallel(b*h, func(u int) {
-		t := attnHeadOf(p, &f, u)
-		sc := getScratch(n*(3*dp+1) + m*2*dp + kb*2*dp + 2*round16(kb)*d + 2*attnQueries*(round16(kb)+16))
-		defer sc.put()
-		mem := sc.f
-		dq, dk, dv := take(&mem, n*dp), take(&mem, m*dp), take(&mem, m*dp)
-		clear(dq)
-		clear(dk)
-		clear(dv)
-		t.backward(mem, a.Out.F32()[t.base:], a.DOut.F32()[t.base:], a.LSE.F32()[t.lse0:][:n], dq, dk, dv)
-		toQ, toK, toV, _ := a.GradRows()
-		unpackRows(toQ[t.q0:], t.ld, dq, n, d, a.Scale)
-		unpackRows(toK[t.key0:], t.ld, dk, m, d, 1)
-		unpackRows(toV[t.key0:], t.ld, dv, m, d, 1)
-	})
+	attnGradHeads.ranges(b*h, 1, attnGradWork{p, a, f, n, m, d, dp, kb})
+}
+
+type attnGradWork struct {
+	p               *panel
+	a               *kernels.AttentionGradArgs
+	f               kernels.AttentionArgs
+	n, m, d, dp, kb int
+}
+
+var attnGradHeads = newSpread(func(w *attnGradWork, lo, hi int) {
+	for u := lo; u < hi; u++ {
+		w.head(u)
+	}
+})
+
+// head does one head of a batch item.
+func (w *attnGradWork) head(u int) {
+	a, n, m, d, dp, kb := w.a, w.n, w.m, w.d, w.dp, w.kb
+	t := attnHeadOf(w.p, &w.f, u)
+	sc := getScratch(n*(3*dp+1) + m*2*dp + kb*2*dp + 2*round16(kb)*d + 2*attnQueries*(round16(kb)+16))
+	defer sc.put()
+	mem := sc.f
+	dq, dk, dv := take(&mem, n*dp), take(&mem, m*dp), take(&mem, m*dp)
+	clear(dq)
+	clear(dk)
+	clear(dv)
+	t.backward(mem, a.Out.F32()[t.base:], a.DOut.F32()[t.base:], a.LSE.F32()[t.lse0:][:n], dq, dk, dv)
+	toQ, toK, toV, _ := a.GradRows()
+	unpackRows(toQ[t.q0:], t.ld, dq, n, d, a.Scale)
+	unpackRows(toK[t.key0:], t.ld, dk, m, d, 1)
+	unpackRows(toV[t.key0:], t.ld, dv, m, d, 1)
 }
 
 // unpackRows is packRows backwards.

@@ -4,13 +4,8 @@ import "syntic/kernels"
 
 func init() {
 	addVector(kernels.Dropout, "", func(v *vector, a *kernels.DropoutArgs) {
-		x, o, p, key, scale := a.X.F32(), a.Out.F32(), a.P, &a.Key, float32(1/(1-float64(a.P)))
-		Ranges(len(x), grain/4, func(lo, hi int) { // grain/4 is a multiple of 4: a block of four numbers is never cut
-			u := getScratch(ceilDiv(hi-lo, 64) * 64)
-			v.uniforms(u.f, key, uint32(lo/4))
-			v.keep(o[lo:hi], x[lo:hi], u.f[:hi-lo], p, scale)
-			u.put()
-		})
+		x := a.X.F32()
+		dropoutPieces.ranges(len(x), grain/4, dropoutWork{v, x, a.Out.F32(), a.Key, a.P}) // grain/4 is a multiple of 4: a block of four numbers is never cut
 	})
 	addGo(kernels.BoxLoss, "float64, by pieces of boxes", func(a *kernels.BoxLossArgs) {
 		const piece = 256
@@ -42,3 +37,17 @@ func init() {
 		a.L1.F32()[0], a.GIoU.F32()[0] = float32(l1*inv), float32(giou*inv)
 	})
 }
+
+type dropoutWork struct {
+	v    *vector
+	x, o []float32
+	key  kernels.Key
+	p    float32
+}
+
+var dropoutPieces = newSpread(func(w *dropoutWork, lo, hi int) {
+	u := getScratch(ceilDiv(hi-lo, 64) * 64)
+	w.v.uniforms(u.f, &w.key, uint32(lo/4))
+	w.v.keep(w.o[lo:hi], w.x[lo:hi], u.f[:hi-lo], w.p, float32(1/(1-float64(w.p))))
+	u.put()
+})

@@ -6,12 +6,8 @@ func init() {
 	addVector(kernels.Binary, "rows, broadcasts folded", binaryRun)
 	addVector(kernels.Affine, "", affineRun)
 	addVector(kernels.Lerp, "", func(v *vector, a *kernels.LerpArgs) {
-		x, y, t := a.X.F32(), a.Y.F32(), a.T
-		if len(x) <= grain {
-			v.lerp(x, y, t)
-			return
-		}
-		Ranges(len(x), grain, func(lo, hi int) { v.lerp(x[lo:hi], y[lo:hi], t) })
+		x := a.X.F32()
+		lerpPieces.ranges(len(x), grain, lerpWork{v, x, a.Y.F32(), a.T})
 	})
 }
 
@@ -117,17 +113,31 @@ func binaryScalar(v *vector, kind kernels.BinaryKind, o, x []float32, y, p, q fl
 }
 
 func affineRun(v *vector, a *kernels.AffineArgs) {
-	x, o, p, q, l, h := a.X.F32(), a.Out.F32(), a.A, a.B, a.Lo, a.Hi
-	if len(x) <= grain && l == h {
-		v.affine(o, x, p, q)
-		return
-	}
-	Ranges(len(x), grain, func(lo, hi int) {
-		v.affine(o[lo:hi], x[lo:hi], p, q)
-		if l != h {
-			for i, y := range o[lo:hi] {
-				o[lo+i] = min(max(y, l), h)
-			}
-		}
-	})
+	x := a.X.F32()
+	affinePieces.ranges(len(x), grain, affineWork{v, a.Out.F32(), x, a.A, a.B, a.Lo, a.Hi})
 }
+
+// affineWork is o = p·x + q, kept within l..h unless they are the same.
+type affineWork struct {
+	v          *vector
+	o, x       []float32
+	p, q, l, h float32
+}
+
+var affinePieces = newSpread(func(w *affineWork, lo, hi int) {
+	o := w.o[lo:hi]
+	w.v.affine(o, w.x[lo:hi], w.p, w.q)
+	if w.l != w.h {
+		for i, y := range o {
+			o[i] = min(max(y, w.l), w.h)
+		}
+	}
+})
+
+type lerpWork struct {
+	v    *vector
+	x, y []float32
+	t    float32
+}
+
+var lerpPieces = newSpread(func(w *lerpWork, lo, hi int) { w.v.lerp(w.x[lo:hi], w.y[lo:hi], w.t) })

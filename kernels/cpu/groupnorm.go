@@ -11,18 +11,21 @@ func init() {
 	addVector(kernels.GroupNormGrad, "sums by channel and piece of rows", groupNormGradRun)
 }
 
-// eachPiece cuts b images of p rows of c channels into pieces of pieceRows: piece u, of image i, has the rows from..to-1 counted over all
-// images. Small pieces are done together, so that small images start no goroutine.
-func eachPiece(b, p, c int, fn func(u, i, from, to int)) {
+// imageRows is b images of p rows of c channels, cut into pieces of step rows: piece u, of image i, has the rows from..to-1 counted over all images.
+type imageRows struct{ b, p, c, step, pieces int }
+
+func rowsOfImages(b, p, c int) imageRows {
 	step := pieceRows(c)
-	pieces := ceilDiv(p, step)
-	Ranges(b*pieces, max(1, grain/(min(step, p)*c)), func(lo, hi int) {
-		for u := lo; u < hi; u++ {
-			i, r := u/pieces, u%pieces*step
-			fn(u, i, i*p+r, i*p+min(p, r+step))
-		}
-	})
+	return imageRows{b, p, c, step, ceilDiv(p, step)}
 }
+
+func (m *imageRows) piece(u int) (i, from, to int) {
+	i, r := u/m.pieces, u%m.pieces*m.step
+	return i, i*m.p + r, i*m.p + min(m.p, r+m.step)
+}
+
+// grain is how many pieces are done together, so that small images start no goroutine.
+func (m *imageRows) grain() int { return max(1, grain/(min(m.step, m.p)*m.c)) }
 
 // wideRow is how many numbers loops over the rows of an image take at once: so many rows of c channels, a power of two, that a call is worth it.
 func wideRow(p, c int) int {
@@ -48,51 +51,83 @@ func (v *vector) foldWide(dst, x []float32) {
 	copy(dst, x)
 }
 
+// groupNormWork is a group norm in progress.
+type groupNormWork struct {
+	imageRows
+	v                      *vector
+	x, o, gain, mean, rstd []float32
+	act                    kernels.Act
+	groups                 int
+	eps                    float64
+	part, cols             []float32 // sums of each piece [2, c]; columns of each image [2, wide], then the bias
+	wide                   int
+}
+
+// col is, of image i, the mean (0) or rstd·gain (1); of image b, the bias.
+func (w *groupNormWork) col(i, j int) []float32 { return w.cols[(i*2+j)*w.wide:][:w.wide] }
+
 // groupNormRun reads X twice: for the sums and squared deviations of each channel of each piece, and for the result. While a piece is in the cache
 // its deviations are taken from its own means; those of the whole follow from them, in float64, where channels are folded into groups.
 func groupNormRun(v *vector, a *kernels.GroupNormArgs) {
 	b, p, c := a.X.Dim(0), a.X.Dim(1), a.X.Dim(2)
-	x, o, gain, act := a.X.F32(), a.Out.F32(), a.Gain.F32(), a.Act
-	step, wide := pieceRows(c), wideRow(p, c)
-	pieces := ceilDiv(p, step)
-	part, cols := getScratch(b*pieces*2*c), getScratch((b*2+1)*wide)
-	defer putAll(part, cols)
-	col := func(i, j int) []float32 { return cols.f[(i*2+j)*wide:][:wide] } // mean, rstd·gain
-	bias := col(b, 0)
+	w := groupNormWork{imageRows: rowsOfImages(b, p, c), v: v, x: a.X.F32(), o: a.Out.F32(), gain: a.Gain.F32(), mean: a.Mean.F32(), rstd: a.Rstd.F32(),
+		act: a.Act, groups: a.Groups, eps: float64(a.Eps), wide: wideRow(p, c)}
+	part, cols := getScratch(b*w.pieces*2*c), getScratch((b*2+1)*w.wide)
+	w.part, w.cols = part.f, cols.f
+	bias := w.col(b, 0)
 	copy(bias, a.Bias.F32())
 	repeat(bias, c)
-	eachPiece(b, p, c, func(u, _, from, to int) { groupNormSums(v, part.f[u*2*c:][:2*c], x[from*c:to*c], wide) })
-	groups, means, rstds, eps := a.Groups, a.Mean.F32(), a.Rstd.F32(), float64(a.Eps)
-	Ranges(b, max(1, grain/(pieces*c)), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			mean, scale := col(i, 0), col(i, 1)
-			for g := range groups {
-				m, variance := groupMoments(part.f[i*pieces*2*c:][:pieces*2*c], p, step, c, c/groups, g)
-				r := 1 / math.Sqrt(variance+eps)
-				for k := g * (c / groups); k < (g+1)*(c/groups); k++ {
-					mean[k], scale[k] = float32(m), float32(r*float64(gain[k]))
-				}
-				if means != nil {
-					means[i*groups+g] = float32(m)
-				}
-				if rstds != nil {
-					rstds[i*groups+g] = float32(r)
-				}
-			}
-			repeat(mean, c)
-			repeat(scale, c)
-		}
-	})
-	eachPiece(b, p, c, func(_, i, from, to int) {
-		for at := from * c; at < to*c; at += wide {
-			n := min(wide, to*c-at)
-			v.normCols(o[at:at+n], x[at:at+n], col(i, 0)[:n], col(i, 1)[:n], bias[:n])
-		}
-		if act != kernels.ActNone {
-			v.act[act](o[from*c:to*c], o[from*c:to*c])
-		}
-	})
+	groupNormPieces.ranges(b*w.pieces, w.grain(), w)
+	groupNormImages.ranges(b, max(1, grain/(w.pieces*c)), w)
+	groupNormEnds.ranges(b*w.pieces, w.grain(), w)
+	part.put()
+	cols.put()
 }
+
+var groupNormPieces = newSpread(func(w *groupNormWork, lo, hi int) {
+	c := w.c
+	for u := lo; u < hi; u++ {
+		_, from, to := w.piece(u)
+		groupNormSums(w.v, w.part[u*2*c:][:2*c], w.x[from*c:to*c], w.wide)
+	}
+})
+
+var groupNormImages = newSpread(func(w *groupNormWork, lo, hi int) {
+	c, groups, pieces := w.c, w.groups, w.pieces
+	for i := lo; i < hi; i++ {
+		mean, scale := w.col(i, 0), w.col(i, 1)
+		for g := range groups {
+			m, variance := groupMoments(w.part[i*pieces*2*c:][:pieces*2*c], w.p, w.step, c, c/groups, g)
+			r := 1 / math.Sqrt(variance+w.eps)
+			for k := g * (c / groups); k < (g+1)*(c/groups); k++ {
+				mean[k], scale[k] = float32(m), float32(r*float64(w.gain[k]))
+			}
+			if w.mean != nil {
+				w.mean[i*groups+g] = float32(m)
+			}
+			if w.rstd != nil {
+				w.rstd[i*groups+g] = float32(r)
+			}
+		}
+		repeat(mean, c)
+		repeat(scale, c)
+	}
+})
+
+var groupNormEnds = newSpread(func(w *groupNormWork, lo, hi int) {
+	c, bias := w.c, w.col(w.b, 0)
+	for u := lo; u < hi; u++ {
+		i, from, to := w.piece(u)
+		mean, scale := w.col(i, 0), w.col(i, 1)
+		for at := from * c; at < to*c; at += w.wide {
+			n := min(w.wide, to*c-at)
+			w.v.normCols(w.o[at:at+n], w.x[at:at+n], mean[:n], scale[:n], bias[:n])
+		}
+		if w.act != kernels.ActNone {
+			w.v.act[w.act](w.o[from*c:to*c], w.o[from*c:to*c])
+		}
+	}
+})
 
 // groupNormSums writes the sums of the channels of x, rows of len(part)/2 channels, then the sums of their squared deviations from x's own means.
 func groupNormSums(v *vector, part, x []float32, wide int) {
@@ -137,86 +172,88 @@ func groupMoments(part []float32, p, step, c, w, g int) (mean, variance float64)
 	return mean, variance / float64(p*w)
 }
 
+// groupNormGradWork is the gradients of a group norm in progress: d = DOut·Act', into DX where there is an activation.
+type groupNormGradWork struct {
+	imageRows
+	v              *vector
+	x, dout, dx, d []float32
+	act            kernels.Act
+	part, cols     []float32 // sums of each piece [2, c]; columns of each image [5, wide], then the bias
+	wide           int
+}
+
+// col is, of image i, mean, k1 = rstd·gain, k2, k3 and Σ d; of image b, the bias.
+func (w *groupNormGradWork) col(i, j int) []float32 { return w.cols[(i*5+j)*w.wide:][:w.wide] }
+
 // groupNormGradRun: first d = DOut·Act' into DX (or DOut itself without an activation) with Σ d and Σ d·(x − mean) of each channel, then
 // dx = k1·d − k2 − k3·(x − mean) with factors of each channel.
 func groupNormGradRun(v *vector, a *kernels.GroupNormGradArgs) {
 	b, p, c := a.X.Dim(0), a.X.Dim(1), a.X.Dim(2)
-	x, dout, dx, gain, act := a.X.F32(), a.DOut.F32(), a.DX.F32(), a.Gain.F32(), a.Act
-	w, wide := c/a.Groups, wideRow(p, c)
-	pieces := ceilDiv(p, pieceRows(c))
-	part, cols := getScratch(b*pieces*2*c), getScratch((b*5+1)*wide)
-	defer putAll(part, cols)
-	col := func(i, j int) []float32 { return cols.f[(i*5+j)*wide:][:wide] } // mean, k1 = rstd·gain, k2, k3, Σ d
+	w := groupNormGradWork{imageRows: rowsOfImages(b, p, c), v: v, x: a.X.F32(), dout: a.DOut.F32(), dx: a.DX.F32(), act: a.Act, wide: wideRow(p, c)}
+	part, cols := getScratch(b*w.pieces*2*c), getScratch((b*5+1)*w.wide)
+	w.part, w.cols = part.f, cols.f
+	gain := a.Gain.F32()
 	for i := 0; i < b; i++ {
-		mean, k1 := col(i, 0), col(i, 1)
+		mean, k1 := w.col(i, 0), w.col(i, 1)
 		for k := range c {
-			g := i*a.Groups + k/w
+			g := i*a.Groups + k/(c/a.Groups)
 			mean[k], k1[k] = a.Mean.F32()[g], a.Rstd.F32()[g]*gain[k]
 		}
 		repeat(mean, c)
 		repeat(k1, c)
 	}
-	bias := col(b, 0)
+	bias := w.col(b, 0)
 	copy(bias, a.Bias.F32())
 	repeat(bias, c)
-	d := dout
-	if act != kernels.ActNone {
-		d = dx
+	if w.d = w.dout; w.act != kernels.ActNone {
+		w.d = w.dx
 	}
-	eachPiece(b, p, c, func(u, i, from, to int) {
-		acc := getScratch(3 * wide)
-		s1, s2, y := acc.f[:wide], acc.f[wide:2*wide], acc.f[2*wide:]
-		clear(acc.f[:2*wide])
-		mean := col(i, 0)
-		for at := from * c; at < to*c; at += wide {
-			n := min(wide, to*c-at)
-			if act != kernels.ActNone {
-				v.normCols(y[:n], x[at:at+n], mean[:n], col(i, 1)[:n], bias[:n])
-				v.actGrad[act](dx[at:at+n], y[:n], dout[at:at+n])
-			}
-			v.axpby(s1[:n], s1[:n], d[at:at+n], 1, 1)
-			v.mulDev(s2[:n], d[at:at+n], x[at:at+n], mean[:n])
-		}
-		v.foldWide(part.f[u*2*c:u*2*c+c], s1)
-		v.foldWide(part.f[u*2*c+c:u*2*c+2*c], s2)
-		acc.put()
-	})
-	groupNormGradFold(a, part.f, cols.f, pieces, wide)
-	eachPiece(b, p, c, func(_, i, from, to int) {
-		for at := from * c; at < to*c; at += wide {
-			n := min(wide, to*c-at)
-			v.gradCols(dx[at:at+n], d[at:at+n], x[at:at+n], col(i, 0)[:n], col(i, 1)[:n], col(i, 2)[:n], col(i, 3)[:n])
-		}
-	})
+	groupNormGradPieces.ranges(b*w.pieces, w.grain(), w)
+	groupNormGradFold(a, part.f, cols.f, w.pieces, w.wide)
+	groupNormGradEnds.ranges(b*w.pieces, w.grain(), w)
+	part.put()
+	cols.put()
 }
+
+var groupNormGradPieces = newSpread(func(w *groupNormGradWork, lo, hi int) {
+	v, c, wide := w.v, w.c, w.wide
+	bias, acc := w.col(w.b, 0), getScratch(3*wide)
+	s1, s2, y := acc.f[:wide], acc.f[wide:2*wide], acc.f[2*wide:]
+	for u := lo; u < hi; u++ {
+		i, from, to := w.piece(u)
+		clear(acc.f[:2*wide])
+		mean, k1 := w.col(i, 0), w.col(i, 1)
+		for at := from * c; at < to*c; at += wide {
+			n := min(wide, to*c-at)
+			if w.act != kernels.ActNone {
+				v.normCols(y[:n], w.x[at:at+n], mean[:n], k1[:n], bias[:n])
+				v.actGrad[w.act](w.dx[at:at+n], y[:n], w.dout[at:at+n])
+			}
+			v.axpby(s1[:n], s1[:n], w.d[at:at+n], 1, 1)
+			v.mulDev(s2[:n], w.d[at:at+n], w.x[at:at+n], mean[:n])
+		}
+		v.foldWide(w.part[u*2*c:u*2*c+c], s1)
+		v.foldWide(w.part[u*2*c+c:u*2*c+2*c], s2)
+	}
+	acc.put()
+})
+
+var groupNormGradEnds = newSpread(func(w *groupNormGradWork, lo, hi int) {
+	c := w.c
+	for u := lo; u < hi; u++ {
+		i, from, to := w.piece(u)
+		for at := from * c; at < to*c; at += w.wide {
+			n := min(w.wide, to*c-at)
+			w.v.gradCols(w.dx[at:at+n], w.d[at:at+n], w.x[at:at+n], w.col(i, 0)[:n], w.col(i, 1)[:n], w.col(i, 2)[:n], w.col(i, 3)[:n])
+		}
+	}
+})
 
 // groupNormGradFold makes k2 and k3 (columns 2 and 3 of each image's five) and the gradients of gain and bias from the sums of the pieces.
 func groupNormGradFold(a *kernels.GroupNormGradArgs, part, cols []float32, pieces, wide int) {
 	b, p, c := a.X.Dim(0), a.X.Dim(1), a.X.Dim(2)
-	w, gain, dgain, dbias := c/a.Groups, a.Gain.F32(), a.DGain.F32(), a.DBias.F32()
-	rstds, groups := a.Rstd.F32(), a.Groups
-	Ranges(groups, max(1, grain/(b*pieces*w)), func(lo, hi int) {
-		for g := lo; g < hi; g++ {
-			for i := 0; i < b; i++ {
-				r, sg, sgh := float64(rstds[i*groups+g]), 0.0, 0.0
-				for k := g * w; k < g*w+w; k++ {
-					s1, s2 := 0.0, 0.0
-					for u := i * pieces; u < (i+1)*pieces; u++ {
-						s1 += float64(part[u*2*c+k])
-						s2 += float64(part[u*2*c+c+k])
-					}
-					sg += s1 * float64(gain[k])
-					sgh += s2 * float64(gain[k])
-					cols[(i*5+4)*wide+k] = float32(s1) // of each image, for the sums over images
-					part[i*pieces*2*c+c+k] = float32(s2 * r)
-				}
-				n := float64(p * w)
-				for k := g * w; k < g*w+w; k++ {
-					cols[(i*5+2)*wide+k], cols[(i*5+3)*wide+k] = float32(r*sg/n), float32(r*r*r*sgh/n)
-				}
-			}
-		}
-	})
+	w, dgain, dbias := c/a.Groups, a.DGain.F32(), a.DBias.F32()
+	groupNormGradGroups.ranges(a.Groups, max(1, grain/(b*pieces*w)), groupNormFold{b, p, c, pieces, wide, a.Groups, a.Gain.F32(), a.Rstd.F32(), part, cols})
 	for i := range b {
 		repeat(cols[(i*5+2)*wide:][:wide], c)
 		repeat(cols[(i*5+3)*wide:][:wide], c)
@@ -228,3 +265,33 @@ func groupNormGradFold(a *kernels.GroupNormGradArgs, part, cols []float32, piece
 		foldParts(dgain, part[c:], b, pieces*2*c)
 	}
 }
+
+// groupNormFold is sums of pieces that are added up to those of groups.
+type groupNormFold struct {
+	b, p, c, pieces, wide, groups int
+	gain, rstds, part, cols       []float32
+}
+
+var groupNormGradGroups = newSpread(func(f *groupNormFold, lo, hi int) {
+	c, w := f.c, f.c/f.groups
+	for g := lo; g < hi; g++ {
+		for i := 0; i < f.b; i++ {
+			r, sg, sgh := float64(f.rstds[i*f.groups+g]), 0.0, 0.0
+			for k := g * w; k < g*w+w; k++ {
+				s1, s2 := 0.0, 0.0
+				for u := i * f.pieces; u < (i+1)*f.pieces; u++ {
+					s1 += float64(f.part[u*2*c+k])
+					s2 += float64(f.part[u*2*c+c+k])
+				}
+				sg += s1 * float64(f.gain[k])
+				sgh += s2 * float64(f.gain[k])
+				f.cols[(i*5+4)*f.wide+k] = float32(s1) // of each image, for the sums over images
+				f.part[i*f.pieces*2*c+c+k] = float32(s2 * r)
+			}
+			n := float64(f.p * w)
+			for k := g * w; k < g*w+w; k++ {
+				f.cols[(i*5+2)*f.wide+k], f.cols[(i*5+3)*f.wide+k] = float32(r*sg/n), float32(r*r*r*sgh/n)
+			}
+		}
+	}
+})

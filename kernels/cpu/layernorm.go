@@ -68,31 +68,43 @@ func putAll(l ...*scratch) {
 }
 
 func layerNormGradRun(v *vector, a *kernels.LayerNormGradArgs) {
-	n, c, x, d, dx, mean, rstd := a.X.Dim(0), a.X.Dim(1), a.X.F32(), a.DOut.F32(), a.DX.F32(), a.Mean.F32(), a.Rstd.F32()
+	n, c := a.X.Dim(0), a.X.Dim(1)
 	gain, s1 := filled(a.Gain.F32(), 1, c)
 	dgain, dbias := a.DGain.F32(), a.DBias.F32()
 	step := pieceRows(c)
 	pieces := ceilDiv(n, step)
 	part := getScratch(pieces * 2 * c)
 	clear(part.f)
-	Ranges(n, step, func(lo, hi int) {
-		accG, accB := part.f[lo/step*2*c:][:c], part.f[lo/step*2*c+c:][:c]
-		for i := lo; i < hi; i++ {
-			row, g, m, r := x[i*c:i*c+c], d[i*c:i*c+c], mean[i], float64(rstd[i])
-			if dgain != nil {
-				v.addDev(accG, g, row, m, rstd[i])
-			}
-			if dbias != nil {
-				v.axpby(accB, accB, g, 1, 1)
-			}
-			sg, sgh := float64(v.dot(g, gain)), float64(v.dotDev(row, g, gain, m))*r
-			v.rowGrad(dx[i*c:i*c+c], row, g, gain, m, rstd[i], float32(r*sg/float64(c)), float32(r*r*sgh/float64(c)))
-		}
-	})
+	layerNormGradPieces.ranges(n, step, layerNormGradWork{v, c, step, a.X.F32(), a.DOut.F32(), a.DX.F32(), a.Mean.F32(), a.Rstd.F32(), gain, part.f, dgain != nil, dbias != nil})
 	foldParts(dgain, part.f, pieces, 2*c)
 	foldParts(dbias, part.f[min(c, len(part.f)):], pieces, 2*c)
-	putAll(s1, part)
+	s1.put()
+	part.put()
 }
+
+// layerNormGradWork is the gradients of rows, and in part those of gain and bias as far as pieces of step rows make them.
+type layerNormGradWork struct {
+	v                                *vector
+	c, step                          int
+	x, d, dx, mean, rstd, gain, part []float32
+	toGain, toBias                   bool
+}
+
+var layerNormGradPieces = newSpread(func(w *layerNormGradWork, lo, hi int) {
+	v, c := w.v, w.c
+	accG, accB := w.part[lo/w.step*2*c:][:c], w.part[lo/w.step*2*c+c:][:c]
+	for i := lo; i < hi; i++ {
+		row, g, m, r := w.x[i*c:i*c+c], w.d[i*c:i*c+c], w.mean[i], float64(w.rstd[i])
+		if w.toGain {
+			v.addDev(accG, g, row, m, w.rstd[i])
+		}
+		if w.toBias {
+			v.axpby(accB, accB, g, 1, 1)
+		}
+		sg, sgh := float64(v.dot(g, w.gain)), float64(v.dotDev(row, g, w.gain, m))*r
+		v.rowGrad(w.dx[i*c:i*c+c], row, g, w.gain, m, w.rstd[i], float32(r*sg/float64(c)), float32(r*r*sgh/float64(c)))
+	}
+})
 
 // foldParts is dst[k] = Σ_p part[p·stride + k], in float64; dst may be nil.
 func foldParts(dst, part []float32, pieces, stride int) {
@@ -156,18 +168,28 @@ var rowNormRows = newSpread(func(w *rowNormWork, lo, hi int) {
 })
 
 func rowNormGradRun(v *vector, a *kernels.RowNormGradArgs) {
-	n, c, o, d, dx, norm, eps := a.Out.Dim(0), a.Out.Dim(1), a.Out.F32(), a.DOut.F32(), a.DX.F32(), a.Norm.F32(), a.Eps
-	Ranges(n, rowGrain(c), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			row, g := o[i*c:i*c+c], d[i*c:i*c+c]
-			if r := 1 / norm[i]; norm[i] > eps {
-				v.axpby(dx[i*c:i*c+c], g, row, r, -v.dot(row, g)*r)
-			} else {
-				v.affine(dx[i*c:i*c+c], g, 1/eps, 0)
-			}
-		}
-	})
+	n, c := a.Out.Dim(0), a.Out.Dim(1)
+	rowNormGradRows.ranges(n, rowGrain(c), rowNormGradWork{v, c, a.Out.F32(), a.DOut.F32(), a.DX.F32(), a.Norm.F32(), a.Eps})
 }
+
+type rowNormGradWork struct {
+	v              *vector
+	c              int
+	o, d, dx, norm []float32
+	eps            float32
+}
+
+var rowNormGradRows = newSpread(func(w *rowNormGradWork, lo, hi int) {
+	c := w.c
+	for i := lo; i < hi; i++ {
+		row, g := w.o[i*c:i*c+c], w.d[i*c:i*c+c]
+		if r := 1 / w.norm[i]; w.norm[i] > w.eps {
+			w.v.axpby(w.dx[i*c:i*c+c], g, row, r, -w.v.dot(row, g)*r)
+		} else {
+			w.v.affine(w.dx[i*c:i*c+c], g, 1/w.eps, 0)
+		}
+	}
+})
 
 func softmaxRun(v *vector, a *kernels.SoftmaxArgs) {
 	n, c := a.X.Dim(0), a.X.Dim(1)
@@ -212,22 +234,32 @@ var softmaxPieces = newSpread(func(w *softmaxWork, lo, hi int) {
 })
 
 func softmaxGradRun(v *vector, a *kernels.SoftmaxGradArgs) {
-	n, c, o, d, dx, log := a.Out.Dim(0), a.Out.Dim(1), a.Out.F32(), a.DOut.F32(), a.DX.F32(), a.Log
-	Ranges(n, rowGrain(c), func(lo, hi int) {
-		if !log {
-			for i := lo; i < hi; i++ {
-				row, g := o[i*c:i*c+c], d[i*c:i*c+c]
-				v.subMul(dx[i*c:i*c+c], g, row, v.dot(g, row))
-			}
-			return
-		}
-		tmp := getScratch(c)
-		for i := lo; i < hi; i++ {
-			g := d[i*c : i*c+c]
-			s := v.sum(g)
-			v.act[kernels.Exp](tmp.f, o[i*c:i*c+c])
-			v.axpby(dx[i*c:i*c+c], g, tmp.f, 1, -s)
-		}
-		tmp.put()
-	})
+	n, c := a.Out.Dim(0), a.Out.Dim(1)
+	softmaxGradRows.ranges(n, rowGrain(c), softmaxGradWork{v, c, a.Out.F32(), a.DOut.F32(), a.DX.F32(), a.Log})
 }
+
+type softmaxGradWork struct {
+	v        *vector
+	c        int
+	o, d, dx []float32
+	log      bool
+}
+
+var softmaxGradRows = newSpread(func(w *softmaxGradWork, lo, hi int) {
+	v, c, o, d, dx := w.v, w.c, w.o, w.d, w.dx
+	if !w.log {
+		for i := lo; i < hi; i++ {
+			row, g := o[i*c:i*c+c], d[i*c:i*c+c]
+			v.subMul(dx[i*c:i*c+c], g, row, v.dot(g, row))
+		}
+		return
+	}
+	tmp := getScratch(c)
+	for i := lo; i < hi; i++ {
+		g := d[i*c : i*c+c]
+		s := v.sum(g)
+		v.act[kernels.Exp](tmp.f, o[i*c:i*c+c])
+		v.axpby(dx[i*c:i*c+c], g, tmp.f, 1, -s)
+	}
+	tmp.put()
+})

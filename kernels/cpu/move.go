@@ -21,16 +21,28 @@ func init() {
 	addVector(kernels.EmbeddingGrad, "by blocks of columns, ids in order", func(v *vector, a *kernels.EmbeddingGradArgs) {
 		c, table, ids, d := a.DTable.Dim(1), a.DTable.F32(), a.IDs.I32(), a.DOut.F32()
 		if !a.Accumulate {
-			Ranges(len(table), 4*grain, func(lo, hi int) { clear(table[lo:hi]) })
+			clearing.ranges(len(table), 4*grain, table)
 		}
-		Ranges(c, 64, func(lo, hi int) {
-			for i, id := range ids {
-				row := table[int(id)*c+lo : int(id)*c+hi]
-				v.axpby(row, row, d[i*c+lo:i*c+hi], 1, 1)
-			}
-		})
+		embeddingGradColumns.ranges(c, 64, embeddingGradWork{v, c, ids, table, d})
 	})
 }
+
+var clearing = newSpread(func(x *[]float32, lo, hi int) { clear((*x)[lo:hi]) })
+
+// embeddingGradWork adds rows d of c numbers to those of a table.
+type embeddingGradWork struct {
+	v        *vector
+	c        int
+	ids      []int32
+	table, d []float32
+}
+
+var embeddingGradColumns = newSpread(func(w *embeddingGradWork, lo, hi int) {
+	for i, id := range w.ids {
+		row := w.table[int(id)*w.c+lo : int(id)*w.c+hi]
+		w.v.axpby(row, row, w.d[i*w.c+lo:i*w.c+hi], 1, 1)
+	}
+})
 
 // embeddingWork is rows of a table by their numbers.
 type embeddingWork struct {
@@ -107,18 +119,13 @@ func permuteRun(a *kernels.PermuteArgs) {
 	xv, ov := kernels.NewView(kernels.F32, a.X.Ptr(), a.X.Len()), kernels.NewView(kernels.F32, a.Out.Ptr(), a.X.Len())
 	x, o := xv.F32(), ov.F32()
 	if n == 0 || (n == 1 && stride[0] == 1) {
-		Ranges(len(x), grain, func(lo, hi int) { copy(o[lo:hi], x[lo:hi]) })
+		permuteCopies.ranges(len(x), grain, permuteWork{x: x, o: o})
 		return
 	}
 	last := n - 1
 	if stride[last] == 1 {
 		c := size[last]
-		Ranges(len(o)/c, rowGrain(c), func(lo, hi int) {
-			for r := lo; r < hi; r++ {
-				at := offset(r, size[:last], stride[:last])
-				copy(o[r*c:r*c+c], x[at:at+c])
-			}
-		})
+		permuteRows.ranges(len(o)/c, rowGrain(c), permuteWork{x: x, o: o, cols: c, m: last, size: size, stride: stride})
 		return
 	}
 	t := 0 // the dimension of Out that is X's last
@@ -130,32 +137,54 @@ func permuteRun(a *kernels.PermuteArgs) {
 		inner *= size[i]
 	}
 	rows, cols, step := size[t], size[last], stride[last]
-	var oSize, oStride, oOut [kernels.MaxRank]int // all other dimensions, with steps in X and in Out
-	m, s := 0, 1
+	w := permuteWork{x: x, o: o, rows: rows, cols: cols, step: step, inner: inner, tr: ceilDiv(rows, permuteTile)}
+	s := 1
 	for i := n - 1; i >= 0; i-- {
 		if i != t && i != last {
-			oSize[m], oStride[m], oOut[m] = size[i], stride[i], s
-			m++
+			w.size[w.m], w.stride[w.m], w.out[w.m] = size[i], stride[i], s
+			w.m++
 		}
 		s *= size[i]
 	}
-	const tile = 32
-	tr := ceilDiv(rows, tile)
 	outer := len(o) / (rows * cols)
-	Ranges(outer*tr, max(1, grain/(tile*cols)), func(lo, hi int) {
-		for u := lo; u < hi; u++ {
-			from, to := offset(u/tr, oSize[:m], oStride[:m]), offset(u/tr, oSize[:m], oOut[:m])
-			for c0 := 0; c0 < cols; c0 += tile {
-				for r := u % tr * tile; r < min(rows, u%tr*tile+tile); r++ {
-					dst := o[to+r*inner+c0:]
-					for k, at := c0, from+r+c0*step; k < min(cols, c0+tile); k, at = k+1, at+step {
-						dst[k-c0] = x[at]
-					}
+	permuteTiles.ranges(outer*w.tr, max(1, grain/(permuteTile*cols)), w)
+}
+
+const permuteTile = 32
+
+// permuteWork is a permutation: of rows of cols numbers, or of tiles of planes of rows and cols whose numbers lie step apart in x, their rows inner apart in o.
+// The m other dimensions have sizes, steps in x and, for planes, in o.
+type permuteWork struct {
+	x, o                        []float32
+	rows, cols, step, inner, tr int
+	m                           int
+	size, stride, out           [kernels.MaxRank]int
+}
+
+var permuteCopies = newSpread(func(w *permuteWork, lo, hi int) { copy(w.o[lo:hi], w.x[lo:hi]) })
+
+var permuteRows = newSpread(func(w *permuteWork, lo, hi int) {
+	c := w.cols
+	for r := lo; r < hi; r++ {
+		at := offset(r, w.size[:w.m], w.stride[:w.m])
+		copy(w.o[r*c:r*c+c], w.x[at:at+c])
+	}
+})
+
+var permuteTiles = newSpread(func(w *permuteWork, lo, hi int) {
+	x, rows, cols, step, tr := w.x, w.rows, w.cols, w.step, w.tr
+	for u := lo; u < hi; u++ {
+		from, to := offset(u/tr, w.size[:w.m], w.stride[:w.m]), offset(u/tr, w.size[:w.m], w.out[:w.m])
+		for c0 := 0; c0 < cols; c0 += permuteTile {
+			for r := u % tr * permuteTile; r < min(rows, u%tr*permuteTile+permuteTile); r++ {
+				dst := w.o[to+r*w.inner+c0:]
+				for k, at := c0, from+r+c0*step; k < min(cols, c0+permuteTile); k, at = k+1, at+step {
+					dst[k-c0] = x[at]
 				}
 			}
 		}
-	})
-}
+	}
+})
 
 // offset is Σ index·stride for number r of the places of a shape.
 func offset(r int, size, stride []int) (at int) {

@@ -6,7 +6,7 @@ func init() {
 	addVector(kernels.Reduce, "float32 within a piece, float64 across", reduceRun)
 	addVector(kernels.SumSquares, "float32 within a piece, float64 across", func(v *vector, a *kernels.SumSquaresArgs) {
 		x, o := a.X.F32(), a.Out.F32()
-		s := rowSum(len(x), func(lo, hi int) float32 { return v.dot(x[lo:hi], x[lo:hi]) })
+		s := rowSum(v, x, true)
 		if a.Accumulate {
 			s += float64(o[0])
 		}
@@ -17,28 +17,46 @@ func init() {
 // sumPiece is how many elements are added up in float32, on several lanes, before float64 takes over.
 const sumPiece = 1 << 10
 
-// rowSum adds up piece(lo, hi) over 0..n-1 in order.
-func rowSum(n int, piece func(lo, hi int) float32) float64 {
-	pieces := ceilDiv(n, sumPiece)
-	sum := 0.0
+// rowSum adds up x, or the squares of its numbers, in order.
+func rowSum(v *vector, x []float32, squares bool) float64 {
+	n := len(x)
+	w, pieces, sum := sumWork{v, x, nil, squares}, ceilDiv(n, sumPiece), 0.0
 	if pieces <= grain/sumPiece {
-		for i := 0; i < n; i += sumPiece {
-			sum += float64(piece(i, min(n, i+sumPiece)))
+		for i := range pieces {
+			sum += float64(w.piece(i))
 		}
 		return sum
 	}
 	part := getScratch(pieces)
-	defer part.put()
-	Ranges(pieces, grain/sumPiece, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			part.f[i] = piece(i*sumPiece, min(n, (i+1)*sumPiece))
-		}
-	})
+	w.part = part.f
+	sumPieces.ranges(pieces, grain/sumPiece, w)
 	for _, s := range part.f {
 		sum += float64(s)
 	}
+	part.put()
 	return sum
 }
+
+// sumWork is sums of pieces of x.
+type sumWork struct {
+	v       *vector
+	x, part []float32
+	squares bool
+}
+
+func (w *sumWork) piece(i int) float32 {
+	x := w.x[i*sumPiece : min(len(w.x), (i+1)*sumPiece)]
+	if w.squares {
+		return w.v.dot(x, x)
+	}
+	return w.v.sum(x)
+}
+
+var sumPieces = newSpread(func(w *sumWork, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		w.part[i] = w.piece(i)
+	}
+})
 
 // sumsOut is where sums go: o = scale·sum (+ o).
 type sumsOut struct {
@@ -65,8 +83,7 @@ func reduceRun(v *vector, a *kernels.ReduceArgs) {
 	case kept[2]: // over the middle
 		colSums(w)
 	case n*m == 1:
-		x := w.x
-		w.put(0, rowSum(c, func(lo, hi int) float32 { return v.sum(x[lo:hi]) }))
+		w.put(0, rowSum(v, w.x, false))
 	default: // over rows, then over what comes before them
 		reduceRows.ranges(m, rowGrain(n*c), w)
 	}

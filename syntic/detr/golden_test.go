@@ -135,7 +135,7 @@ func TestInnerStatesGolden(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	m.states(s, s.FromFloat32s(px, shape...), s.FromInt32s(in.ints("pixel_mask"), shape[:3]...), nil)
+	m.states(s, s.FromFloat32s(px, shape...), s.FromInt32s(in.ints("pixel_mask"), shape[:3]...), nil, nil)
 	require.Equal(t, 13, seen)
 }
 

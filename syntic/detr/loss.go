@@ -48,7 +48,7 @@ func (m *Model) LossWith(s *tensor.Scope, px *tensor.Tensor, targets []Target, o
 	if o.Dropout != nil && m.Config.Dropout > 0 {
 		d = &dropout{p: m.Config.Dropout, key: *o.Dropout}
 	}
-	states, features := m.states(s, px, o.Mask, d)
+	states, features := m.states(s, px, o.Mask, d, nil)
 	layers := float32(len(states))
 	logits, boxes := m.heads(s, s.Concat(0, states...)) // [L·B, Q, K+1], [L·B, Q, 4]
 	c := &m.Config

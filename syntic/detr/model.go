@@ -3,6 +3,7 @@ package detr
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"syntic/clip/pixels"
 	"syntic/nn"
@@ -25,7 +26,8 @@ type Model struct {
 	Processor pixels.DETR // how images become input
 
 	dev     *tensor.Device
-	weights *safetensors.File // whose memory parameters may be
+	weights *safetensors.File             // whose memory parameters may be
+	whole   atomic.Pointer[positionTable] // of the last feature map without padding
 }
 
 // New makes a model whose parameters are zero; Init or a checkpoint fills them. It returns an error if the configuration is wrong or asks
@@ -63,7 +65,8 @@ func (m *Model) Close() {
 // Forward gives, for images px [B, H, W, 3], the logits [B, Q, K+1] of the classes of all queries and their boxes [B, Q, 4] as
 // (cx, cy, w, h) in shares of the image. mask i32 [B, H, W] is 1 on pixels and 0 on padding; nil means there is none.
 func (m *Model) Forward(s *tensor.Scope, px, mask *tensor.Tensor) (logits, boxes *tensor.Tensor) {
-	states, _ := m.states(s, px, mask, nil)
+	var room [1]*tensor.Tensor
+	states, _ := m.states(s, px, mask, nil, room[:0])
 	return m.heads(s, states[len(states)-1])
 }
 
@@ -76,11 +79,12 @@ func (m *Model) heads(s *tensor.Scope, x *tensor.Tensor) (logits, boxes *tensor.
 }
 
 // states runs the network up to the heads: the normalised states [B, Q, C] after each decoder layer, or after the last alone where s does
-// not record, and the backbone's features [B, h, w, F]. What it traces has the names of the library's outputs.
-func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout) (states []*tensor.Tensor, features *tensor.Tensor) {
+// not record, behind those in `before`, and the backbone's features [B, h, w, F]. What it traces has the names of the library's outputs.
+func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout, before []*tensor.Tensor) (states []*tensor.Tensor, features *tensor.Tensor) {
 	if px.Rank() != 4 || px.Dim(3) != 3 || mask != nil && !slices.Equal(mask.Shape(), px.Shape()[:3]) {
 		panic(&tensor.Error{Err: fmt.Errorf("detr: images %v, mask %v: want [B, H, W, 3] and [B, H, W]", px, mask)})
 	}
+	states = before
 	features = m.Backbone.Forward(s, px) // [B, h, w, F]
 	s.Trace(m, "backbone.features", features)
 
@@ -92,7 +96,7 @@ func (m *Model) states(s *tensor.Scope, px, mask *tensor.Tensor, d *dropout) (st
 		keep = s.FromInt32s(small, b, h*w)
 		s.Trace(m, "backbone.mask", s.Reshape(keep, b, h, w))
 	}
-	table := sinePositions(small, b, h, w, m.Config.Width)
+	table := m.positions(small, b, h, w)
 	pos := s.FromFloat32s(table, len(table)/(h*w*m.Config.Width), h*w, m.Config.Width) // [B or 1, N, C]
 	s.Trace(m, "position_embedding", s.Reshape(pos, pos.Dim(0), h, w, m.Config.Width))
 

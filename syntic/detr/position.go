@@ -32,6 +32,25 @@ func sinePositions(mask []int32, b, h, w, width int) []float32 {
 	return out
 }
 
+// positionTable is sinePositions of a map of h×w cells without padding.
+type positionTable struct {
+	h, w int
+	rows []float32
+}
+
+// positions is sinePositions of the model's width; images mostly have one size, and without padding the last table serves again.
+func (m *Model) positions(mask []int32, b, h, w int) []float32 {
+	if mask != nil {
+		return sinePositions(mask, b, h, w, m.Config.Width)
+	}
+	p := m.whole.Load()
+	if p == nil || p.h != h || p.w != w {
+		p = &positionTable{h, w, sinePositions(nil, 1, h, w, m.Config.Width)}
+		m.whole.Store(p)
+	}
+	return p.rows
+}
+
 // count numbers the cells of `lines` lines of n cells from 1, leaving out those masked, and scales each line's last number to 2π. Lines begin
 // `next` apart, cells lie `step` apart.
 func count(out []float64, mask []int32, lines, n, next, step int) {
