@@ -81,7 +81,7 @@ def softmax(n, c, *_):
 
 
 def attention(b, n, m, h, d, flags):
-    q, k, v = rand(b, n, h, d).transpose(1, 2), rand(b, m, h, d).transpose(1, 2), rand(b, m, h, d).transpose(1, 2)
+    q, k, v = (t.transpose(1, 2) for t in (rand(b, n, 3, h, d).unbind(2) if flags & 64 else (rand(b, n, h, d), rand(b, m, h, d), rand(b, m, h, d))))  # 64: packed
     causal = bool(flags & 1)
 
     def by(backend):
@@ -119,6 +119,18 @@ def conv(b, h, w, i, o, kh, kw, stride, top, left, *_):
     x = rand(b, i, h, w).to(memory_format=torch.channels_last)
     weight = rand(o, i, kh, kw).to(memory_format=torch.channels_last)
     return {"eager": lambda: F.conv2d(x, weight, stride=stride, padding=(top, left))}
+
+
+def conv_grad(by_weight):
+    """The gradient with respect to x alone, or to weight and, where ours makes it, bias."""
+    def make(b, h, w, i, o, kh, kw, stride, top, left, *rest):
+        x = rand(b, i, h, w).to(memory_format=torch.channels_last)
+        weight = rand(o, i, kh, kw).to(memory_format=torch.channels_last)
+        grad = torch.randn_like(F.conv2d(x, weight, stride=stride, padding=(top, left)))
+        mask = [not by_weight, by_weight, by_weight and bool(rest[-1] & 1)]
+        sizes = [o] if mask[2] else None
+        return {"eager": lambda: torch.ops.aten.convolution_backward(grad, x, weight, sizes, [stride] * 2, [top, left], [1, 1], False, [0, 0], 1, mask)}
+    return make
 
 
 def compiled(fn):
@@ -161,6 +173,31 @@ def infonce(n, m, d, flags, *_):
     return {"eager": trained(loss), "compile": trained(compiled(loss)), "tiles": tiles}
 
 
+def linear_crossentropy(n, v, c, flags):
+    """With the gradients that ours makes; every fourth row does not count."""
+    x, w = rand(n, c).requires_grad_(bool(flags & 2)), rand(v, c).requires_grad_(bool(flags & 4))
+    bias = rand(v).requires_grad_(bool(flags & 32)) if flags & 224 else None
+    weight = torch.rand(n, device=DEVICE) if flags & 1 else None
+    target = torch.randint(v, (n,), device=DEVICE)
+    target[3::4] = -100
+
+    def loss(x, w, bias):
+        rows = F.cross_entropy(F.linear(x, w, bias).float(), target, reduction="none" if flags & 1 else "mean", label_smoothing=0.1 if flags & 16 else 0.0)
+        return rows if weight is None else (rows * weight).sum() / (weight * (target >= 0)).sum()
+
+    def trained(loss):
+        def call():
+            with torch.inference_mode(False), torch.enable_grad():
+                for t in (x, w, bias):
+                    if t is not None:
+                        t.grad = None
+                value = loss(x, w, bias)
+                if value.requires_grad:
+                    value.backward()
+        return call
+    return {"eager": trained(loss), "compile": trained(compiled(loss))}
+
+
 def topk(n, m, d, k, *_):
     q, mem = F.normalize(rand(n, d)), F.normalize(rand(m, d))
     call = lambda: (q @ mem.T).topk(k)  # noqa: E731
@@ -199,7 +236,8 @@ def models():
 
 def main():
     global dtype
-    makers = {"gemm": gemm, "softmax": softmax, "attention": attention, "attention_grad": attention_grad, "conv2d": conv, "infonce": infonce, "topk": topk, "project_topk": project}
+    makers = {"gemm": gemm, "softmax": softmax, "attention": attention, "attention_grad": attention_grad, "conv2d": conv, "conv2d_grad_x": conv_grad(False),
+              "conv2d_grad_w": conv_grad(True), "linear_crossentropy": linear_crossentropy, "infonce": infonce, "topk": topk, "project_topk": project}
     done = set()
     for line in open(sys.argv[1]):
         row = json.loads(line)

@@ -88,10 +88,11 @@ parity() {
   step "$name" "$least" "$most" env SYNTIC_RUNS="${RUNS:-30}" "$@" "$here/kernels.test" -test.run "^TestParity\$/^($ops)\$"
 }
 
-# time_op OP: our variants at the sizes of the models; lines that came before an end by the clock count too
+# time_op OP [NAME SIZES]: our variants at the sizes of the models, or at these; lines that came before an end by the clock count too
 time_op() {
-  TIMING=1 step "time-$1" 10 90 "$here/syntic" bench kernel "$1" --device cuda --sizes "$sizes" --time "$each" --json
-  [ ! -f "$out/time-$1.log" ] || grep '^{"op"' "$out/time-$1.log" >> "$log"
+  local name=time-${2:-$1}
+  TIMING=1 step "$name" 10 90 "$here/syntic" bench kernel "$1" --device cuda --sizes "${3:-$sizes}" --time "$each" --json
+  [ ! -f "$out/$name.log" ] || grep '^{"op"' "$out/$name.log" >> "$log"
 }
 
 # torch_at NAME MOST OPS [--models]: torch at the sizes of our lines of these ops
@@ -104,7 +105,11 @@ torch_at() {
   [ ! -f "$out/$name.log" ] || grep '^{' "$out/$name.log" >> "$log" # also what there was time for
 }
 
-named="attention attention_grad infonce project_topk topk gemm conv2d conv2d_grad_x conv2d_grad_w"
+named="attention attention_grad infonce project_topk topk gemm conv2d linear_crossentropy conv2d_grad_x conv2d_grad_w"
+# More sizes of these: attention on packed heads of 160 (the UNet's deep levels), exact search by a bank in bfloat16 (1) and bytes (2) beside float32 rows
+packed=2,256,256,8,160,96\;2,64,64,8,160,96
+near=64,100000,512,10,0,0\;64,100000,512,10,0,1\;64,100000,512,10,0,2\;1,100000,512,10,0,0\;1,100000,512,10,0,1\;1,100000,512,10,0,2
+tuned="--sizes real"
 sizes=real each=100ms
 either() { echo "$*" | tr ' ' '|'; }
 
@@ -120,6 +125,7 @@ rest=$(echo "$ops" | grep -vxE "$(either $named)")
 cases="sd-unet/512/f32 clip-image/b32/f32" pace="--time 3s"
 if [ -n "$dry" ]; then # whole models would take hours on the emulator: a product in their place
   named="softmax crossentropy" rest="select" sizes=test each=0s cases="gemm/77x512x512/f32" pace="--time 0s --rounds 1"
+  packed=1,8,8,1,16,96 near=2,40,8,3,0,1 tuned="--sizes 1,8,8,8,0,0,0 --formats f32 --tries 1"
 fi
 cd "$here/repo/bench/ondevice" || exit 1
 step device 5 60 "$here/kernels.test" -test.v -test.run '^TestDevice$'
@@ -137,9 +143,13 @@ else
   step models 20 120 env SYNTIC_BINARY="$here/syntic" "$here/ondevice.test" -test.v
 fi
 
-# 3. Times of the named kernels: ours, then torch's at the same sizes.
+# 3. Times of the named kernels: ours, then torch's at the same sizes. First where cuBLASLt is faster at products: by a record of this run they take it there.
+export SYNTIC_CUBLASLT_RECORD=$out/cublaslt.jsonl
+TIMING=1 step tune 60 90 "$here/syntic" bench tune $tuned --device cuda
 for op in $named; do time_op "$op"; done
-torch_at torch 300 "$(either $named)"
+time_op attention attention-packed "$packed"
+time_op topk topk-near "$near"
+torch_at torch 300 "$(either $named attention topk)"
 
 # 4. No access out of bounds, no race in shared memory, nothing read that was not written.
 if command -v compute-sanitizer > /dev/null; then
