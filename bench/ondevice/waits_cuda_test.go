@@ -256,18 +256,22 @@ func TestWaitsOfDetector(t *testing.T) {
 	c := detr.ToyConfig([]string{"cup", "car", "cat"})
 	c.Width, c.Queries, c.EncoderLayers, c.DecoderLayers, c.EncoderFFN, c.DecoderFFN = 16, 5, 1, 2, 24, 24
 	c.BackboneConfig.EmbeddingSize, c.BackboneConfig.HiddenSizes, c.BackboneConfig.Depths = 6, []int{8, 12}, []int{1, 1}
+	c.Dropout = 0.1
 	objects := []detr.Target{{{Label: 0, Box: [4]float32{0.3, 0.4, 0.2, 0.3}}, {Label: 2, Box: [4]float32{0.7, 0.6, 0.3, 0.5}}}, {}}
 	losses := func(dev *tensor.Device) (l [4]float32) {
 		m, err := detr.New(c, dev)
 		require.NoError(t, err)
 		defer m.Close()
 		m.Init(7)
+		guide := detr.NewGuide(c, dev)
+		defer nn.Release(guide)
+		nn.Init(guide, 8)
 		for i, targets := range [][]detr.Target{objects, {{}, {}}} {
 			s := tensor.NewScope(dev, tensor.WithTape())
 			px := s.Randn(tensor.Key{Seed: 5}, 2, 16, 16, 3)
 			var x *detr.Losses
 			assert.Zero(t, copies(func() {
-				x, err = m.LossWith(s, px, targets, detr.LossOptions{})
+				x, err = m.LossWith(s, px, targets, detr.LossOptions{Guide: guide, Dropout: &tensor.Key{Seed: 9}})
 				require.NoError(t, err)
 				s.Backward(x.Total)
 			}))
