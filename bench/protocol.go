@@ -117,6 +117,7 @@ func (w *Work) sample(calls, repeats int) (r Reply, err error) {
 	if err != nil {
 		return r, err
 	}
+	r.Seconds = make([]float64, 0, repeats) // so that what is counted are the calls' allocations alone
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range repeats {

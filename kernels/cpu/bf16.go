@@ -203,21 +203,30 @@ func (f *rounding) window(v window, batch int) (*scratch, window) {
 	line, edge := v.w*v.c, min(st, v.w)*v.c // values of a line; of its first and of its last st pixels
 	wide := (v.w + st) * v.c                // pairs of a line, the first of which begins st pixels before the image
 	img := getScratch(lines * wide)
-	Ranges(lines, max(1, roundGrain/wide), func(lo, hi int) {
-		for l := lo; l < hi; l++ {
-			dst, src := img.f[l*wide:(l+1)*wide], v.x[l*line:(l+1)*line]
-			gap := wide - line - edge // of an image narrower than the stride, which no two pixels share
-			f.lone(dst[:edge], src[:edge], false)
-			clear(dst[edge : edge+gap])
-			if line > edge {
-				f.pairs(unsafe.Pointer(&dst[edge]), 0, unsafe.Pointer(&src[0]), unsafe.Pointer(&src[edge]), 0, uintptr(line-edge), 1)
-			}
-			f.lone(dst[wide-edge:], src[line-edge:], true)
-		}
-	})
+	windowLines.ranges(lines, max(1, roundGrain/wide), windowLineWork{roundWork{f, img.f, v.x}, line, edge, wide})
 	v.x, v.w, v.left, v.sx, v.ow = img.f, v.w+st, v.left-st, 2*st, ceilDiv(v.ow, 2)
 	return img, v
 }
+
+// windowLineWork is lines of wide pairs of values that lie apart by the first `edge` of those of a line.
+type windowLineWork struct {
+	roundWork
+	line, edge, wide int
+}
+
+var windowLines = newSpread(func(w *windowLineWork, lo, hi int) {
+	f, line, edge, wide := w.f, w.line, w.edge, w.wide
+	for l := lo; l < hi; l++ {
+		dst, src := w.dst[l*wide:(l+1)*wide], w.src[l*line:(l+1)*line]
+		gap := wide - line - edge // of an image narrower than the stride, which no two pixels share
+		f.lone(dst[:edge], src[:edge], false)
+		clear(dst[edge : edge+gap])
+		if line > edge {
+			f.pairs(unsafe.Pointer(&dst[edge]), 0, unsafe.Pointer(&src[0]), unsafe.Pointer(&src[edge]), 0, uintptr(line-edge), 1)
+		}
+		f.lone(dst[wide-edge:], src[line-edge:], true)
+	}
+})
 
 func roundRowsGo(dst unsafe.Pointer, step uintptr, src unsafe.Pointer, ld, width, n uintptr) {
 	for i := range n {

@@ -243,16 +243,26 @@ func (m *micro) gradXPhase(a *kernels.Conv2DGradXArgs, dout, w []float32, o, py,
 	dense := getScratch(p.m * s.I) // the phase's pixels without the gaps
 	p.out = dense.f
 	m.multiply(&p, small(&p))
-	Ranges(s.B*ny, ceilDiv(1<<14, nx*s.I), func(lo, hi int) {
-		for r := lo; r < hi; r++ {
-			at := (r/ny*s.H + y0 + r%ny*st) * s.W
-			for x := range nx {
-				copy(dx[(at+x0+x*st)*s.I:][:s.I], dense.f[(r*nx+x)*s.I:])
-			}
-		}
-	})
+	spreadPixels.ranges(s.B*ny, ceilDiv(1<<14, nx*s.I), pixelWork{s, dx, dense.f, st, x0, y0, nx, ny})
 	dense.put()
 }
+
+// pixelWork is the ny lines of nx pixels of a phase, side by side in src, that go st apart to dst from (y0, x0) on.
+type pixelWork struct {
+	s                  kernels.ConvSizes
+	dst, src           []float32
+	st, x0, y0, nx, ny int
+}
+
+var spreadPixels = newSpread(func(w *pixelWork, lo, hi int) {
+	s := &w.s
+	for r := lo; r < hi; r++ {
+		at := (r/w.ny*s.H + w.y0 + r%w.ny*w.st) * s.W
+		for x := range w.nx {
+			copy(w.dst[(at+w.x0+x*w.st)*s.I:][:s.I], w.src[(r*w.nx+x)*s.I:])
+		}
+	}
+})
 
 // turn copies the taps of a phase of w [O, KH, KW, I], the last first, as [ty, tx, O, I].
 func turn(dst, w []float32, s kernels.ConvSizes, stride, py, px, ty, tx int) {
