@@ -111,12 +111,14 @@ func (k Key) Intn(i uint32, n int) int {
 }
 
 // Perm is a permutation of 0..n-1.
-func (k Key) Perm(n int) []int {
-	p := make([]int, n)
+func (k Key) Perm(n int) []int { return k.PermIn(make([]int, n)) }
+
+// PermIn is Perm of len(p) in the memory of p.
+func (k Key) PermIn(p []int) []int {
 	for i := range p {
 		p[i] = i
 	}
-	for i := n - 1; i > 0; i-- {
+	for i := len(p) - 1; i > 0; i-- {
 		j := k.Intn(uint32(i), i+1)
 		p[i], p[j] = p[j], p[i]
 	}

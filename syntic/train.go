@@ -115,7 +115,7 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 	s := tensor.NewScope(d.dev, tensor.WithTape())
 	defer s.Close()
 	var room stepRoom
-	order, dealt := []int(nil), -1
+	order, dealt := make([]int, n), -1
 	for step := len(curve); step < total; step++ {
 		if err := ctx.Err(); err != nil {
 			if curve, failed := told.read(curve); failed != nil {
@@ -125,7 +125,7 @@ func (d *Decoder) Train(ctx context.Context, x *Examples, o TrainOptions, progre
 		}
 		epoch, at := step/perEpoch, step%perEpoch*batch
 		if epoch != dealt {
-			order, dealt = tensor.Key{Seed: o.Seed, Item: shuffleItem, Step: uint32(epoch)}.Perm(n), epoch
+			order, dealt = tensor.Key{Seed: o.Seed, Item: shuffleItem, Step: uint32(epoch)}.PermIn(order), epoch
 		}
 		p := TrainStep{Step: step, Epoch: float64(step) / float64(perEpoch), LR: o.Train.LR * schedule(step, total)}
 		if err := d.trainStep(s, &room, opt, told, x, captions, order[at:min(at+batch, n)], o, epoch, &p); err != nil {
