@@ -19,7 +19,7 @@ type drawing struct {
 
 const textColour, gridColour, leaderColour = "#333", "#ddd", "#999"
 
-var colours = []string{"#0b62a4", "#d1495b", "#2e8b57", "#8e5ea2", "#e07b00", "#666666", "#00a0a0"}
+var colours = []string{"#0b62a4", "#d1495b", "#2e8b57", "#8e5ea2", "#e07b00", "#666666", "#00a0a0", "#8a5a2b"}
 
 // newDrawing has axes around the values, which must be above 0, out to whole decades at most, and room for so many labels to the right of them.
 func newDrawing(title, x, y string, xs, ys []float64, labels int) *drawing {

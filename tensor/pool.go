@@ -99,8 +99,11 @@ func (p *pool) put(ptr unsafe.Pointer, class int) {
 	defer p.mu.Unlock()
 	for {
 		other, is := p.twin[block{ptr, class}]
+		if !is {
+			break
+		}
 		at := slices.Index(p.free[class], other)
-		if !is || at < 0 {
+		if at < 0 {
 			break
 		}
 		p.free[class] = slices.Delete(p.free[class], at, at+1)
