@@ -4,7 +4,7 @@
 #     bench/peers/run.sh PYTHON [prepare|table|scaling|all] [ARGUMENTS of bench peers...]
 #
 # PYTHON has the packages of requirements.txt. "prepare" makes what peers keep, compiled code and exported graphs, and measures nothing worth keeping: it may run
-# on a busy machine. "table" (about 22 minutes) writes peers.jsonl and peers.txt; "scaling" (about 8) writes scaling.jsonl with 1 and 2 threads, cost.jsonl with
+# on a busy machine. "table" (27 minutes with --time 4s --rounds 3) writes peers.jsonl and peers.txt; "scaling" (about 8) writes scaling.jsonl with 1 and 2 threads, cost.jsonl with
 # its plot cost.svg, and roofline.svg. Files that are there are replaced.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
