@@ -17,11 +17,11 @@ type tally struct {
 	kept *tensor.Tensor // [tallySteps, 2]: loss, square of the norm
 	stop *tensor.Tensor // [1], see nn.AdamW.Queue
 	n    int
-	host [2 * tallySteps]float32
+	host []float32 // [2·tallySteps], memory of its own: cgo takes none that lies beside Go pointers
 }
 
 func newTally(dev *tensor.Device) *tally {
-	return &tally{kept: tensor.NewParameter(dev, tallySteps, 2), stop: tensor.NewParameter(dev, 1)}
+	return &tally{kept: tensor.NewParameter(dev, tallySteps, 2), stop: tensor.NewParameter(dev, 1), host: make([]float32, 2*tallySteps)}
 }
 
 func (t *tally) release() {
@@ -49,7 +49,7 @@ func (t *tally) read(curve []TrainStep) ([]TrainStep, error) {
 		return curve, nil
 	}
 	first := len(curve) - t.n
-	t.kept.CopyTo(t.host[:])
+	t.kept.CopyTo(t.host)
 	x := t.host[:2*t.n]
 	t.n = 0
 	for i := range curve[first:] {

@@ -37,7 +37,7 @@ func playFull(args string) int {
 // TestFullFolder runs out of space in a run: code 3, one line, no temporary files; and with space again the run goes on.
 func TestFullFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	args := smallRun(dir)
+	args := append(smallRun(dir), "--device", "cpu") // auto says on stderr why there is no GPU
 	list, err := json.Marshal(args)
 	require.NoError(t, err)
 	cmd := exec.Command(os.Args[0])
